@@ -1,0 +1,81 @@
+"""What a query's text says: the values that parsing gives."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from raxol_sql.text.template import Template
+
+
+class Kind(enum.Enum):
+    """What a query promises to give."""
+
+    ONE = "one"
+    MAYBE = "maybe"
+    MANY = "many"
+    AFFECTED = "affected"
+    EXEC = "exec"
+    COPY = "copy"
+
+    @property
+    def gives_rows(self) -> bool:
+        """Whether the query gives rows, and so may name a result."""
+        return self in (Kind.ONE, Kind.MAYBE, Kind.MANY)
+
+
+@attrs.frozen
+class Directives:
+    """
+    The `-- @word ...` lines of a query.
+
+    ``timeout`` is in milliseconds; ``allow`` pairs the code of a silenced check with the reason.
+    """
+
+    idempotent: bool = False
+    timeout: int | None = None
+    null: tuple[str, ...] = ()
+    not_null: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    allow: tuple[tuple[str, str], ...] = ()
+    max_variants: int = 256
+
+
+@attrs.frozen
+class CopyShape:
+    """What a COPY statement moves: into or out of the server, and the columns it lists, if any."""
+
+    into_server: bool
+    columns: tuple[str, ...]
+
+
+@attrs.frozen
+class Definition:
+    """
+    One named query as it is written.
+
+    ``result`` is the word after ``->`` as written, ``doc`` the comment lines below the header,
+    ``path`` and ``line`` the place of the header.
+    """
+
+    namespace: tuple[str, ...]
+    name: str
+    kind: Kind
+    result: str | None
+    doc: str
+    directives: Directives
+    template: Template
+    copy: CopyShape | None
+    path: str
+    line: int
+
+    @property
+    def qualified_name(self) -> str:
+        """The name with its namespace, as in ``billing.invoices.get``."""
+        return ".".join((*self.namespace, self.name))
+
+    @property
+    def location(self) -> str:
+        """``path:line`` of the header."""
+        return f"{self.path}:{self.line}"

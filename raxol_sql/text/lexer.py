@@ -1,0 +1,294 @@
+"""
+PostgreSQL's lexical rules: SQL text to tokens.
+
+The rules are those of the server's own scanner (src/backend/parser/scan.l, PostgreSQL 18), with
+standard_conforming_strings on, as it is by default; and psql's for `:name` and `:'name'`.
+Nothing is ever found inside a literal, a quoted name or a comment.
+
+A colon has one more meaning in SQL than a parameter's: it separates the bounds of a slice
+(`a[1:n]`) and the key and value of a `json_object('k':v)`. There, and only there, a colon right
+after an operand is that separator. After an operand no parameter could stand.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from raxol_sql.text.source import Problem
+
+
+class TokenKind(enum.Enum):
+    """What a token is; white space is no token."""
+
+    WORD = "word"
+    QUOTED = "quoted name"
+    NUMBER = "number"
+    STRING = "string"
+    OPERATOR = "operator"
+    PUNCTUATION = "punctuation"
+    PARAMETER = "parameter"
+    COLON = "colon"
+    LINE_COMMENT = "line comment"
+    BLOCK_COMMENT = "block comment"
+
+
+class Token(NamedTuple):
+    """A token of a text: ``text[start:end]``."""
+
+    kind: TokenKind
+    start: int
+    end: int
+
+    @property
+    def is_comment(self) -> bool:
+        return self.kind is TokenKind.LINE_COMMENT or self.kind is TokenKind.BLOCK_COMMENT
+
+
+_LETTER = r"A-Za-z_\x80-\U0010ffff"
+_SPACE = r"[ \t\n\r\f\v]"
+# String literals that are apart by white space with a line end in it are one literal, and the
+# later parts follow the rules of the first: a backslash escapes in all parts of an E''.
+_CONTINUED = r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+'"
+_DIGITS = r"[0-9](?:_?[0-9])*+"
+
+
+def _string(opening: str, inside: str) -> str:
+    return rf"{opening}'{inside}*+'(?:{_CONTINUED}{inside}*+')*+"
+
+
+_STANDARD = _string(r"(?:[uU]&)?", r"(?:[^']++|'')")
+_ESCAPED = _string(r"[eE]", r"(?:[^'\\]++|\\.|'')")
+_BITS = _string(r"[bBxX]", r"[^']")
+
+_TOKEN = re.compile(
+    rf"{_SPACE}*+(?:"
+    + "|".join(
+        [
+            r"(?P<line_comment>--[^\n\r]*+)",
+            r"(?P<block_comment>/\*)",
+            rf"(?P<string>{_STANDARD}|{_ESCAPED}|{_BITS})",
+            r'(?P<quoted>(?:[uU]&)?"(?:[^"]|"")*+")',
+            r"""(?P<unclosed>(?:[uU]&|[eEbBxX])?'|(?:[uU]&)?")""",
+            rf"(?P<word>[{_LETTER}][{_LETTER}0-9$]*+)",
+            rf"(?P<number>0[xX](?:_?[0-9A-Fa-f])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++"
+            rf"|(?:{_DIGITS}(?:\.(?!\.)(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)",
+            rf"(?P<dollar>\$(?:[{_LETTER}][{_LETTER}0-9]*+)?\$)",
+            r"(?P<positional>\$[0-9]++)",
+            r"(?P<operator>::|:=|\.\.|(?:(?!--|/\*)[~!@#^&|`?+\-*/%<>=])++)",
+            rf"(?P<parameter>:(?:[{_LETTER}][{_LETTER}0-9]*+|'[{_LETTER}][{_LETTER}0-9]*+'))",
+            r"(?P<colon>:)",
+            r"(?P<punctuation>[()\[\],;.])",
+            r"(?P<other>.)",
+            r"(?P<end>\Z)",
+        ]
+    )
+    + ")",
+    re.DOTALL,
+)
+_JUNK = re.compile(rf"[{_LETTER}0-9]")
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+
+# Words after which an expression goes on or begins, so that a colon after them is a parameter's.
+# Every other word is an operand unless it follows one, as `at` does in `x at time zone :z`.
+_OPENING_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        all and any array as asymmetric between both by case collate distinct else escape except
+        for from having ilike in intersect into is leading like limit not offset on or order over
+        placing select similar some symmetric then to trailing union using variadic when where
+        """,
+    )
+)
+_CLOSING_WORDS = frozenset(["end", "isnull", "notnull", "precision", "varying"])
+_JSON_CALLS = frozenset(["json_object", "json_objectagg"])
+_SEPARATORS_POSSIBLE = re.compile(r"\[|json_object", re.IGNORECASE)
+
+
+def tokenize(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
+    """
+    The tokens of ``text[start:end]``, in order; what is not in a token is white space.
+
+    Raises `Problem` where PostgreSQL's scanner would stop: at a literal, quoted name or comment
+    that is not closed, at a number that runs into a word, at a character that SQL does not have.
+    A `$1` is a problem as well: numbers are given by us, to named parameters.
+    """
+    end = len(text) if end is None else end
+    match_at = _TOKEN.match
+    context = _Context()
+    tracked = _SEPARATORS_POSSIBLE.search(text, start, end) is not None
+    position = start
+    while True:
+        match = match_at(text, position, end)
+        assert match is not None, "the last alternatives match any character, and the end"
+        name = match.lastgroup
+        assert name is not None, "every alternative has a name"
+        begin, position = match.span(name)
+        kind = _PLAIN.get(name)
+        if kind is None:
+            if name == "end":
+                return
+            if name in ("parameter", "colon"):
+                kind, position = _colon(match, begin, context)
+            else:
+                kind, position = _READERS[name](match, begin, end)
+        if tracked:
+            context.see(kind, text, begin, position)
+        yield Token(kind, begin, position)
+
+
+class _Context:
+    """What a colon could mean here: the brackets that are open, and whether an operand ended."""
+
+    __slots__ = ("after_operand", "last_word", "open")
+
+    def __init__(self) -> None:
+        self.open: list[str] = []
+        self.after_operand = False
+        self.last_word = ""
+
+    def separates(self) -> bool:
+        """Whether a colon here separates the bounds of a slice, or a JSON key from its value."""
+        return bool(self.open) and self.open[-1] in ("subscript", "json") and self.after_operand
+
+    def in_subscript(self) -> bool:
+        return bool(self.open) and self.open[-1] == "subscript"
+
+    def see(self, kind: TokenKind, text: str, start: int, stop: int) -> None:
+        if kind is TokenKind.WORD:
+            word = text[start:stop].lower()
+            self.after_operand = word in _CLOSING_WORDS or not (
+                self.after_operand or word in _OPENING_WORDS
+            )
+            self.last_word = word
+            return
+        if kind is TokenKind.LINE_COMMENT or kind is TokenKind.BLOCK_COMMENT:
+            return
+        if kind is TokenKind.PUNCTUATION:
+            self._bracket(text[start])
+        else:
+            self.after_operand = kind is not TokenKind.OPERATOR and kind is not TokenKind.COLON
+        self.last_word = ""
+
+    def _bracket(self, character: str) -> None:
+        if character == "(":
+            self.open.append("json" if self.last_word in _JSON_CALLS else "group")
+        elif character == "[":
+            nested = bool(self.open) and self.open[-1] == "array" and not self.after_operand
+            self.open.append("array" if nested or self.last_word == "array" else "subscript")
+        elif character in ")]" and self.open:
+            self.open.pop()
+        self.after_operand = character in ")]"
+
+
+def _colon(match: re.Match[str], begin: int, context: _Context) -> tuple[TokenKind, int]:
+    if context.separates():
+        return TokenKind.COLON, begin + 1
+    if match.lastgroup == "parameter":
+        return TokenKind.PARAMETER, match.end()
+    if context.in_subscript():
+        return TokenKind.COLON, match.end()
+    following = match.string[match.end() : match.end() + 1]
+    if following == '"':
+        raise Problem(
+            "a parameter cannot stand for a name",
+            'write the name itself, or offer several with a choice /*= by: key: "a" */ "b" /*=*/',
+            begin,
+        )
+    raise Problem(
+        "a colon without a parameter's name",
+        "write :name, beginning with a letter or an underscore",
+        begin,
+    )
+
+
+def _operator(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
+    text = match.group(match.lastgroup or 0)
+    # A trailing + or - belongs to the operator only if one of these is in it (SQL's `=-1`).
+    if len(text) > 1 and text[-1] in "+-" and not any(c in "~!@#^&|`?%" for c in text[:-1]):
+        text = text[:1] + text[1:].rstrip("+-")
+    return TokenKind.OPERATOR, begin + len(text)
+
+
+def _number(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
+    if match.end() < end and _JUNK.match(match.string, match.end()):
+        raise Problem(
+            "a number runs into a word",
+            "put white space or an operator between them",
+            begin,
+        )
+    return TokenKind.NUMBER, match.end()
+
+
+def _block_comment(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
+    depth, position = 1, match.end()
+    while depth:
+        edge = _COMMENT_EDGE.search(match.string, position, end)
+        if edge is None:
+            raise Problem(
+                "a comment that is not closed",
+                "close it with */ (comments nest: every /* inside needs its own */)",
+                begin,
+            )
+        depth += 1 if edge.group() == "/*" else -1
+        position = edge.end()
+    return TokenKind.BLOCK_COMMENT, position
+
+
+def _dollar(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
+    tag = match.group(match.lastgroup or 0)
+    closing = match.string.find(tag, match.end(), end)
+    if closing < 0:
+        raise Problem(
+            f"a dollar-quoted string that is not closed: {tag}",
+            f"close it with {tag}",
+            begin,
+        )
+    return TokenKind.STRING, closing + len(tag)
+
+
+def _unclosed(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
+    quote = match.group()[-1]
+    what = "a string literal" if quote == "'" else "a quoted name"
+    raise Problem(
+        f"{what} that is not closed",
+        f"close it with {quote} (inside, the same quote is doubled: {quote}{quote})",
+        begin,
+    )
+
+
+def _positional(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
+    raise Problem(
+        f"a parameter by number: {match.group('positional')}",
+        "name it, as in :id; the numbers are given when the query is sent",
+        begin,
+    )
+
+
+def _other(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
+    character = match.group(match.lastgroup or 0)
+    remedy = "quote it, or remove it"
+    if character == "\\":
+        remedy = "psql's backslash commands are not SQL: remove it"
+    raise Problem(f"{character!r} has no meaning in SQL here", remedy, begin)
+
+
+_PLAIN = {
+    "line_comment": TokenKind.LINE_COMMENT,
+    "string": TokenKind.STRING,
+    "quoted": TokenKind.QUOTED,
+    "word": TokenKind.WORD,
+    "punctuation": TokenKind.PUNCTUATION,
+}
+_READERS: dict[str, Callable[[re.Match[str], int, int], tuple[TokenKind, int]]] = {
+    "block_comment": _block_comment,
+    "unclosed": _unclosed,
+    "number": _number,
+    "dollar": _dollar,
+    "positional": _positional,
+    "operator": _operator,
+    "other": _other,
+}

@@ -1,0 +1,169 @@
+"""What may stand as the one statement of a query."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from raxol_sql.text.definition import CopyShape, Kind
+from raxol_sql.text.lexer import Token, TokenKind
+from raxol_sql.text.source import Problem
+
+_TRANSACTION_CONTROL = frozenset(
+    ["abort", "begin", "commit", "end", "release", "rollback", "savepoint", "start"]
+)
+_TRANSACTION_PHRASES = (
+    ("prepare", "transaction"),
+    ("set", "transaction"),
+    ("set", "local", "transaction"),
+    ("set", "session", "characteristics"),
+)
+_USE_COPY = "write copy TABLE (columns) from stdin, or copy (query) to stdout"
+
+
+def one_statement(text: str, tokens: list[Token]) -> list[Token]:
+    """
+    The tokens of the single statement in ``tokens``, without its semicolon.
+
+    Raises `Problem` for none, for a second one, and for transaction control, which belongs to
+    the code that runs the queries.
+    """
+    end = next(_ends(text, tokens), len(tokens))
+    for token in tokens[end + 1 :]:
+        if not token.is_comment and text[token.start : token.end] != ";":
+            raise Problem(
+                "a second statement in one query",
+                "give it a header of its own: -- name: NAME :KIND",
+                token.start,
+            )
+    statement = tokens[:end]
+    words = _words(text, statement)
+    if not any(token.kind is not TokenKind.LINE_COMMENT for token in statement):
+        place = tokens[0].start if tokens else 0
+        raise Problem("a query without SQL", "write its statement below the header", place)
+    if words and (
+        words[0] in _TRANSACTION_CONTROL
+        or any(tuple(words[: len(phrase)]) == phrase for phrase in _TRANSACTION_PHRASES)
+    ):
+        raise Problem(
+            f"transaction control in a query: {words[0]}",
+            "leave it to the caller: with db.transaction() as tx: ...",
+            next(token.start for token in statement if not token.is_comment),
+        )
+    return statement
+
+
+def copy_shape(text: str, statement: list[Token], kind: Kind) -> CopyShape | None:
+    """
+    What a COPY moves, or None for any other statement.
+
+    Raises `Problem` where the kind says one thing and the statement another, and for what COPY
+    cannot have: parameters, blocks, and files on the server's machine.
+    """
+    is_copy = _words(text, statement)[:1] == ["copy"]
+    if not is_copy and kind is not Kind.COPY:
+        return None
+    solid = [token for token in statement if not token.is_comment]
+    start = solid[0].start if solid else statement[0].start
+    if not is_copy:
+        raise Problem("a :copy query that is no COPY statement", _USE_COPY, start)
+    words = (_word(text, token) for token in _outside_brackets(text, solid))
+    pairs = set(itertools.pairwise(words))
+    if ("from", "stdin") not in pairs and ("to", "stdout") not in pairs:
+        raise Problem("a COPY of a file on the server's machine", _USE_COPY, start)
+    if kind is not Kind.COPY:
+        raise Problem(f"a COPY statement in a :{kind.value} query", "its kind is :copy", start)
+    for token in statement:
+        marked = text[token.start : token.start + 3] in ("/*?", "/*=")
+        if token.kind is TokenKind.PARAMETER or (token.is_comment and marked):
+            raise Problem(
+                "COPY takes no parameters and no blocks",
+                "copy the plain rows, and select from them with a query",
+                token.start,
+            )
+    return CopyShape(("from", "stdin") in pairs, _columns(text, solid))
+
+
+def _columns(text: str, solid: list[Token]) -> tuple[str, ...]:
+    """The names in the first brackets behind the table; none if there are no such brackets."""
+    names: list[str] = []
+    inside = False
+    for token in solid[1:]:
+        word = text[token.start : token.end]
+        if word == "(":
+            inside = True
+        elif word == ")":
+            return tuple(names)
+        elif inside and token.kind is TokenKind.WORD:
+            names.append(word.lower())
+        elif inside and token.kind is TokenKind.QUOTED:
+            names.append(word[1:-1].replace('""', '"'))
+        elif not inside and word.lower() in ("from", "to"):
+            break
+    return ()
+
+
+def _word(text: str, token: Token) -> str:
+    return text[token.start : token.end].lower() if token.kind is TokenKind.WORD else ""
+
+
+def _words(text: str, tokens: list[Token]) -> list[str]:
+    """The first words of a statement, in lower case."""
+    words: list[str] = []
+    for token in tokens:
+        if token.kind is TokenKind.WORD:
+            words.append(text[token.start : token.end].lower())
+        elif not token.is_comment:
+            break
+        if len(words) == 3:
+            break
+    return words
+
+
+def _outside_brackets(text: str, tokens: list[Token]) -> Iterator[Token]:
+    depth = 0
+    for token in tokens:
+        if token.kind is TokenKind.PUNCTUATION:
+            character = text[token.start]
+            depth += (character in "([") - (character in ")]")
+        elif depth == 0:
+            yield token
+
+
+def _ends(text: str, tokens: list[Token]) -> Iterator[int]:
+    """
+    Where semicolons end statements: not in brackets, and not in a `begin atomic ... end`.
+
+    The second is the body of a function, told from other words as psql tells it: only in a
+    statement that begins as `create [or replace] function | procedure`.
+    """
+    found = [
+        index
+        for index, token in enumerate(tokens)
+        if token.kind is TokenKind.PUNCTUATION and text[token.start] == ";"
+    ]
+    if not found or found == [len(tokens) - 1]:
+        yield from found
+        return
+    words: list[str] = []
+    brackets = blocks = 0
+    for index, token in enumerate(tokens):
+        if token.kind is TokenKind.WORD:
+            word = text[token.start : token.end].lower()
+            words.append(word)
+            if brackets == 0 and _creates_routine(words):
+                if word == "begin" or (word == "case" and blocks):
+                    blocks += 1
+                elif word == "end" and blocks:
+                    blocks -= 1
+        elif token.kind is TokenKind.PUNCTUATION:
+            character = text[token.start]
+            brackets += (character in "([") - (character in ")]")
+            if character == ";" and brackets <= 0 and blocks == 0:
+                yield index
+                words.clear()
+
+
+def _creates_routine(words: list[str]) -> bool:
+    head = [word for word in words[:4] if word not in ("or", "replace")]
+    return head[:1] == ["create"] and head[1:2] in (["function"], ["procedure"])
