@@ -44,10 +44,14 @@ class Directives:
 
 @attrs.frozen
 class CopyShape:
-    """What a COPY statement moves: into or out of the server, and the columns it lists, if any."""
+    """
+    What a COPY statement moves: into or out of the server, the columns it lists, if any, and the
+    ``format``: ``text``, ``csv`` or ``binary``.
+    """
 
     into_server: bool
     columns: tuple[str, ...]
+    format: str
 
 
 @attrs.frozen
@@ -56,7 +60,7 @@ class Definition:
     One named query as it is written.
 
     ``result`` is the word after ``->`` as written, ``doc`` the comment lines below the header,
-    ``path`` and ``line`` the place of the header.
+    ``path``, ``line`` and ``offset`` (in characters) the place of the header.
     """
 
     namespace: tuple[str, ...]
@@ -69,6 +73,7 @@ class Definition:
     copy: CopyShape | None
     path: str
     line: int
+    offset: int
 
     @property
     def qualified_name(self) -> str:

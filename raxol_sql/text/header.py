@@ -19,7 +19,8 @@ _FORM = "write -- name: NAME :KIND, or -- name: NAME :KIND -> RESULT"
 _HEADER = re.compile(r"--[ \t]*name[ \t]*:")
 _WORDS = re.compile(r"\S+")
 _DIRECTIVE = re.compile(r"--[ \t]*@(\S*)[ \t]*(.*)", re.DOTALL)
-_DURATION = re.compile(r"([0-9]+)(ms|s|min)")
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s|min)")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
 _IDENTIFIER = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 
@@ -153,7 +154,7 @@ def _timeout(sofar: Directives, rest: str) -> Directives:
 
 
 def _max_variants(sofar: Directives, rest: str) -> Directives:
-    if not rest.isdecimal() or not int(rest):
+    if not _NUMBER.fullmatch(rest) or not int(rest):
         raise ValueError("write a number above zero, such as 512")
     return attrs.evolve(sofar, max_variants=int(rest))
 

@@ -48,7 +48,8 @@ class Token(NamedTuple):
 
 
 _LETTER = r"A-Za-z_\x80-\U0010ffff"
-_SPACE = r"[ \t\n\r\f\v]"
+# All that is white space to PostgreSQL: a no-break space, for one, is a letter of a name.
+SPACE = " \t\n\r\f\v"
 # String literals that are apart by white space with a line end in it are one literal, and the
 # later parts follow the rules of the first: a backslash escapes in all parts of an E''.
 _CONTINUED = r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+'"
@@ -64,7 +65,7 @@ _ESCAPED = _string(r"[eE]", r"(?:[^'\\]++|\\.|'')")
 _BITS = _string(r"[bBxX]", r"[^']")
 
 _TOKEN = re.compile(
-    rf"{_SPACE}*+(?:"
+    rf"[{SPACE}]*+(?:"
     + "|".join(
         [
             r"(?P<line_comment>--[^\n\r]*+)",
@@ -77,7 +78,8 @@ _TOKEN = re.compile(
             rf"|(?:{_DIGITS}(?:\.(?!\.)(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)",
             rf"(?P<dollar>\$(?:[{_LETTER}][{_LETTER}0-9]*+)?\$)",
             r"(?P<positional>\$[0-9]++)",
-            r"(?P<operator>::|:=|\.\.|(?:(?!--|/\*)[~!@#^&|`?+\-*/%<>=])++)",
+            # No operator has more than 63 characters; `+-+-+-+-` is read again for each of them.
+            r"(?P<operator>::|:=|\.\.|(?:(?!--|/\*)[~!@#^&|`?+\-*/%<>=]){1,64}+)",
             rf"(?P<parameter>:(?:[{_LETTER}][{_LETTER}0-9]*+|'[{_LETTER}][{_LETTER}0-9]*+'))",
             r"(?P<colon>:)",
             r"(?P<punctuation>[()\[\],;.])",
@@ -88,6 +90,7 @@ _TOKEN = re.compile(
     + ")",
     re.DOTALL,
 )
+_KEEPING_SIGN = frozenset("~!@#^&|`?%")
 _JUNK = re.compile(rf"[{_LETTER}0-9]")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
@@ -175,13 +178,14 @@ class _Context:
 
     def _bracket(self, character: str) -> None:
         if character == "(":
-            self.open.append("json" if self.last_word in _JSON_CALLS else "group")
+            opening = "json" if self.last_word in _JSON_CALLS else "group"
+            self.open.append("operator" if self.last_word == "operator" else opening)
         elif character == "[":
             nested = bool(self.open) and self.open[-1] == "array" and not self.after_operand
             self.open.append("array" if nested or self.last_word == "array" else "subscript")
-        elif character in ")]" and self.open:
-            self.open.pop()
-        self.after_operand = character in ")]"
+        closed = self.open.pop() if character in ")]" and self.open else ""
+        # `a operator(pg_catalog.+) b` is `a + b`.
+        self.after_operand = character in ")]" and closed != "operator"
 
 
 def _colon(match: re.Match[str], begin: int, context: _Context) -> tuple[TokenKind, int]:
@@ -208,7 +212,7 @@ def _colon(match: re.Match[str], begin: int, context: _Context) -> tuple[TokenKi
 def _operator(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
     text = match.group(match.lastgroup or 0)
     # A trailing + or - belongs to the operator only if one of these is in it (SQL's `=-1`).
-    if len(text) > 1 and text[-1] in "+-" and not any(c in "~!@#^&|`?%" for c in text[:-1]):
+    if len(text) > 1 and text[-1] in "+-" and _KEEPING_SIGN.isdisjoint(text):
         text = text[:1] + text[1:].rstrip("+-")
     return TokenKind.OPERATOR, begin + len(text)
 

@@ -23,7 +23,7 @@ from raxol_sql.text.statement import copy_shape, one_statement
 from raxol_sql.text.template import read_template
 from raxol_sql.text.variants import has_more_than
 
-_NEXT_HEADER = re.compile(r"^[ \t]*--[ \t]*name[ \t]*:", re.MULTILINE)
+_NEXT_HEADER = re.compile(r"(?<![^\r\n])[ \t]*--[ \t]*name[ \t]*:")
 _HOW_TO_BEGIN = "a query begins with a line -- name: NAME :KIND"
 
 
@@ -180,6 +180,7 @@ class _Section:
             copy=copy,
             path=self._source.path,
             line=line,
+            offset=self._tokens[0].start,
         )
 
     def _comments(self) -> tuple[Directives, str, list[Token]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import string
 from collections.abc import Iterator
 
 from raxol_sql.text.definition import CopyShape, Kind
 from raxol_sql.text.lexer import Token, TokenKind
 from raxol_sql.text.source import Problem
+from raxol_sql.text.template import block_marker
 
 _TRANSACTION_CONTROL = frozenset(
     ["abort", "begin", "commit", "end", "release", "rollback", "savepoint", "start"]
@@ -16,8 +18,14 @@ _TRANSACTION_PHRASES = (
     ("prepare", "transaction"),
     ("set", "transaction"),
     ("set", "local", "transaction"),
+    ("set", "session", "transaction"),
     ("set", "session", "characteristics"),
+    ("set", "local", "session", "characteristics"),
+    ("set", "session", "session", "characteristics"),
 )
+# The server folds the letters A to Z of a name that is not quoted, and no others.
+_FOLDED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_STREAMS = (("from", "stdin"), ("to", "stdout"))
 _USE_COPY = "write copy TABLE (columns) from stdin, or copy (query) to stdout"
 
 
@@ -38,7 +46,7 @@ def one_statement(text: str, tokens: list[Token]) -> list[Token]:
             )
     statement = tokens[:end]
     words = _words(text, statement)
-    if not any(token.kind is not TokenKind.LINE_COMMENT for token in statement):
+    if all(token.is_comment for token in statement):
         place = tokens[0].start if tokens else 0
         raise Problem("a query without SQL", "write its statement below the header", place)
     if words and (
@@ -64,30 +72,32 @@ def copy_shape(text: str, statement: list[Token], kind: Kind) -> CopyShape | Non
     if not is_copy and kind is not Kind.COPY:
         return None
     solid = [token for token in statement if not token.is_comment]
-    start = solid[0].start if solid else statement[0].start
+    start = solid[0].start
     if not is_copy:
         raise Problem("a :copy query that is no COPY statement", _USE_COPY, start)
-    words = (_word(text, token) for token in _outside_brackets(text, solid))
-    pairs = set(itertools.pairwise(words))
-    if ("from", "stdin") not in pairs and ("to", "stdout") not in pairs:
+    outside = [_word(text, token) for token in _outside_brackets(text, solid)]
+    pairs = set(itertools.pairwise(outside))
+    if pairs.isdisjoint(_STREAMS):
         raise Problem("a COPY of a file on the server's machine", _USE_COPY, start)
     if kind is not Kind.COPY:
         raise Problem(f"a COPY statement in a :{kind.value} query", "its kind is :copy", start)
     for token in statement:
-        marked = text[token.start : token.start + 3] in ("/*?", "/*=")
-        if token.kind is TokenKind.PARAMETER or (token.is_comment and marked):
+        if token.kind is TokenKind.PARAMETER or block_marker(text, token):
             raise Problem(
                 "COPY takes no parameters and no blocks",
                 "copy the plain rows, and select from them with a query",
                 token.start,
             )
-    return CopyShape(("from", "stdin") in pairs, _columns(text, solid))
+    into_server = ("from", "stdin") in pairs
+    return CopyShape(into_server, _columns(text, solid), _format(text, solid))
 
 
 def _columns(text: str, solid: list[Token]) -> tuple[str, ...]:
     """The names in the first brackets behind the table; none if there are no such brackets."""
     names: list[str] = []
     inside = False
+    if text[solid[1].start] == "(":
+        return ()  # of a query
     for token in solid[1:]:
         word = text[token.start : token.end]
         if word == "(":
@@ -95,12 +105,30 @@ def _columns(text: str, solid: list[Token]) -> tuple[str, ...]:
         elif word == ")":
             return tuple(names)
         elif inside and token.kind is TokenKind.WORD:
-            names.append(word.lower())
+            names.append(word.translate(_FOLDED))
         elif inside and token.kind is TokenKind.QUOTED:
             names.append(word[1:-1].replace('""', '"'))
         elif not inside and word.lower() in ("from", "to"):
             break
     return ()
+
+
+def _format(text: str, solid: list[Token]) -> str:
+    """The format among the options, which stand behind stdin or stdout; text if none is named."""
+    outside = list(_outside_brackets(text, solid))
+    stream = next(
+        after
+        for before, after in itertools.pairwise(outside)
+        if (_word(text, before), _word(text, after)) in _STREAMS
+    )
+    behind = [token for token in solid if token.start > stream.start]
+    options = [text[token.start : token.end].strip("'\"").lower() for token in behind]
+    named = dict(itertools.pairwise(options)).get("format")
+    # Before PostgreSQL 9 the format stood alone: `copy binary t from stdin`, `... stdin csv`.
+    alone = [_word(text, token) for token in outside if token.start > stream.start]
+    if _word(text, outside[1]) == "binary":
+        return "binary"
+    return next((word for word in (named, *alone) if word in ("csv", "binary")), "text")
 
 
 def _word(text: str, token: Token) -> str:
@@ -115,7 +143,7 @@ def _words(text: str, tokens: list[Token]) -> list[str]:
             words.append(text[token.start : token.end].lower())
         elif not token.is_comment:
             break
-        if len(words) == 3:
+        if len(words) == 4:
             break
     return words
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import attrs
 
-from raxol_sql.text.lexer import Token, TokenKind, tokenize
+from raxol_sql.text.lexer import SPACE, Token, TokenKind, tokenize
 from raxol_sql.text.source import Problem
 
 
@@ -115,6 +115,11 @@ _NAME = r"[^\W\d]\w*"
 _NAMES = re.compile(rf"\s*{_NAME}\s*(?:,\s*{_NAME}\s*)*", re.ASCII)
 _KEY = re.compile(rf"\s*({_NAME})\s*:", re.ASCII)
 _BANNER = re.compile(r"[=*\-#]")
+_BLOCK_IN_CHOICE = (
+    "another block inside a choice",
+    "a choice holds text and parameters; put the block around the choice",
+)
+_DEEPEST = 32
 
 
 class _Reader:
@@ -126,6 +131,7 @@ class _Reader:
         self._rest = iter(tokens)
         self._position = tokens[0].start
         self._choices: set[str] = set()
+        self._depth = 0
         self._apart = _literals_may_meet(text, tokens)
         self._after_literal = False
 
@@ -146,7 +152,7 @@ class _Reader:
                 self._plain(parts, token)
                 parts.append(Slot(parameter_name(self._text, token)))
                 continue
-            marker = _marker(self._text, token)
+            marker = block_marker(self._text, token)
             if marker is None:
                 if not token.is_comment:
                     self._after_literal = self._text[token.end - 1] == "'"
@@ -202,15 +208,19 @@ class _Reader:
         default = self._until(opening, "=")
         for part in default:
             if isinstance(part, (Optional, Choice)):
-                raise Problem(
-                    "another block inside a choice",
-                    "a choice holds text and parameters; put the block around the choice",
-                    opening.start,
-                )
+                raise Problem(*_BLOCK_IN_CHOICE, opening.start)
         return Choice(name, alternatives, default)
 
     def _until(self, opening: Token, marker: str) -> tuple[Part, ...]:
+        if self._depth == _DEEPEST:
+            raise Problem(
+                f"blocks inside of blocks, more than {_DEEPEST} deep",
+                "close each block where it ends; split the query if it needs that many",
+                opening.start,
+            )
+        self._depth += 1
         parts, closing = self._parts()
+        self._depth -= 1
         if closing is None:
             what = "an optional block" if marker == "?" else "a choice"
             raise Problem(
@@ -237,7 +247,7 @@ class _Reader:
                     key.start(1),
                 )
             parts, stop = self._alternative(key.end(), end)
-            if not any(isinstance(part, Slot) or part.strip() for part in parts):
+            if not any(isinstance(part, Slot) or part.strip(SPACE) for part in parts):
                 raise Problem(
                     f"the alternative {key.group(1)!r} is empty",
                     "write the SQL that it stands for after the key",
@@ -261,17 +271,25 @@ class _Reader:
                 position = token.end
             elif token.kind is TokenKind.PUNCTUATION:
                 depth += (character in "([") - (character in ")]")
+                if character == ";":
+                    raise Problem(
+                        "a semicolon inside a choice",
+                        "a query is one statement: remove it, or write two queries",
+                        token.start,
+                    )
             elif token.kind is TokenKind.LINE_COMMENT:
                 raise Problem(
                     "a line comment inside a choice",
                     "it would hide what follows it; put it before the choice",
                     token.start,
                 )
+            elif block_marker(self._text, token):
+                raise Problem(*_BLOCK_IN_CHOICE, token.start)
             elif token.kind is TokenKind.OPERATOR and character == "|" and depth == 0:
                 end = token.start
                 break
-        if position < end:
-            parts.append(self._text[position:end].rstrip())
+        if last := self._text[position:end].rstrip(SPACE):
+            parts.append(last)
         if self._apart:
             parts.append("/**/")
         return tuple(parts), end
@@ -289,11 +307,11 @@ def _literals_may_meet(text: str, tokens: list[Token]) -> bool:
     PostgreSQL reads literals with only a line end between them as one. Where this is so, an
     empty comment is left in place of ours.
     """
-    if not any(_marker(text, token) for token in tokens):
+    if not any(block_marker(text, token) for token in tokens):
         return False
     after_marker = False
     for token in tokens:
-        marker = _marker(text, token)
+        marker = block_marker(text, token)
         if marker is not None:
             if marker == "=" and "'" in text[token.start : token.end]:
                 return True
@@ -305,7 +323,7 @@ def _literals_may_meet(text: str, tokens: list[Token]) -> bool:
     return False
 
 
-def _marker(text: str, token: Token) -> str | None:
+def block_marker(text: str, token: Token) -> str | None:
     """``?`` or ``=`` if the token is one of our comments; a banner such as /*=====*/ is none."""
     if token.kind is not TokenKind.BLOCK_COMMENT:
         return None
@@ -317,7 +335,7 @@ def _marker(text: str, token: Token) -> str | None:
 
 
 def _check_names(template: Template, text: str, tokens: list[Token]) -> None:
-    for name in template.names:
+    for name in sorted(template.names):
         if keyword.iskeyword(name) or not name.isascii():
             what = "a word of Python's own" if name.isascii() else "not plain ASCII"
             fixed = f"rename it, for example {name}_" if name.isascii() else "rename it in ASCII"
@@ -343,7 +361,7 @@ def _problem(name: str, text: str, tokens: list[Token], problem: str, remedy: st
     """The problem at the place where a parameter or one of our comments first says ``name``."""
     word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
     for token in tokens:
-        if token.kind is TokenKind.PARAMETER or _marker(text, token):
+        if token.kind is TokenKind.PARAMETER or block_marker(text, token):
             found = word.search(text, token.start, token.end)
             if found:
                 return Problem(problem, remedy, found.start())

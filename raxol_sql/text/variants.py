@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import attrs
 
+from raxol_sql.text.lexer import SPACE
 from raxol_sql.text.template import Choice, Optional, Part, Slot, Template
 
 _GLUES = re.compile(r"[\w$]|[^\x00-\x7f]")
@@ -71,7 +72,7 @@ class _Writer:
         self._used: set[str] = set()
 
     def statement(self) -> Statement:
-        text = "".join(self._pieces).strip()
+        text = "".join(self._pieces).strip(SPACE)
         return Statement(text, tuple(self._numbers), frozenset(self._used))
 
     def write(self, parts: Iterable[Part], given: Collection[str], keys: Mapping[str, str]) -> None:

@@ -1,0 +1,11 @@
+"""
+Where the database is and how it is used, and where each of these values comes from.
+
+    defaults ◂ [common] ◂ [dev|test|prod] ◂ libpq's PG* and service file ◂ DATABASE_URL
+             ◂ RAXOL_DB_* ◂ arguments                          (the later, the stronger)
+"""
+
+from raxol_sql.config.config import Config
+from raxol_sql.config.project import Project
+
+__all__ = ["Config", "Project"]

@@ -1,0 +1,218 @@
+"""The configuration of one environment, each value with its origin."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from psycopg import conninfo
+
+from raxol_sql.config import libpq
+from raxol_sql.config.keys import DATABASES, KEYS, Key
+from raxol_sql.config.project import Project
+from raxol_sql.errors import ConfigError, did_you_mean
+
+MASK = "********"
+
+
+@attrs.frozen
+class Config:
+    """
+    Where the database is and how it is used. Times are in milliseconds; 0 is no limit.
+
+    Immutable. Its repr, and everything made for people, hides the password.
+    """
+
+    environment: str
+    project: Project
+    database: str
+    username: str
+    password: str = attrs.field(repr=False)
+    hostname: str
+    port: str
+    server: str | None
+    pool_size: int
+    pool_min_size: int
+    timeout: int
+    idle_timeout: int
+    retry_interval: int
+    max_retries: int
+    stacktrace: bool
+    show_sensitive_data_on_connection_error: bool
+    extra: Mapping[str, str] = attrs.field(repr=False)
+    origins: Mapping[str, str] = attrs.field(repr=False)
+
+    @classmethod
+    def find(
+        cls,
+        url: str | None = None,
+        *,
+        start: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        **explicit: object,
+    ) -> Config:
+        """
+        The configuration for this process.
+
+        Strongest first: ``explicit`` keys, ``url``, ``RAXOL_DB_*``, ``DATABASE_URL``, libpq's own
+        ``PG*`` variables and files, the section of ``raxol_sql.toml`` (found from ``start``
+        upwards) that ``RAXOL_ENV`` chooses, its ``[common]``, the defaults.
+
+        Raises `ConfigError` for a value that is wrong, naming its origin, for a key or section
+        that does not exist, and for an environment other than dev and test without a database.
+        """
+        environ = os.environ if environ is None else environ
+        project = Project.find(start)
+        chosen = environ.get("RAXOL_ENV") or "dev"
+        layers = _Layers()
+        layers.defaults(chosen)
+        layers.sections(project, chosen)
+        in_file = layers.origins.get("server")
+        weaker = dict(layers.origins)
+        for key, (value, origin) in libpq.environment(environ).items():
+            layers.set(KEYS[key], value, origin)
+        if environ.get("DATABASE_URL"):
+            layers.url(environ["DATABASE_URL"], "DATABASE_URL")
+        for entry in KEYS.values():
+            if entry.variable and entry.variable in environ:
+                layers.set(entry, environ[entry.variable], entry.variable)
+        if url is not None:
+            layers.url(url, "argument url")
+        layers.explicit(explicit)
+        moved = any(layers.origins[key] != weaker[key] for key in ("hostname", "port"))
+        elsewhere = moved or libpq.names_a_server(environ) or layers.names_a_server
+        if in_file and elsewhere and layers.origins["server"] == in_file:
+            layers.values["server"] = None
+        return cls(
+            environment=chosen,
+            project=project,
+            extra=layers.extra,
+            origins=layers.origins,
+            **layers.finished(chosen),
+        )
+
+    def conninfo(self, **changed: str) -> str:
+        """
+        libpq's connection string; ``changed`` replaces single parameters of it by libpq's names.
+
+        It holds the password, unless a line of the password file stands above the configured one.
+        """
+        parameters: dict[str, str] = dict(self.extra)
+        by_service = "service" in self.extra
+        for key in KEYS.values():
+            if key.libpq and not (by_service and self.origins[key.name] == "default"):
+                parameters[key.libpq] = getattr(self, key.name)
+        if self._password_file():
+            del parameters["password"]
+        return conninfo.make_conninfo("", **{**parameters, **changed})
+
+    def describe(self) -> Iterator[tuple[str, str, str]]:
+        """Each key with its value as a text, the password masked, and its origin."""
+        for key in KEYS.values():
+            value = getattr(self, key.name)
+            origin = self.origins[key.name]
+            if self.server == "embedded" and key.name in ("hostname", "port"):
+                value, origin = "(the embedded server's)", self.origins["server"]
+            if key.secret:
+                file = self._password_file()
+                value, origin = (MASK, file) if file else (MASK if value else "", origin)
+            yield key.name, _shown(value), origin
+        for name, value in sorted(self.extra.items()):
+            masked = "password" in name or "secret" in name
+            yield name, MASK if masked else value, self.origins[name]
+
+    def _password_file(self) -> str | None:
+        if self.server or self.origins["password"] not in self._weaker_than_libpq():
+            return None
+        address = {
+            "hostname": self.hostname,
+            "port": self.port,
+            "database": self.database,
+            "username": self.username,
+        }
+        return libpq.password_file(os.environ, address)
+
+    def _weaker_than_libpq(self) -> set[str]:
+        return {"default", *(_place(self.project, name) for name in self.project.sections)}
+
+
+class _Layers:
+    """Values and origins while they are put on top of each other, the weakest first."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+        self.extra: dict[str, str] = {}
+        self.names_a_server = False
+
+    def set(self, key: Key, value: object, origin: str) -> None:
+        try:
+            self.values[key.name] = key.read(value)
+        except ValueError as error:
+            shown = "its value" if key.secret else repr(value)
+            raise ConfigError(f"{key.name}: {origin} gives {shown}: {error}") from None
+        self.origins[key.name] = origin
+
+    def defaults(self, environment: str) -> None:
+        for key in KEYS.values():
+            self.values[key.name] = key.default
+            self.origins[key.name] = "default"
+        self.values["database"] = DATABASES.get(environment)
+        self.values["stacktrace"] = environment == "dev"
+
+    def sections(self, project: Project, environment: str) -> None:
+        if environment not in (*DATABASES, "prod") and environment not in project.sections:
+            known = sorted({*DATABASES, "prod", *project.sections} - {"common"})
+            nearest = difflib.get_close_matches(environment, known, n=2)
+            raise ConfigError(
+                f"RAXOL_ENV is {environment!r}, and there is no such section"
+                f"{did_you_mean(nearest)} (there are: {', '.join(known)})"
+            )
+        for name in ("common", environment):
+            for key, value in project.sections.get(name, {}).items():
+                self.set(KEYS[key], value, _place(project, name))
+
+    def url(self, url: str, origin: str) -> None:
+        ours, rest = libpq.read_url(url, origin)
+        for key, value in ours.items():
+            self.set(KEYS[key], value, origin)
+        self.extra.update(rest)
+        self.origins.update(dict.fromkeys(rest, origin))
+        self.names_a_server = True
+
+    def explicit(self, given: Mapping[str, object]) -> None:
+        for name, value in given.items():
+            if name not in KEYS:
+                nearest = difflib.get_close_matches(name, KEYS, n=2)
+                raise ConfigError(f"unknown key {name!r}{did_you_mean(nearest)}")
+            self.set(KEYS[name], value, "argument")
+
+    def finished(self, environment: str) -> dict[str, Any]:
+        if self.values["database"] is None:
+            raise ConfigError(
+                f"no database is named for {environment}: set RAXOL_DB_NAME or DATABASE_URL, "
+                f"or database in [{environment}] of raxol_sql.toml"
+            )
+        if self.values["pool_min_size"] > self.values["pool_size"]:
+            if self.origins["pool_min_size"] != "default":
+                raise ConfigError(
+                    f"pool_min_size ({self.origins['pool_min_size']}) is "
+                    f"{self.values['pool_min_size']}, above pool_size "
+                    f"({self.origins['pool_size']}), which is {self.values['pool_size']}"
+                )
+            self.values["pool_min_size"] = self.values["pool_size"]
+        return self.values
+
+
+def _place(project: Project, section: str) -> str:
+    return f"{project.file.name if project.file else ''} [{section}]"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)

@@ -1,0 +1,94 @@
+"""The table of configuration keys: names, environment variables, and how values are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+_PORTS = re.compile(r"\d{1,5}(,\d{1,5})*")
+
+
+@attrs.frozen
+class Key:
+    """
+    One key: its environment variable, libpq's word for it, and its default.
+
+    ``read`` turns what a file, a variable or a caller gave into the value, and raises ValueError
+    with what would be right.
+    """
+
+    name: str
+    read: Callable[[object], Any]
+    default: Any = None
+    variable: str | None = None
+    libpq: str | None = None
+    secret: bool = False
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("give a text")
+    return value
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("give a text that is not empty")
+    return value
+
+
+def _port(value: object) -> str:
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    if not _PORTS.fullmatch(text) or not all(0 < int(port) < 65536 for port in text.split(",")):
+        raise ValueError("give a number from 1 to 65535, or one for each host: 5432,5433")
+    return text
+
+
+def _whole(least: int, unit: str) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, str) and value.isascii() and value.isdecimal():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"give a whole number of {unit}, {least} or more")
+        return value
+
+    return read
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("give true or false")
+    return value
+
+
+def _server(value: object) -> str:
+    if value != "embedded":
+        raise ValueError('the only server to be named so is "embedded"')
+    return "embedded"
+
+
+_MS = "milliseconds"
+
+KEYS = {
+    key.name: key
+    for key in [
+        Key("database", _name, variable="RAXOL_DB_NAME", libpq="dbname"),
+        Key("username", _name, "postgres", "RAXOL_DB_USER", "user"),
+        Key("password", _text, "postgres", "RAXOL_DB_PASS", "password", secret=True),
+        Key("hostname", _name, "localhost", "RAXOL_DB_HOST", "host"),
+        Key("port", _port, "5432", "RAXOL_DB_PORT", "port"),
+        Key("server", _server),
+        Key("pool_size", _whole(1, "connections"), 10, "RAXOL_DB_POOL_SIZE"),
+        Key("pool_min_size", _whole(0, "connections"), 2),
+        Key("timeout", _whole(0, _MS), 15_000, "RAXOL_DB_TIMEOUT"),
+        Key("idle_timeout", _whole(1, _MS), 30_000, "RAXOL_DB_IDLE_TIMEOUT"),
+        Key("retry_interval", _whole(0, _MS), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
+        Key("max_retries", _whole(0, "retries"), 5, "RAXOL_DB_MAX_RETRIES"),
+        Key("stacktrace", _switch),
+        Key("show_sensitive_data_on_connection_error", _switch, False),
+    ]
+}
+DATABASES = {"dev": "raxol_dev", "test": "raxol_test"}

@@ -1,0 +1,88 @@
+"""The project that a `raxol_sql.toml` describes."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from raxol_sql.config.keys import KEYS
+from raxol_sql.errors import ConfigError, did_you_mean
+
+FILE_NAME = "raxol_sql.toml"
+_DEFAULTS = {"queries": "sql", "migrations": "migrations", "records": None, "stubs": None}
+
+
+@attrs.frozen
+class Project:
+    """
+    A project's folder, its ``[project]`` paths, and its sections as they are written.
+
+    ``records`` is the name of the module whose attrs classes the headers name, ``stubs`` the
+    file for typed stubs; either may be None. ``file`` is None where no file was found: then the
+    defaults hold, below the working folder.
+    """
+
+    root: Path
+    queries: Path
+    migrations: Path
+    records: str | None = None
+    stubs: Path | None = None
+    file: Path | None = None
+    sections: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """
+        The project of the nearest ``raxol_sql.toml``, in ``start`` (the working folder) or above.
+
+        Raises `ConfigError` for a file that cannot be read, and for sections and keys that do
+        not exist.
+        """
+        start = (start or Path.cwd()).resolve()
+        for folder in (start, *start.parents):
+            file = folder / FILE_NAME
+            if file.is_file():
+                return cls.read(file)
+        return cls(start, start / "sql", start / "migrations")
+
+    @classmethod
+    def read(cls, file: Path) -> Project:
+        """The project of one file; raises `ConfigError` as `find` does."""
+        try:
+            document = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{file}: {error}") from None
+        given = _section(file, "project", document.pop("project", {}), list(_DEFAULTS))
+        for key, value in given.items():
+            if not isinstance(value, str) or not value:
+                raise ConfigError(f"{file} [project] {key}: give a text that is not empty")
+        paths = {**_DEFAULTS, **given}
+        root = file.parent
+        return cls(
+            root=root,
+            queries=root / str(paths["queries"]),
+            migrations=root / str(paths["migrations"]),
+            records=paths["records"],
+            stubs=root / paths["stubs"] if paths["stubs"] else None,
+            file=file,
+            sections={
+                name: _section(file, name, section, list(KEYS))
+                for name, section in document.items()
+            },
+        )
+
+
+def _section(file: Path, name: str, section: object, known: list[str]) -> dict[str, Any]:
+    if not isinstance(section, dict):
+        raise ConfigError(
+            f"{file}: {name!r} stands outside of a section; put it below [common], [dev] ..."
+        )
+    for key in section:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=2)
+            raise ConfigError(f"{file} [{name}]: unknown key {key!r}{did_you_mean(nearest)}")
+    return section

@@ -1,0 +1,148 @@
+"""The asyncio facade: the methods of the blocking one, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+from raxol_sql import server
+from raxol_sql.config import Config
+from raxol_sql.engine.blocking import Database, Transaction, Verbs
+from raxol_sql.engine.colour import ASYNCIO
+from raxol_sql.engine.copying import CopyData
+from raxol_sql.engine.executor import Executor, is_copy_out
+from raxol_sql.engine.sessions import PooledSessions, Sessions
+from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.queries import Bound, Query
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _as(twin: Callable[..., Any]) -> Callable[[F], F]:
+    """Gives a method the documentation of its blocking twin, which says the same."""
+
+    def document(method: F) -> F:
+        method.__doc__ = twin.__doc__
+        return method
+
+    return document
+
+
+class AsyncVerbs:
+    """What a database and a transaction have in common: the ways to run a query."""
+
+    def __init__(self, sessions: Sessions | None = None) -> None:
+        if sessions is not None:
+            self._use(sessions)
+
+    def _use(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._executor = Executor(sessions)
+
+    @_as(Verbs.run)
+    async def run(self, bound: Bound[R]) -> R:
+        result: R = await self._executor.run(bound)
+        return result
+
+    @_as(Verbs.run_many)
+    async def run_many(self, query: Query[R], rows: Iterable[Any]) -> list[R]:
+        return await self._executor.run_many(query, rows)
+
+    @_as(Verbs.stream)
+    async def stream(self, bound: Bound[Any], *, batch: int = 500) -> AsyncGenerator[Any]:
+        batches = self._executor.stream(bound, batch)
+        try:
+            async for records in batches:
+                for record in records:
+                    yield record
+        finally:
+            await batches.aclose()
+
+    @overload
+    async def copy(self, query: Query[Any]) -> list[tuple[str | None, ...]]: ...
+
+    @overload
+    async def copy(self, query: Query[Any], data: CopyData) -> int: ...
+
+    @_as(Verbs.copy)
+    async def copy(self, query: Query[Any], data: Any = None) -> Any:
+        if not is_copy_out(query):
+            return await self._executor.copy_in(query, () if data is None else data)
+        if data is not None:
+            return await self._executor.copy_into_file(query, data)
+        return [row async for row in self._executor.copy_out(query, parsed=True)]
+
+    @_as(Verbs.transaction)
+    def transaction(
+        self,
+        *,
+        isolation: str | None = None,
+        read_only: bool | None = None,
+        deferrable: bool | None = None,
+    ) -> AsyncTransaction:
+        options = TransactionOptions(isolation, read_only, deferrable)
+        return AsyncTransaction(self._sessions, options)
+
+
+@_as(Transaction)
+class AsyncTransaction(AsyncVerbs):
+    def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
+        super().__init__()
+        self._block = Block(outer, options)
+
+    async def __aenter__(self) -> Self:
+        self._use(await self._block.enter())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._block.exit(error)
+
+
+class AsyncDatabase(AsyncVerbs):
+    """
+    A PostgreSQL database behind a pool of connections, for asyncio.
+
+    Made by `open`: ``async with AsyncDatabase.open() as db``, or ``db = await
+    AsyncDatabase.open()`` and a ``close`` later. For the tasks of one event loop.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._pool = PooledSessions(ASYNCIO, config)
+        super().__init__(self._pool)
+        self.config = config
+
+    @classmethod
+    @_as(Database.open)
+    def open(cls, url: str | None = None, **configuration: object) -> Self:
+        return cls(Config.find(url, **configuration))  # type: ignore[arg-type]
+
+    @_as(Database.close)
+    async def close(self) -> None:
+        await self._pool.close()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.__aenter__().__await__()
+
+    async def __aenter__(self) -> Self:
+        # Starting the embedded server takes a moment, in which the loop has other work.
+        await self._pool.open(await asyncio.to_thread(server.conninfo, self.config))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.config.database} on {server.describe(self.config)}>"

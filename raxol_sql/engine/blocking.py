@@ -1,0 +1,183 @@
+"""The blocking facade: every method is the coroutine of the same name, run to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+from raxol_sql import server
+from raxol_sql.config import Config
+from raxol_sql.engine.colour import BLOCKING, run_blocking
+from raxol_sql.engine.copying import CopyData
+from raxol_sql.engine.executor import Executor, is_copy_out
+from raxol_sql.engine.sessions import PooledSessions, Sessions
+from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.queries import Bound, Query
+
+R = TypeVar("R")
+
+
+class Verbs:
+    """What a database and a transaction have in common: the ways to run a query."""
+
+    def __init__(self, sessions: Sessions | None = None) -> None:
+        if sessions is not None:
+            self._use(sessions)
+
+    def _use(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._executor = Executor(sessions)
+
+    def run(self, bound: Bound[R]) -> R:
+        """
+        What the query gives: a record, None, a list of records, a count, by its kind.
+
+        Raises `NoRowsError`, `TooManyRowsError` and `RecordError` for an answer of another shape,
+        `KindError` for a :copy, and the driver's errors as they are, with a note that names the
+        query.
+        """
+        result: R = run_blocking(self._executor.run(bound))
+        return result
+
+    def run_many(self, query: Query[R], rows: Iterable[Any]) -> list[R]:
+        """
+        The results of the query for each of ``rows``, in order; all of them happen, or none.
+
+        A row is a mapping of arguments by name, or an attrs record that has them as fields. Up to
+        1,000 rows share a round trip. Raises as `run` does; the note says which rows it was among.
+        """
+        return run_blocking(self._executor.run_many(query, rows))
+
+    def stream(self, bound: Bound[Any], *, batch: int = 500) -> Iterator[Any]:
+        """
+        The records of a :many query, one by one, in bounded memory.
+
+        Rows are fetched ``batch`` at a time from a cursor on the server, in a transaction that
+        holds a connection until the last row is taken or the iterator is closed. Raises as `run`
+        does; `KindError` for another kind.
+        """
+        batches = self._executor.stream(bound, batch)
+        try:
+            while True:
+                try:
+                    records = run_blocking(batches.__anext__())
+                except StopAsyncIteration:
+                    return
+                yield from records
+        finally:
+            run_blocking(batches.aclose())
+
+    @overload
+    def copy(self, query: Query[Any]) -> list[tuple[str | None, ...]]: ...
+
+    @overload
+    def copy(self, query: Query[Any], data: CopyData) -> int: ...
+
+    def copy(self, query: Query[Any], data: Any = None) -> Any:
+        """
+        Rows into the server, or out of it, through a :copy query.
+
+        For COPY ... FROM STDIN ``data`` are rows (sequences, mappings by column, or records), or
+        bytes or a binary file in the format that the COPY names; the count of rows is given. For
+        COPY ... TO STDOUT it is a binary file to write to, and the count of bytes is given; or
+        nothing, and a list of rows of texts is. Happens whole or not at all.
+
+        Raises `KindError` for another kind or direction, `ParameterError` for a row that does not
+        fit the columns, and the driver's errors.
+        """
+        if not is_copy_out(query):
+            return run_blocking(self._executor.copy_in(query, () if data is None else data))
+        if data is not None:
+            return run_blocking(self._executor.copy_into_file(query, data))
+        return run_blocking(_listed(self._executor, query))
+
+    def transaction(
+        self,
+        *,
+        isolation: str | None = None,
+        read_only: bool | None = None,
+        deferrable: bool | None = None,
+    ) -> Transaction:
+        """
+        A block that happens whole or not at all: ``with db.transaction() as tx: tx.run(...)``.
+
+        Commits at its end and rolls back on an error. Inside of a transaction it is a savepoint,
+        and takes no options. Never repeated. ``isolation`` is read committed, repeatable read or
+        serializable; None leaves each choice to the server. Raises `TransactionError` where the
+        block ended well and the server rolled back all the same.
+        """
+        return Transaction(self._sessions, TransactionOptions(isolation, read_only, deferrable))
+
+
+async def _listed(executor: Executor, query: Query[Any]) -> list[tuple[str | None, ...]]:
+    return [row async for row in executor.copy_out(query, parsed=True)]
+
+
+class Transaction(Verbs):
+    """
+    An open transaction, or a savepoint in one; made by `Database.transaction`.
+
+    For one thread at a time. After its block it runs nothing any more.
+    """
+
+    def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
+        super().__init__()
+        self._block = Block(outer, options)
+
+    def __enter__(self) -> Self:
+        self._use(run_blocking(self._block.enter()))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        run_blocking(self._block.exit(error))
+
+
+class Database(Verbs):
+    """
+    A PostgreSQL database behind a pool of connections, for code that blocks.
+
+    Made by `open`. Safe to share between threads; not to be used in a process forked after it
+    was opened.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._pool = PooledSessions(BLOCKING, config)
+        super().__init__(self._pool)
+        self.config = config
+
+    @classmethod
+    def open(cls, url: str | None = None, **configuration: object) -> Self:
+        """
+        An open database; configuration is found as `Config.find` finds it.
+
+        ``url`` and single keys of the ``configuration`` (``database="x"``, ``pool_size=4``) are
+        stronger than what is found. One connection is made at once, so a wrong address, name or
+        password is the driver's error here. Close it, or use it in a ``with`` block.
+        """
+        database = cls(Config.find(url, **configuration))  # type: ignore[arg-type]
+        run_blocking(database._pool.open(server.conninfo(database.config)))
+        return database
+
+    def close(self) -> None:
+        """Closes all connections. Closing twice is once."""
+        run_blocking(self._pool.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.config.database} on {server.describe(self.config)}>"

@@ -1,0 +1,106 @@
+"""
+What differs between blocking and asyncio, in one value each.
+
+Every flow of control in `engine` is written once, as ``async def``. What it calls of psycopg has
+the same names in both colours, and gives either a value or an awaitable; ``wait`` makes the
+value of either. With the blocking colour nothing ever suspends, so `run_blocking` needs no event
+loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Any, TypeVar
+
+import attrs
+import psycopg
+import psycopg_pool
+
+T = TypeVar("T")
+
+Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+
+
+@attrs.frozen
+class Colour:
+    """
+    One of the two ways to wait.
+
+    ``wait`` takes what a method of psycopg returned; ``entering`` and ``leaving`` begin and end
+    one of its context managers, and what they return is waited for as well. ``callback`` makes
+    of a coroutine function what psycopg's pool of this colour can call.
+    """
+
+    wait: Callable[[Any], Awaitable[Any]]
+    entering: Callable[[Any], Any]
+    leaving: Callable[[Any, BaseException | None], Any]
+    callback: Callable[[Callable[[Any], Coroutine[Any, Any, None]]], Callable[[Any], Any]]
+    connect: Callable[..., Any]
+    pool: type[Any]
+    cursor: type[Any]
+    server_cursor: type[Any]
+
+
+async def _given(value: T) -> T:
+    return value
+
+
+async def _awaited(value: Awaitable[T]) -> T:
+    return await value
+
+
+def _enter(manager: AbstractContextManager[T]) -> T:
+    return manager.__enter__()
+
+
+def _leave(manager: AbstractContextManager[Any], error: BaseException | None) -> Any:
+    return manager.__exit__(type(error) if error else None, error, None)
+
+
+def _aenter(manager: AbstractAsyncContextManager[T]) -> Awaitable[T]:
+    return manager.__aenter__()
+
+
+def _aleave(
+    manager: AbstractAsyncContextManager[Any], error: BaseException | None
+) -> Awaitable[Any]:
+    return manager.__aexit__(type(error) if error else None, error, None)
+
+
+def run_blocking(work: Coroutine[Any, Any, T]) -> T:
+    """
+    The result of a coroutine of the blocking colour, which never suspends.
+
+    Works with and without a running event loop. Raises RuntimeError if the coroutine does
+    suspend: then something of the other colour was called, which is a mistake of ours.
+    """
+    try:
+        work.send(None)
+    except StopIteration as finished:
+        value: T = finished.value
+        return value
+    # Raised before closing: a `finally` that awaits would replace this error by its own.
+    raise RuntimeError(f"{work!r} waited in the blocking colour")
+
+
+BLOCKING = Colour(
+    wait=_given,
+    entering=_enter,
+    leaving=_leave,
+    callback=lambda function: lambda argument: run_blocking(function(argument)),
+    connect=psycopg.Connection.connect,
+    pool=psycopg_pool.ConnectionPool,
+    cursor=psycopg.RawCursor,
+    server_cursor=psycopg.RawServerCursor,
+)
+ASYNCIO = Colour(
+    wait=_awaited,
+    entering=_aenter,
+    leaving=_aleave,
+    callback=lambda function: function,
+    connect=psycopg.AsyncConnection.connect,
+    pool=psycopg_pool.AsyncConnectionPool,
+    cursor=psycopg.AsyncRawCursor,
+    server_cursor=psycopg.AsyncRawServerCursor,
+)

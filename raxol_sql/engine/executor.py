@@ -1,0 +1,186 @@
+"""The one flow of control: from a bound query to its result, in either colour."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import attrs
+import psycopg
+
+from raxol_sql.engine.copying import CopyData, blocks_or_rows
+from raxol_sql.engine.session import Reply, Session
+from raxol_sql.engine.sessions import Sessions, held
+from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.errors import KindError
+from raxol_sql.queries import Bound, Query
+from raxol_sql.records import result_of, shape_of
+from raxol_sql.text import CopyShape, Kind
+
+CHUNK = 1000
+
+
+class Executor:
+    """Runs queries on sessions from one source. As safe for threads and tasks as the source."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def run(self, bound: Bound[Any]) -> Any:
+        """See `Database.run`."""
+        query = _bound(bound, "run").query
+        if query.kind is Kind.COPY:
+            raise KindError(query.name, "a :copy query is run by copy()")
+        with _noting(query):
+            async with held(self._sessions) as session:
+                reply = await session.execute(bound.statement.text, bound.values, _timeout(query))
+        return result_of(query, reply.columns, reply.rows, reply.affected)
+
+    async def run_many(self, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
+        """See `Database.run_many`."""
+        if query.kind is Kind.COPY:
+            raise KindError(query.name, "a :copy query is run by copy()")
+        bounds = (_bind(query, row) for row in rows)
+        results: list[Any] = []
+        block = Block(self._sessions, TransactionOptions())
+        inside = await block.enter()
+        try:
+            session = await inside.acquire()
+            while chunk := list(itertools.islice(bounds, CHUNK)):
+                first = len(results)
+                with _noting(query, f"in rows {first} to {first + len(chunk) - 1}"):
+                    replies = await _send_chunk(session, query, chunk)
+                results.extend(result_of(query, r.columns, r.rows, r.affected) for r in replies)
+        except BaseException as error:
+            await block.exit(error)
+            raise
+        with _noting(query):
+            await block.exit(None)
+        return results
+
+    async def stream(self, bound: Bound[Any], batch: int) -> AsyncGenerator[list[Any]]:
+        """Lists of up to ``batch`` records; see `Database.stream`."""
+        query = _bound(bound, "stream").query
+        if query.kind is not Kind.MANY:
+            raise KindError(query.name, f"stream() takes :many, and this is :{query.kind.value}")
+        if batch < 1:
+            raise ValueError(f"batch is a number of rows, 1 or more; not {batch}")
+        block = Block(self._sessions, TransactionOptions())
+        inside = await block.enter()
+        try:
+            session = await inside.acquire()
+            replies = session.fetch(bound.statement.text, bound.values, batch, _timeout(query))
+            try:
+                with _noting(query):
+                    async for reply in replies:
+                        yield shape_of(query, reply.columns)(reply.rows)
+            finally:
+                await replies.aclose()
+        except BaseException as error:
+            await block.exit(error)
+            raise
+        await block.exit(None)
+
+    async def copy_in(self, query: Query[Any], data: CopyData) -> int:
+        """See `Database.copy`, for COPY ... FROM STDIN."""
+        shape = _copy_shape(query)
+        if not shape.into_server:
+            raise KindError(query.name, "this COPY gives data, and takes none")
+        items = blocks_or_rows(query.name, shape, data)
+        with _noting(query):
+            async with held(self._sessions) as session:
+                return await session.copy_in(_copy_text(query), items, _timeout(query))
+
+    async def copy_out(self, query: Query[Any], parsed: bool) -> AsyncGenerator[Any]:
+        """Rows of texts, or blocks of bytes; see `Database.copy`, for COPY ... TO STDOUT."""
+        shape = _copy_shape(query)
+        if shape.into_server:
+            raise KindError(query.name, "this COPY takes data: give it the rows")
+        if parsed and shape.format != "text":
+            raise KindError(
+                query.name, f"this COPY gives {shape.format}: hand copy() a binary file for it"
+            )
+        with _noting(query):
+            async with held(self._sessions) as session:
+                items = session.copy_out(_copy_text(query), parsed, _timeout(query))
+                try:
+                    async for item in items:
+                        yield item
+                finally:
+                    await items.aclose()
+
+    async def copy_into_file(self, query: Query[Any], file: BinaryIO) -> int:
+        """Writes what a COPY ... TO STDOUT gives to ``file``; gives the count of bytes."""
+        count = 0
+        blocks = self.copy_out(query, parsed=False)
+        try:
+            async for block in blocks:
+                count += file.write(block)
+        finally:
+            await blocks.aclose()
+        return count
+
+
+def is_copy_out(query: Query[Any]) -> bool:
+    """Whether a query is a COPY that gives data; raises `KindError` if it is no COPY at all."""
+    return not _copy_shape(query).into_server
+
+
+async def _send_chunk(
+    session: Session, query: Query[Any], chunk: Sequence[Bound[Any]]
+) -> list[Reply]:
+    """The answers to ``chunk``, in its order; neighbours of one variant share a round trip."""
+    replies: list[Reply] = []
+    for text, group in itertools.groupby(chunk, key=lambda bound: bound.statement.text):
+        rows = [bound.values for bound in group]
+        replies += await session.execute_many(text, rows, _timeout(query))
+    return replies
+
+
+def _bind(query: Query[Any], row: Any) -> Bound[Any]:
+    """``query`` with the arguments that a mapping, or a record with more fields, gives."""
+    if isinstance(row, Mapping):
+        return query(**row)
+    if attrs.has(type(row)):
+        names = query.definition.template.names
+        return query(**{name: getattr(row, name) for name in names if hasattr(row, name)})
+    raise KindError(query.name, f"a row is a mapping or an attrs record; not {type(row).__name__}")
+
+
+def _bound(bound: object, verb: str) -> Bound[Any]:
+    if isinstance(bound, Bound):
+        return bound
+    if isinstance(bound, Query):
+        raise KindError(bound.name, f"{verb}() takes the query called: {bound.signature}")
+    raise TypeError(f"{verb}() takes a query called with its arguments; not {type(bound).__name__}")
+
+
+def _copy_shape(query: Query[Any]) -> CopyShape:
+    if not isinstance(query, Query):
+        raise TypeError(f"copy() takes a :copy query; not {type(query).__name__}")
+    if query.definition.copy is None:
+        raise KindError(query.name, f"copy() takes :copy, and this is :{query.kind.value}")
+    return query.definition.copy
+
+
+def _copy_text(query: Query[Any]) -> str:
+    text: str = query().statement.text
+    return text
+
+
+def _timeout(query: Query[Any]) -> int | None:
+    return query.definition.directives.timeout
+
+
+@contextmanager
+def _noting(query: Query[Any], more: str = "") -> Iterator[None]:
+    """Adds to an error of the driver which query it was, and where that is written."""
+    try:
+        yield
+    except psycopg.Error as error:
+        note = f"in query {query.name} ({query.location}){' ' if more else ''}{more}"
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+        raise

@@ -1,0 +1,126 @@
+"""Where a session comes from: a pool of connections, or the one of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from raxol_sql.config import Config
+from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.session import Session
+from raxol_sql.errors import ConfigError, TransactionError
+
+
+class Sessions(Protocol):
+    """A source of sessions. What was acquired is released, come what may."""
+
+    async def acquire(self) -> Session: ...
+
+    async def release(self, session: Session) -> None: ...
+
+
+@asynccontextmanager
+async def held(sessions: Sessions) -> AsyncIterator[Session]:
+    """A session for the length of a block."""
+    session = await sessions.acquire()
+    try:
+        yield session
+    finally:
+        await sessions.release(session)
+
+
+class PooledSessions:
+    """
+    Sessions on the connections of a pool, which are in autocommit.
+
+    `open` makes one connection itself, so that a wrong address or password is an error of its own
+    there, and not a pool that stays empty. Safe for threads or tasks, as psycopg_pool is.
+    """
+
+    def __init__(self, colour: Colour, config: Config) -> None:
+        self._colour = colour
+        self._config = config
+        self._pool: Any = None
+
+    async def open(self, conninfo: str) -> None:
+        """Connects once to see that it works, and opens the pool; an open one stays as it is."""
+        if self._pool is not None:
+            return
+        config, wait = self._config, self._colour.wait
+        conninfo = _completed(conninfo, config.timeout)
+        first = await wait(self._colour.connect(conninfo, autocommit=True))
+        try:
+            _check(first)
+        finally:
+            await wait(first.close())
+        self._pool = self._colour.pool(
+            conninfo,
+            kwargs={"autocommit": True},
+            open=False,
+            configure=self._colour.callback(self._configure),
+            min_size=config.pool_min_size,
+            max_size=config.pool_size,
+            max_idle=config.idle_timeout / 1000,
+            timeout=config.timeout / 1000 or float("inf"),
+            name="raxol_sql",
+        )
+        await wait(self._pool.open())
+
+    async def close(self) -> None:
+        """Closes every connection; a session still held is closed when it is released."""
+        if self._pool is not None:
+            await self._colour.wait(self._pool.close())
+
+    async def acquire(self) -> Session:
+        connection = await self._colour.wait(self._pool.getconn())
+        return Session(self._colour, connection, self._config.timeout)
+
+    async def release(self, session: Session) -> None:
+        await self._colour.wait(self._pool.putconn(session.connection))
+
+    async def _configure(self, connection: Connection) -> None:
+        session = Session(self._colour, connection, self._config.timeout)
+        await session.execute(
+            "select set_config('statement_timeout', $1, false)", (str(self._config.timeout),)
+        )
+
+
+class PinnedSession:
+    """The one session of a transaction; nobody else has it, and it is not given back."""
+
+    def __init__(self, session: Session) -> None:
+        self._session: Session | None = session
+
+    async def acquire(self) -> Session:
+        if self._session is None:
+            raise TransactionError("this transaction is over: run the query on the database")
+        return self._session
+
+    async def release(self, session: Session) -> None:
+        """Nothing: the transaction keeps it."""
+
+    def end(self) -> None:
+        """After this the session is no longer to be had here."""
+        self._session = None
+
+
+def _completed(conninfo: str, timeout: int) -> str:
+    """``conninfo`` with a name for the server's views, and with a bound on connecting."""
+    given = conninfo_to_dict(conninfo)
+    added: dict[str, Any] = {"fallback_application_name": "raxol_sql"}
+    if timeout and "connect_timeout" not in given:
+        # libpq counts whole seconds, and takes less than two for two.
+        added["connect_timeout"] = max(2, -(-timeout // 1000))
+    return make_conninfo("", **{**added, **given})
+
+
+def _check(connection: Connection) -> None:
+    """Raises `ConfigError` for a server on which our lexer would read literals wrongly."""
+    if connection.info.parameter_status("standard_conforming_strings") != "on":
+        raise ConfigError(
+            "standard_conforming_strings is off for this role or database: literals would mean "
+            "something else than they say; alter role ... set standard_conforming_strings = on"
+        )

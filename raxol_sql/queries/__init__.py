@@ -1,0 +1,15 @@
+"""
+Named queries as values.
+
+    folder ──files──▶ sources ──text.parse──▶ definitions ──load──▶ Queries
+                                                                       │
+                                    queries.users.get ──▶ Query ──call──▶ Bound
+
+Nothing here does any I/O but `load`, which reads files once.
+"""
+
+from raxol_sql.queries.load import load
+from raxol_sql.queries.query import Bound, Query
+from raxol_sql.queries.registry import Queries
+
+__all__ = ["Bound", "Queries", "Query", "load"]

@@ -1,0 +1,86 @@
+"""Which statement a set of arguments asks for, and whether they fit it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, MutableMapping, Set
+
+from raxol_sql.errors import ParameterError, did_you_mean
+from raxol_sql.text.template import Template
+from raxol_sql.text.variants import Statement, statement
+
+
+def choose(
+    query: str,
+    template: Template,
+    arguments: Mapping[str, object],
+    known: MutableMapping[object, Statement],
+) -> Statement:
+    """
+    The statement of ``template`` for which ``arguments`` are exactly the right ones.
+
+    ``known`` keeps the statements that were asked for before. Raises `ParameterError` with
+    everything that does not fit.
+    """
+    variant: object = None
+    given: Set[str] = arguments.keys()
+    keys: dict[str, str] = {}
+    problems: list[str] = []
+    if template.conditions or template.choices:
+        given, keys, problems = _read(template, arguments)
+        variant = (frozenset(given & template.conditions), *sorted(keys.items()))
+    chosen = known.get(variant)
+    if chosen is None:
+        chosen = known.setdefault(variant, statement(template, given, keys))
+    if problems or given != chosen.used:
+        problems += _misfits(template, given, chosen)
+        raise ParameterError(query, problems)
+    return chosen
+
+
+def _read(
+    template: Template, arguments: Mapping[str, object]
+) -> tuple[set[str], dict[str, str], list[str]]:
+    """The names that were given, the keys that were chosen, and what is wrong with the values."""
+    given = set(arguments)
+    keys: dict[str, str] = {}
+    problems: list[str] = []
+    for name in arguments.keys() & template.switches:
+        if arguments[name] is False:
+            given.discard(name)
+        elif arguments[name] is not True:
+            problems.append(f"{name} is a switch: give True, or False, or leave it out")
+    for name in arguments.keys() & template.choices.keys():
+        key, allowed = arguments[name], template.choices[name]
+        if isinstance(key, str) and key in allowed:
+            keys[name] = key
+        else:
+            given.discard(name)
+            problems.append(f"{name} is one of {', '.join(allowed)}, or left out")
+    return given, keys, sorted(problems)
+
+
+def _misfits(template: Template, given: Set[str], chosen: Statement) -> list[str]:
+    problems = []
+    for name in chosen.parameters:
+        if name not in given:
+            problems.append(f"{name} is missing{_why(template, name)}")
+    for name in sorted(given - chosen.used):
+        if name not in template.names:
+            nearest = difflib.get_close_matches(name, template.names, n=2)
+            problems.append(f"{name} is not an argument{did_you_mean(nearest)}")
+        else:
+            problems.append(f"{name} has no effect without {_needed(template, name, given)}")
+    return problems
+
+
+def _why(template: Template, name: str) -> str:
+    """Why a parameter that may be left out is needed after all; nothing for one that never may."""
+    always = statement(template, (), {})
+    return "" if name in always.parameters else ", which the other arguments need"
+
+
+def _needed(template: Template, name: str, given: Set[str]) -> str:
+    """What would have to be given for ``name`` to have an effect."""
+    others = sorted((template.conditions | template.choices.keys()) - given - {name})
+    return "others" if not others else " or ".join(others)

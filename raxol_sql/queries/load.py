@@ -1,0 +1,112 @@
+"""Loading a tree of SQL files into a registry."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import attrs
+
+from raxol_sql.errors import DefinitionError, LoadError, did_you_mean
+from raxol_sql.queries.files import sql_files
+from raxol_sql.queries.query import SCALAR, Query
+from raxol_sql.queries.registry import Queries
+from raxol_sql.text import Definition, Source, parse
+from raxol_sql.text.source import Problem
+
+
+def load(root: str | os.PathLike[str] | Traversable, *, records: Iterable[type] = ()) -> Queries:
+    """
+    The queries of every ``.sql`` file below ``root``.
+
+    ``root`` is a folder, a single file, or a folder of a package as
+    ``importlib.resources.files("package") / "sql"`` gives it. The path below it is the namespace:
+    ``billing/invoices.sql`` gives ``queries.billing.invoices``. ``records`` are the attrs classes
+    that headers name, by their ``__name__``.
+
+    Raises `LoadError` with everything that is wrong in all files; TypeError for a record that is
+    no attrs class, and ValueError for two of one name.
+    """
+    classes = _by_name(records)
+    if isinstance(root, (str, os.PathLike)):
+        root = Path(root)
+    errors: list[DefinitionError] = []
+    found = [
+        (source, definition)
+        for namespace, source in sql_files(root, errors)
+        for definition in _parsed(source, namespace, errors)
+    ]
+    errors.extend(_clashes(found))
+    queries = []
+    for source, definition in found:
+        record = None
+        if definition.result is not None and definition.result != SCALAR:
+            record = classes.get(definition.result)
+            if record is None:
+                errors.append(_unknown_record(source, definition, classes))
+                continue
+        queries.append(Query[object](definition, record))
+    if errors:
+        raise LoadError(sorted(errors, key=lambda error: (error.path, error.line or 0)))
+    return Queries(queries)
+
+
+def _by_name(records: Iterable[type]) -> dict[str, type]:
+    classes: dict[str, type] = {}
+    for record in records:
+        if not isinstance(record, type) or not attrs.has(record):
+            raise TypeError(f"{record!r} is not an attrs class: decorate it with @attrs.frozen")
+        if classes.setdefault(record.__name__, record) is not record:
+            raise ValueError(f"two records are named {record.__name__}: rename one of them")
+    return classes
+
+
+def _parsed(
+    source: Source, namespace: tuple[str, ...], errors: list[DefinitionError]
+) -> list[Definition]:
+    definitions, wrong = parse(source, namespace)
+    errors.extend(wrong)
+    return definitions
+
+
+def _clashes(found: Iterable[tuple[Source, Definition]]) -> Iterator[DefinitionError]:
+    """An error for each query whose name is taken, by a query or by a namespace."""
+    first: dict[tuple[str, ...], Definition] = {}
+    namespaces: dict[tuple[str, ...], str] = {}
+    found = list(found)
+    for _, definition in found:
+        for length in range(1, len(definition.namespace) + 1):
+            namespaces.setdefault(definition.namespace[:length], definition.path)
+    for source, definition in found:
+        path = (*definition.namespace, definition.name)
+        other = first.setdefault(path, definition)
+        if other is not definition:
+            problem = f"this name is taken: {other.location}"
+        elif path in namespaces:
+            problem = f"this name is the namespace of {namespaces[path]}"
+        else:
+            continue
+        yield source.error(
+            Problem(problem, "rename one of the two", definition.offset),
+            definition.qualified_name,
+        )
+
+
+def _unknown_record(
+    source: Source, definition: Definition, classes: dict[str, type]
+) -> DefinitionError:
+    name = definition.result or ""
+    nearest = difflib.get_close_matches(name, [*classes, SCALAR], n=2)
+    known = ", ".join(sorted(classes)) or "none"
+    place = source.text.index(name, source.text.index("->", definition.offset))
+    return source.error(
+        Problem(
+            f"unknown record {name!r}{did_you_mean(nearest)}",
+            f"the records handed to load() are: {known}",
+            place,
+        ),
+        definition.qualified_name,
+    )

@@ -1,0 +1,105 @@
+"""A named query, and a query together with its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from raxol_sql.errors import ParameterError
+from raxol_sql.queries.arguments import choose
+from raxol_sql.text import Definition, Kind, Statement
+
+ResultT = TypeVar("ResultT", covariant=True)
+
+SCALAR = "scalar"
+
+
+@attrs.frozen(eq=False, slots=False, repr=False)
+class Query(Generic[ResultT]):
+    """
+    A named query of a registry. Calling it with its arguments, by name, gives a `Bound`.
+
+    ``record`` is the attrs class of a row, or None where the query names none; `help` of a query
+    shows its documentation. Immutable, and safe to use from any thread.
+    """
+
+    definition: Definition
+    record: type | None = None
+    _statements: dict[object, Statement] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", self.definition.doc or None)
+
+    def __call__(self, /, *positional: object, **arguments: object) -> Bound[ResultT]:
+        """
+        The query with ``arguments``, ready to be run; nothing is sent.
+
+        Raises `ParameterError` for arguments that are missing, unknown, without effect in the
+        variant that the others ask for, or that are no key of a choice: all of them at once.
+        """
+        if positional:
+            raise ParameterError(self.name, [f"give arguments by name: {self.signature}"])
+        statement = choose(self.name, self.definition.template, arguments, self._statements)
+        values = tuple([arguments[name] for name in statement.parameters])
+        return Bound(self, statement, values)
+
+    @property
+    def name(self) -> str:
+        """The name with its namespace, as in ``users.get``."""
+        return self.definition.qualified_name
+
+    @property
+    def kind(self) -> Kind:
+        """What the query promises to give."""
+        return self.definition.kind
+
+    @property
+    def location(self) -> str:
+        """``path:line`` of its header."""
+        return self.definition.location
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether a row is the value of its single column."""
+        return self.definition.result == SCALAR
+
+    @property
+    def signature(self) -> str:
+        """How it is called, for people: ``search(limit, [email], [sort: newest | name])``."""
+        template = self.definition.template
+        optional = sorted(template.conditions)
+        written = [
+            *sorted(template.parameters - template.conditions),
+            *(f"[{name}]" for name in optional),
+            *(f"[{name}: {' | '.join(keys)}]" for name, keys in template.choices.items()),
+        ]
+        return f"{self.definition.name}({', '.join(written)})"
+
+    def __repr__(self) -> str:
+        return f"<Query {self.name} :{self.kind.value} at {self.location}>"
+
+
+@attrs.frozen(repr=False)
+class Bound(Generic[ResultT]):
+    """
+    A query with its arguments: a value that any database can run, now or later, once or often.
+
+    ``statement`` is the text that will be sent and ``values`` what its ``$1``, ``$2`` ... stand
+    for. Two are equal if the query is the same and so are the statement and the values. Its repr
+    shows the names of the arguments, never a value.
+    """
+
+    query: Query[ResultT]
+    statement: Statement
+    values: tuple[Any, ...]
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The values by name."""
+        return dict(zip(self.statement.parameters, self.values, strict=True))
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}=…" for name in sorted(self.statement.used))
+        return f"<Bound {self.query.name}({given})>"

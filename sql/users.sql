@@ -1,0 +1,95 @@
+-- The queries of the table users. Everything here is plain SQL: psql runs it as it is.
+
+-- name: get :maybe -> User
+-- One user by primary key.
+select id, email, name, age, active, inserted_at, updated_at
+from users
+where id = :id;
+
+-- name: get_by_email :maybe -> User
+-- One user by e-mail address, as it is spelled.
+select id, email, name, age, active, inserted_at, updated_at
+from users
+where email = :email;
+
+-- name: all :many -> User
+-- Every user, in the order of arrival.
+select id, email, name, age, active, inserted_at, updated_at
+from users
+order by id;
+
+-- name: first :maybe -> User
+select id, email, name, age, active, inserted_at, updated_at
+from users
+order by id
+limit 1;
+
+-- name: last :maybe -> User
+select id, email, name, age, active, inserted_at, updated_at
+from users
+order by id desc
+limit 1;
+
+-- name: search :many -> User
+-- @timeout 2s
+-- Users by any combination of filters, a page at a time.
+select id, email, name, age, active, inserted_at, updated_at
+from users
+where true
+    /*? name */ and name ilike '%' || :name || '%' /*?*/
+    /*? min_age */ and age >= :min_age /*?*/
+    /*? ids */ and id = any(:ids) /*?*/
+    /*? only_active */ and active /*?*/
+order by /*= sort: newest: inserted_at desc, id desc | name: name, id */ id /*=*/
+limit :limit;
+
+-- name: count :one -> scalar
+select count(*) from users;
+
+-- name: ages :one
+-- A row without a record gets a class of its own: a field for each column.
+select
+    count(*) as users,
+    count(age) as known,
+    min(age) as youngest,
+    max(age) as oldest,
+    round(avg(age), 1) as mean
+from users;
+
+-- name: create :one -> User
+insert into users (email, name, age)
+values (:email, :name, :age)
+returning id, email, name, age, active, inserted_at, updated_at;
+
+-- name: update :maybe -> User
+-- Changes what is given, and leaves the rest; no row, no change.
+update users
+set
+    updated_at = now()
+    /*? email */ , email = :email /*?*/
+    /*? name */ , name = :name /*?*/
+    /*? age */ , age = :age /*?*/
+    /*? active */ , active = :active /*?*/
+where id = :id
+returning id, email, name, age, active, inserted_at, updated_at;
+
+-- name: delete :maybe -> User
+delete from users
+where id = :id
+returning id, email, name, age, active, inserted_at, updated_at;
+
+-- name: deactivate_older_than :affected
+-- @idempotent
+update users
+set active = false, updated_at = now()
+where active and age > :age;
+
+-- name: clear :exec
+-- Removes every user, and what belongs to them.
+truncate users restart identity cascade;
+
+-- name: load :copy
+copy users (email, name, age) from stdin;
+
+-- name: dump :copy
+copy (select id, email, name from users order by id) to stdout with (format csv, header);
