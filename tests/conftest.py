@@ -1,0 +1,106 @@
+"""One real PostgreSQL for the whole run, and databases in it that each test has for itself."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import psycopg
+import pytest
+
+import raxol_sql as rx
+from raxol_sql import embedded
+from raxol_sql.accounts import Account, User, UserPreferences
+from raxol_sql.migrations import Migrations
+
+REPOSITORY = Path(__file__).parent.parent
+
+# Bounded, so that the suite's time is known; `--hypothesis-profile=deep` looks further.
+hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("default")
+
+_database_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on what happens to be set where it runs."""
+    for name in (
+        *("DATABASE_URL", "RAXOL_ENV", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD"),
+        *("PGSERVICE", "PGPASSFILE", "PGOPTIONS", "PGHOSTADDR"),
+        *(f"RAXOL_DB_{key}" for key in ("NAME", "USER", "PASS", "HOST", "PORT", "TIMEOUT")),
+        *(f"RAXOL_DB_{key}" for key in ("POOL_SIZE", "IDLE_TIMEOUT", "RETRY_INTERVAL")),
+        "RAXOL_DB_MAX_RETRIES",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout that the tests lie in."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[embedded.Server]:
+    """A PostgreSQL server for this run."""
+    with tempfile.TemporaryDirectory(prefix="rx", ignore_cleanup_errors=True) as project:
+        try:
+            yield embedded.start(Path(project))
+        finally:
+            embedded.stop(Path(project))
+
+
+@pytest.fixture
+def database(server: embedded.Server) -> Iterator[str]:
+    """The connection string of an empty database of the test's own."""
+    yield from _fresh(server, "template0")
+
+
+@pytest.fixture(scope="session")
+def _accounts_template(server: embedded.Server) -> str:
+    """A database with the repository's migrations applied, to be copied."""
+    name = "raxol_accounts"
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template template0")
+    Migrations(server.conninfo(name), REPOSITORY / "migrations").apply()
+    return name
+
+
+@pytest.fixture
+def accounts_database(server: embedded.Server, _accounts_template: str) -> Iterator[str]:
+    """The connection string of a database of the test's own, with the repository's tables."""
+    yield from _fresh(server, _accounts_template)
+
+
+@pytest.fixture(scope="session")
+def queries() -> rx.Queries:
+    """The repository's own queries."""
+    return rx.load(REPOSITORY / "sql", records=[Account, User, UserPreferences])
+
+
+@pytest.fixture
+def db(accounts_database: str) -> Iterator[rx.Database]:
+    """A blocking database with the repository's tables."""
+    with rx.Database.open(accounts_database) as database:
+        yield database
+
+
+@pytest.fixture
+def open_async(accounts_database: str) -> Callable[[], rx.AsyncDatabase]:
+    """Gives an asyncio database on the same tables as ``db``, to be opened in a test's own loop."""
+    return lambda: rx.AsyncDatabase.open(accounts_database)
+
+
+def _fresh(server: embedded.Server, template: str) -> Iterator[str]:
+    name = f"raxol_test_{next(_database_numbers)}"
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template}")
+        try:
+            yield server.conninfo(name)
+        finally:
+            connection.execute(f"drop database {name} with (force)")
