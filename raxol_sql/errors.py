@@ -7,13 +7,13 @@ Every error that raxol_sql defines, and the one tree they hang on.
     ├── UnknownQueryError      AttributeError,       no query or namespace of that name
     │                          KeyError
     ├── ParameterError         TypeError             arguments that do not fit the query
-    ├── KindError              TypeError             a query handed to a verb that its kind does not have
+    ├── KindError              TypeError             a verb that the kind of a query does not have
     ├── ConfigError            ValueError            configuration that is wrong or incomplete
     ├── ResultError                                  the answer has another shape than was promised
     │   ├── NoRowsError        LookupError
     │   ├── TooManyRowsError   LookupError
     │   └── RecordError        TypeError             columns that do not fit the record
-    ├── TransactionError       RuntimeError          a transaction that did not do what its block says
+    ├── TransactionError       RuntimeError          a block that did not do what it says
     ├── EmbeddedError          RuntimeError          the embedded server cannot be had
     └── MigrationError         RuntimeError
         ├── MigrationLockedError                     somebody else is migrating
@@ -74,7 +74,7 @@ class DefinitionError(RaxolSQLError, ValueError):
 
 
 class LoadError(RaxolSQLError, ValueError):
-    """Everything that is wrong with a tree of SQL files: ``errors``, in order of files and lines."""
+    """All that is wrong with a tree of SQL files: ``errors``, in order of files and lines."""
 
     def __init__(self, errors: Sequence[DefinitionError]) -> None:
         super().__init__(tuple(errors))

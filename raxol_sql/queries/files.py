@@ -22,9 +22,14 @@ def sql_files(root: Path | Traversable, errors: list[DefinitionError]) -> Iterat
     Links are followed. Names that begin with a dot or an underscore are passed over. What cannot
     be read, or cannot be a namespace, is added to ``errors``.
     """
-    if root.is_file():
+    try:
+        is_file, is_folder = root.is_file(), root.is_dir()
+    except OSError as error:
+        errors.append(_unreadable(error, str(root)))
+        return
+    if is_file:
         yield from _file(root, str(root), (), errors)
-    elif root.is_dir():
+    elif is_folder:
         before = len(errors)
         found = False
         for source in _folder(root, str(root), (), (), errors):
@@ -45,7 +50,12 @@ def _folder(
     above: tuple[tuple[int, int], ...],
     errors: list[DefinitionError],
 ) -> Iterator[Found]:
-    identity = _identity(folder)
+    try:
+        identity = _identity(folder)
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        errors.append(_unreadable(error, shown))
+        return
     if identity in above:
         errors.append(
             DefinitionError("a link to a folder that it lies in", "remove the link", shown)
@@ -53,18 +63,18 @@ def _folder(
         return
     if identity is not None:
         above = (*above, identity)
-    try:
-        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    except OSError as error:
-        errors.append(_unreadable(error, shown))
-        return
     for entry in entries:
         if entry.name.startswith((".", "_")):
             continue
         path = f"{shown}/{entry.name}"
-        if entry.is_dir():
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file()
+        except OSError as error:
+            errors.append(_unreadable(error, path))
+            continue
+        if is_folder:
             yield from _folder(entry, path, (*namespace, entry.name), above, errors)
-        elif entry.is_file():
+        elif is_file:
             if entry.name.endswith(SUFFIX):
                 yield from _file(entry, path, namespace, errors)
         elif _is_link(entry):

@@ -69,10 +69,9 @@ class Query(Generic[ResultT]):
     def signature(self) -> str:
         """How it is called, for people: ``search(limit, [email], [sort: newest | name])``."""
         template = self.definition.template
-        optional = sorted(template.conditions)
         written = [
-            *sorted(template.parameters - template.conditions),
-            *(f"[{name}]" for name in optional),
+            *(name for name in template.order if name not in template.conditions),
+            *(f"[{name}]" for name in template.order if name in template.conditions),
             *(f"[{name}: {' | '.join(keys)}]" for name, keys in template.choices.items()),
         ]
         return f"{self.definition.name}({', '.join(written)})"

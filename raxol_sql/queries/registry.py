@@ -82,6 +82,9 @@ class Queries:
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"a registry does not change: {name!r} cannot be deleted")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (tuple(self[name] for name in self), self._namespace)
+
     def _unknown(self, name: str) -> NoReturn:
         wanted = ".".join((*self._namespace, name))
         last = name.rpartition(".")[2]

@@ -57,7 +57,8 @@ _DIGITS = r"[0-9](?:_?[0-9])*+"
 
 
 def _string(opening: str, inside: str) -> str:
-    return rf"{opening}'{inside}*+'(?:{_CONTINUED}{inside}*+')*+"
+    # A later part that is not closed leaves the whole literal open.
+    return rf"{opening}'{inside}*+'(?:{_CONTINUED}{inside}*+')*+(?!{_CONTINUED})"
 
 
 _STANDARD = _string(r"(?:[uU]&)?", r"(?:[^']++|'')")
@@ -91,7 +92,9 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _KEEPING_SIGN = frozenset("~!@#^&|`?%")
-_JUNK = re.compile(rf"[{_LETTER}0-9]")
+# What a number runs into; a $ too, where the end of the number could be a name's (`0x1$`).
+_JUNK = re.compile(rf"[{_LETTER}0-9$]")
+_BETWEEN_DIGITS = re.compile(r"[.+-]")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 # Words after which an expression goes on or begins, so that a colon after them is a parameter's.
@@ -218,7 +221,9 @@ def _operator(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, in
 
 
 def _number(match: re.Match[str], begin: int, end: int) -> tuple[TokenKind, int]:
-    if match.end() < end and _JUNK.match(match.string, match.end()):
+    junk = _JUNK.match(match.string, match.end(), end)
+    last = _BETWEEN_DIGITS.split(match.string[begin : match.end()])[-1] if junk else ""
+    if junk and (junk.group() != "$" or (last and not last.isdigit())):
         raise Problem(
             "a number runs into a word",
             "put white space or an operator between them",

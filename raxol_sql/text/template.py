@@ -91,6 +91,18 @@ class Template:
         """Every name that an argument can have."""
         return self.parameters | self.conditions | self.choices.keys()
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The parameters and conditions in the order in which the text first says them."""
+        named = (names for part in walk(self.parts) if (names := _names_of(part)))
+        return tuple(dict.fromkeys(name for names in named for name in names))
+
+
+def _names_of(part: Part) -> tuple[str, ...]:
+    if isinstance(part, Slot):
+        return (part.name,)
+    return part.names if isinstance(part, Optional) else ()
+
 
 def walk(parts: tuple[Part, ...]) -> Iterator[Part]:
     """Every part, and every part inside of it, in the order of the text."""

@@ -10,6 +10,7 @@ import attrs
 from raxol_sql.text.lexer import SPACE
 from raxol_sql.text.template import Choice, Optional, Part, Slot, Template
 
+_SPACE = " \t\n\r\f\v"
 _GLUES = re.compile(r"[\w$]|[^\x00-\x7f]")
 
 
@@ -70,6 +71,7 @@ class _Writer:
         self._pieces: list[str] = []
         self._numbers: dict[str, int] = {}
         self._used: set[str] = set()
+        self._parted = False
 
     def statement(self) -> Statement:
         text = "".join(self._pieces).strip(SPACE)
@@ -84,23 +86,32 @@ class _Writer:
                 number = self._numbers.setdefault(part.name, len(self._numbers) + 1)
                 self._append(f"${number}")
             elif isinstance(part, Optional):
-                # A blank stands where our comment stood, so that what is on both sides of it
-                # stays two tokens.
-                self._pieces.append(" ")
+                self._part()
                 if all(name in given for name in part.names):
                     self._used.update(part.names)
                     self.write(part.parts, given, keys)
-                    self._pieces.append(" ")
+                    self._part()
             else:
-                self._pieces.append(" ")
+                self._part()
                 if part.name in keys:
                     self._used.add(part.name)
                     self.write(part.alternatives[keys[part.name]], given, keys)
                 else:
                     self.write(part.default, given, keys)
-                self._pieces.append(" ")
+                self._part()
+
+    def _part(self) -> None:
+        """Where one of our comments stood: what is on its two sides stays two tokens."""
+        if self._pieces and self._pieces[-1][-1] not in _SPACE:
+            self._pieces.append(" ")
+        self._parted = True
 
     def _append(self, piece: str) -> None:
+        if self._parted:
+            self._parted = False
+            piece = piece.lstrip(" \t")
+            if not piece:
+                return
         # `limit:n` and `:'n'5` are two tokens each; `limit$1` and `$15` would be one.
         if (
             self._pieces

@@ -1,0 +1,64 @@
+"""`raxol-sql`: the commands together, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+import raxol_sql
+from raxol_sql.cli.demo import demo
+from raxol_sql.cli.failure import report
+from raxol_sql.cli.migrate import migrate, migrations, new, rollback
+from raxol_sql.cli.registry import list_queries, run, show
+from raxol_sql.cli.server import config, ping, server
+from raxol_sql.cli.setup import setup
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(raxol_sql.__version__, prog_name="raxol-sql")
+def commands() -> None:
+    """
+    SQL files in, attrs records out.
+
+    Configuration is found in raxol_sql.toml (here or in a folder above) and in the environment;
+    `raxol-sql config` shows every value with its origin. Exit codes: 0 fine, 1 findings, 2 usage,
+    3 server unreachable, 4 a statement failed.
+
+    \b
+    Try:
+      raxol-sql demo                        the whole way, on a server of its own
+      raxol-sql setup                       create the database and its tables
+      raxol-sql list                        every query there is
+      raxol-sql run users.search limit=5    one of them
+    """
+
+
+for command in (
+    *(demo, setup, migrate, rollback, migrations, new),
+    *(ping, config, list_queries, show, run, server),
+):
+    commands.add_command(command)
+
+
+def main() -> NoReturn:
+    """Runs the command line of this process and ends it with the exit code; never a traceback."""
+    # The pool reports each failed attempt to reconnect; the command's own error says it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    try:
+        code = commands.main(standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it. Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        sys.exit(report(error))
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,69 @@
+"""What the command line says of an error, and the exit code that it ends with."""
+
+from __future__ import annotations
+
+import click
+import psycopg
+import psycopg_pool
+
+from raxol_sql.errors import (
+    ConfigError,
+    EmbeddedError,
+    KindError,
+    LoadError,
+    MigrationError,
+    MigrationFailedError,
+    ParameterError,
+    ResultError,
+    UnknownQueryError,
+)
+from raxol_sql.migrations import server_lost
+
+FINDINGS, USAGE, UNREACHABLE, FAILED = 1, 2, 3, 4
+
+
+class Finding(click.ClickException):
+    """Something that is not as it should be, and that the user can put right."""
+
+    exit_code = FINDINGS
+
+
+def report(error: Exception) -> int:
+    """Says on stderr what went wrong, in a line where that is enough; gives the exit code."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    code = exit_code(error)
+    if code is None:
+        raise error
+    click.echo(f"error: {message(error)}", err=True)
+    if isinstance(error, MigrationFailedError):
+        for note in getattr(error, "__notes__", ()):
+            click.echo(f"  {note}", err=True)
+    return code
+
+
+def exit_code(error: Exception) -> int | None:
+    """The exit code for an error that can happen to a careful user; None for a mistake of ours."""
+    if server_lost(error) or isinstance(error, (EmbeddedError, psycopg_pool.PoolTimeout)):
+        return UNREACHABLE
+    if isinstance(error, MigrationFailedError):
+        return FAILED
+    if isinstance(error, MigrationError):
+        return FINDINGS
+    if isinstance(error, (psycopg.Error, ResultError)):
+        return FAILED
+    usage = (ConfigError, KindError, LoadError, ParameterError, UnknownQueryError, OSError)
+    return USAGE if isinstance(error, usage) else None
+
+
+def message(error: BaseException) -> str:
+    """An error as text: the driver's in one line with its SQLSTATE and the query, ours as it is."""
+    if not isinstance(error, psycopg.Error):
+        return str(error)
+    words = " ".join(str(error).split())
+    lost = server_lost(error)
+    said = f"the connection to the server failed: {words}" if lost else words
+    state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+    notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
+    return f"{said}{state}{notes}"

@@ -1,0 +1,116 @@
+"""What commands share: the configuration, the project's queries, an open database."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import attrs
+import click
+import psycopg
+
+from raxol_sql import Database, Queries, load, server
+from raxol_sql.cli.output import Output
+from raxol_sql.config import Config, Project
+from raxol_sql.errors import ConfigError
+from raxol_sql.migrations import Migrations
+
+
+def project_queries(project: Project) -> Queries:
+    """
+    The project's queries, with the records of its module.
+
+    Raises `LoadError`, and `ConfigError` for a module of records that cannot be imported.
+    """
+    records = records_of(_module(project)) if project.records else []
+    folder = project.queries
+    here = Path.cwd()
+    # People read paths as they would type them; a path from elsewhere stays whole.
+    return load(
+        folder.relative_to(here) if folder.is_relative_to(here) else folder, records=records
+    )
+
+
+def records_of(module: ModuleType) -> list[type]:
+    """The attrs classes that a module defines or imports, by the names that it gives them."""
+    found = {
+        value.__name__: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and attrs.has(value) and not name.startswith("_")
+    }
+    return list(found.values())
+
+
+def _module(project: Project) -> ModuleType:
+    assert project.records is not None, "asked for only where it is configured"
+    # The installed command does not look into the working folder by itself.
+    if str(project.root) not in sys.path:
+        sys.path.insert(0, str(project.root))
+    try:
+        return importlib.import_module(project.records)
+    except Exception as error:
+        raise ConfigError(
+            f"[project] records: the module {project.records} cannot be imported: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+@contextmanager
+def opened(config: Config, output: Output) -> Iterator[Database]:
+    """The configured database, open, after saying which server it is on."""
+    conninfo = reachable(config, output)
+    with Database.open(conninfo, pool_size=1, timeout=config.timeout) as database:
+        yield database
+
+
+def reachable(config: Config, output: Output | None, database: str | None = None) -> str:
+    """
+    The connection string of a database that takes connections.
+
+    Says which server is in use, to ``output``. Raises `Unreachable`, with what to do about it,
+    where there is no connection to be had.
+    """
+    if output is not None:
+        output.say(f"using {server.describe(config)}, database {database or config.database}")
+    conninfo = server.conninfo(config, database)
+    try:
+        psycopg.connect(conninfo, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        raise Unreachable(_explained(error, config, database)) from error
+    return conninfo
+
+
+class Unreachable(click.ClickException):
+    """There is no connection to be had, or no such database."""
+
+    exit_code = 3
+
+
+def _explained(error: psycopg.OperationalError, config: Config, database: str | None) -> str:
+    where = server.describe(config)
+    said = f"Could not connect to database {database or config.database} on {where}: "
+    said += " ".join(str(error).split())
+    if database is None and _is_missing(config):
+        return f"{said}\nhint: the database does not exist yet: run raxol-sql setup"
+    return f"{said}\nhint: raxol-sql config shows where each part of the address comes from"
+
+
+def _is_missing(config: Config) -> bool:
+    """Whether the server takes the login, and has no such database."""
+    try:
+        with psycopg.connect(server.conninfo(config, "postgres"), connect_timeout=5) as connection:
+            found = connection.execute(
+                "select 1 from pg_database where datname = %s", [config.database]
+            )
+            return found.fetchone() is None
+    except psycopg.Error:
+        return False
+
+
+def project_migrations(config: Config, conninfo: str) -> Migrations:
+    """The project's migrations on a database."""
+    return Migrations(conninfo, config.project.migrations)

@@ -1,0 +1,115 @@
+"""`raxol-sql ping`, `config` and `server`: where the database is, and whether it is there."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import psycopg
+
+from raxol_sql import embedded
+from raxol_sql.cli.failure import FINDINGS
+from raxol_sql.cli.output import Output, formatted
+from raxol_sql.cli.project import reachable
+from raxol_sql.config import Config, Project
+
+
+@click.command()
+@formatted
+def ping(output: Output) -> None:
+    """
+    See whether the database answers, and how fast.
+
+    \b
+    Examples:
+      raxol-sql ping
+      DATABASE_URL=postgresql://localhost/mine raxol-sql ping --format json
+    """
+    config = Config.find()
+    conninfo = reachable(config, output)
+    started = time.perf_counter()
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connected = time.perf_counter()
+        connection.execute("select 1")
+        answered = time.perf_counter()
+        version = connection.info.parameter_status("server_version") or ""
+    output.table(
+        ["database", "server_version", "connect_ms", "query_ms"],
+        [
+            (
+                config.database,
+                version,
+                round((connected - started) * 1000, 1),
+                round((answered - connected) * 1000, 1),
+            )
+        ],
+    )
+
+
+@click.command()
+@formatted
+def config(output: Output) -> None:
+    """Show every configuration value and where it comes from; secrets are masked."""
+    found = Config.find()
+    file = found.project.file or "no raxol_sql.toml here or above"
+    output.say(f"environment {found.environment}, {file}")
+    output.table(["key", "value", "origin"], found.describe())
+
+
+@click.group()
+def server() -> None:
+    """
+    The project's embedded PostgreSQL server, for development and tests.
+
+    It lives in the folder .raxol of the project, listens on a Unix socket only, and runs until it
+    is stopped.
+    """
+
+
+@server.command()
+@formatted
+def start(output: Output) -> None:
+    """Start it, if it does not run yet."""
+    _show(embedded.start(_project()), output)
+
+
+@server.command()
+def stop() -> None:
+    """Stop it, if it runs."""
+    click.echo("stopped" if embedded.stop(_project()) else "was not running")
+
+
+@server.command()
+@formatted
+def status(output: Output) -> None:
+    """Show whether it runs; exit 1 if not."""
+    running = embedded.status(_project())
+    if running is None:
+        output.say("not running")
+        if output.format == "json":
+            output.json([])
+        raise click.exceptions.Exit(FINDINGS)
+    _show(running, output)
+
+
+def _show(running: embedded.Server, output: Output) -> None:
+    output.table(
+        ["version", "pid", "started", "PGHOST", "PGPORT", "PGUSER", "data", "log"],
+        [
+            (
+                running.version,
+                running.pid,
+                running.started.isoformat(timespec="seconds"),
+                running.host,
+                running.port,
+                "postgres",
+                running.data,
+                running.log,
+            )
+        ],
+    )
+
+
+def _project() -> Path:
+    return Project.find().root

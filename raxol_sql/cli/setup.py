@@ -1,0 +1,77 @@
+"""`raxol-sql setup`: the database and its tables, from nothing or anew."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import psycopg
+
+from raxol_sql import databases
+from raxol_sql.cli.failure import Finding, message
+from raxol_sql.cli.migrate import apply_all
+from raxol_sql.cli.output import Output, formatted
+from raxol_sql.cli.project import project_migrations, reachable
+from raxol_sql.config import Config
+from raxol_sql.migrations.folder import read_folder
+
+MAINTENANCE = "postgres"
+
+
+@click.command()
+@click.option("--reset", is_flag=True, help="Drop the database first, with everything in it.")
+@click.option("--yes", is_flag=True, help="Do not ask before dropping.")
+@click.option("--force", is_flag=True, help="Drop it even if others are connected to it.")
+@click.option("--force-prod", is_flag=True, help="Allow --reset where RAXOL_ENV is prod.")
+@formatted
+def setup(reset: bool, yes: bool, force: bool, force_prod: bool, output: Output) -> None:
+    """
+    Create the database if there is none, and apply what is pending.
+
+    Running it again changes nothing. --reset loses all data: it asks for the name of the
+    database, or for --yes.
+
+    \b
+    Examples:
+      raxol-sql setup
+      raxol-sql setup --reset --yes
+      RAXOL_ENV=test raxol-sql setup
+    """
+    config = Config.find()
+    maintenance = reachable(config, output, MAINTENANCE)
+    name = config.database
+    # Before anything is dropped: a folder that cannot be read would leave nothing at all.
+    read_folder(config.project.migrations)
+    if reset:
+        _confirm(config, yes, force_prod)
+        _drop(maintenance, name, force, output)
+    try:
+        created = databases.create(maintenance, name)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Finding(f"database {name}: {message(error)}") from error
+    output.say(f"database {name}: {'created' if created else 'already exists'}")
+    apply_all(project_migrations(config, reachable(config, None)), output)
+
+
+def _confirm(config: Config, yes: bool, force_prod: bool) -> None:
+    name = config.database
+    if config.environment == "prod" and not force_prod:
+        raise click.UsageError("this is prod: --reset needs --force-prod as well")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"--reset drops the database {name}: say so with --yes")
+    typed = click.prompt(f"All data of {name} will be lost. Type its name to go on", default="")
+    if typed != name:
+        raise click.Abort
+
+
+def _drop(maintenance: str, name: str, force: bool, output: Output) -> None:
+    try:
+        dropped = databases.drop(maintenance, name, force=force)
+    except psycopg.errors.ObjectInUse as error:
+        count = databases.sessions(maintenance, name)
+        raise Finding(
+            f"database {name} is in use by {count} sessions: close them, or give --force"
+        ) from error
+    output.say(f"database {name}: {'dropped' if dropped else 'there was none'}")
