@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -48,11 +49,28 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def server() -> Iterator[embedded.Server]:
     """A PostgreSQL server for this run."""
-    with tempfile.TemporaryDirectory(prefix="rx", ignore_cleanup_errors=True) as project:
+    with served_project() as project:
+        yield embedded.start(project)
+
+
+@pytest.fixture
+def own_project() -> Iterator[Path]:
+    """A project folder whose embedded server the test may start and stop as it likes."""
+    with served_project() as project:
+        yield project
+
+
+@contextmanager
+def served_project() -> Iterator[Path]:
+    """A folder whose embedded server is stopped at the end, and gone with the folder."""
+    with tempfile.TemporaryDirectory(prefix="rx", ignore_cleanup_errors=True) as name:
+        project = Path(name)
+        # As root the server is run by nobody, who has to get here.
+        project.chmod(0o755)
         try:
-            yield embedded.start(Path(project))
+            yield project
         finally:
-            embedded.stop(Path(project))
+            embedded.stop(project)
 
 
 @pytest.fixture
