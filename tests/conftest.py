@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,7 +64,9 @@ def own_project() -> Iterator[Path]:
 @contextmanager
 def served_project() -> Iterator[Path]:
     """A folder whose embedded server is stopped at the end, and gone with the folder."""
-    with tempfile.TemporaryDirectory(prefix="rx", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="rx", dir=_roomy_memory(), ignore_cleanup_errors=True
+    ) as name:
         project = Path(name)
         # As root the server is run by nobody, who has to get here.
         project.chmod(0o755)
@@ -71,6 +74,13 @@ def served_project() -> Iterator[Path]:
             yield project
         finally:
             embedded.stop(project)
+
+
+def _roomy_memory() -> str | None:
+    """A folder in memory, where a new database costs a fifth; None where there is little of it."""
+    folder = Path("/dev/shm")
+    roomy = folder.is_dir() and shutil.disk_usage(folder).free > 4 * 1024**3
+    return str(folder) if roomy else None
 
 
 @pytest.fixture

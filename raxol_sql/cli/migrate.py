@@ -9,6 +9,7 @@ from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import project_migrations, reachable
 from raxol_sql.config import Config, Project
 from raxol_sql.migrations import Migrations, MigrationState
+from raxol_sql.migrations import new_migration as migration_files
 
 
 @click.command()
@@ -17,7 +18,9 @@ from raxol_sql.migrations import Migrations, MigrationState
 @formatted
 def migrate(to: str | None, accept_changed: bool, output: Output) -> None:
     """
-    Apply every pending migration, in order, each whole or not at all.
+    Apply every pending migration, in order.
+
+    Each happens whole or not at all, unless its file says `-- transactional: false`.
 
     A lock keeps others from migrating meanwhile, and dies with this process. A migration that
     was edited after it had been applied stops it.
@@ -90,9 +93,15 @@ def migrations(output: Output) -> None:
     config = Config.find()
     status = project_migrations(config, reachable(config, output)).status()
     output.table(
-        ["status", "id", "applied_at", "reversible"],
+        ["status", "id", "applied_at", "reversible", "rollback_edited"],
         [
-            (entry.state.value, entry.id, entry.applied_at, entry.reversible)
+            (
+                entry.state.value,
+                entry.id,
+                entry.applied_at,
+                entry.reversible,
+                entry.rollback_edited,
+            )
             for entry in status.migrations
         ],
     )
@@ -119,5 +128,5 @@ def new_migration(name: tuple[str, ...]) -> None:
       raxol-sql new migration create notes
     """
     folder = Project.find().migrations
-    for path in Migrations("", folder).new(" ".join(name)):
+    for path in migration_files(folder, " ".join(name)):
         click.echo(path)

@@ -10,10 +10,11 @@ import attrs
 from psycopg.pq import TransactionStatus
 
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.errors import TransactionError
 
 Row = tuple[Any, ...]
 
-_LIMIT = "select set_config('statement_timeout', $1, false)"
+_LIMIT = "select set_config('statement_timeout', $1, $2)"
 _cursor_numbers = itertools.count(1)
 
 
@@ -32,13 +33,26 @@ class Session:
 
     Texts have ``$1``, ``$2`` ... for their values. ``timeout`` is in milliseconds, and stands in
     place of the connection's own limit, ``default_timeout``, for this statement only. Raises the
-    driver's errors as they are. Not safe for two threads or tasks at once.
+    driver's errors as they are, and `TransactionError` once the connection was given back. Not
+    safe for two threads or tasks at once.
     """
 
     def __init__(self, colour: Colour, connection: Connection, default_timeout: int) -> None:
-        self.connection = connection
+        self._connection: Connection | None = connection
         self._colour = colour
         self._default_timeout = default_timeout
+
+    @property
+    def connection(self) -> Connection:
+        """The connection; raises `TransactionError` if it is somebody else's by now."""
+        if self._connection is None:
+            raise TransactionError("the transaction that this belongs to is over")
+        return self._connection
+
+    def give_back(self) -> Connection:
+        """The connection for the pool that it came from; the session is over."""
+        connection, self._connection = self.connection, None
+        return connection
 
     async def execute(self, text: str, values: Row = (), timeout: int | None = None) -> Reply:
         """One statement, and its whole answer."""
@@ -80,14 +94,16 @@ class Session:
             cursor = self._colour.server_cursor(self.connection, name)
             await self._colour.wait(cursor.execute(text, values))
             try:
-                columns = tuple(column.name for column in cursor.description)
+                columns = _column_names(cursor)
                 rows = await self._colour.wait(cursor.fetchmany(batch))
                 yield Reply(columns, rows, len(rows))
-                while len(rows) == batch:
+                while len(rows) == batch and self.connection:
                     rows = await self._colour.wait(cursor.fetchmany(batch))
                     yield Reply(columns, rows, len(rows))
             finally:
-                await self._colour.wait(cursor.close())
+                # Its server side ends with the transaction, and is not to be closed in another.
+                kind = self._colour.cursor if self._connection is None else type(cursor)
+                await self._colour.wait(kind.close(cursor))
         finally:
             await self._unlimit(timeout)
 
@@ -148,18 +164,31 @@ class Session:
         """Whether a transaction is open, be it one that failed."""
         return self.connection.info.transaction_status is not TransactionStatus.IDLE
 
+    @property
+    def in_failed_transaction(self) -> bool:
+        """Whether a transaction is open in which a statement failed, so that nothing else runs."""
+        return self.connection.info.transaction_status is TransactionStatus.INERROR
+
     async def _reply(self, cursor: Any) -> Reply:
-        if cursor.description is None:
-            return Reply((), (), cursor.rowcount)
-        columns = tuple([column.name for column in cursor.description])
-        return Reply(columns, await self._colour.wait(cursor.fetchall()), cursor.rowcount)
+        columns = _column_names(cursor)
+        rows = await self._colour.wait(cursor.fetchall()) if columns else ()
+        return Reply(columns, rows, cursor.rowcount)
 
     async def _limit(self, timeout: int | None) -> None:
         if timeout is not None:
-            await self.execute(_LIMIT, (str(timeout),))
+            # In a transaction only until its end, which may come before that of a stream.
+            await self.execute(_LIMIT, (str(timeout), self.in_transaction))
 
     async def _unlimit(self, timeout: int | None) -> None:
         """The connection's own limit again; a failed transaction brings it back when it ends."""
-        status = self.connection.info.transaction_status
-        if timeout is not None and status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
-            await self.execute(_LIMIT, (str(self._default_timeout),))
+        if timeout is None or self._connection is None:
+            return
+        status = self._connection.info.transaction_status
+        if status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
+            await self.execute(_LIMIT, (str(self._default_timeout), self.in_transaction))
+
+
+def _column_names(cursor: Any) -> tuple[str, ...]:
+    """The names alone: psycopg's description holds much more, and costs as much as the call."""
+    result = cursor.pgresult
+    return tuple([result.fname(index).decode() for index in range(result.nfields)])

@@ -1,0 +1,3 @@
+drop table users;
+
+drop function touch_updated_at();

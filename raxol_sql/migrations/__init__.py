@@ -1,0 +1,28 @@
+"""
+Migrations: hand-written SQL files, applied by yoyo's rules and kept in yoyo's tables.
+
+Added to yoyo are a lock that dies with its holder, the record of a migration in the transaction
+of its statements, content hashes, and errors that say what failed and what remains. Bare ``yoyo``
+and this package may be used on one database in any mix and order.
+
+This package alone imports yoyo, and nothing of raxol_sql imports this package before it is needed.
+"""
+
+from __future__ import annotations
+
+from raxol_sql.migrations.folder import new_migration
+from raxol_sql.migrations.indexes import InvalidIndex
+from raxol_sql.migrations.plan import MigrationState, MigrationStatus
+from raxol_sql.migrations.runner import MigrationRun, Migrations, MigrationsStatus
+from raxol_sql.migrations.session import server_lost
+
+__all__ = [
+    "InvalidIndex",
+    "MigrationRun",
+    "MigrationState",
+    "MigrationStatus",
+    "Migrations",
+    "MigrationsStatus",
+    "new_migration",
+    "server_lost",
+]

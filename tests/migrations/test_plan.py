@@ -1,0 +1,159 @@
+"""Plans are decided from the files and the history alone."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raxol_sql.errors import (
+    IrreversibleError,
+    MigrationChangedError,
+    MigrationError,
+    MigrationMissingError,
+)
+from raxol_sql.migrations import MigrationState
+from raxol_sql.migrations.folder import MigrationFile, Statement
+from raxol_sql.migrations.plan import (
+    History,
+    LedgerRow,
+    plan_apply,
+    plan_rollback,
+    statuses,
+)
+
+NOON = datetime(2026, 1, 1, 12)
+IDS = [f"{number:04}-m" for number in range(1, 7)]
+
+
+def file(migration_id: str, *, content_hash: str = "h", reversible: bool = True) -> MigrationFile:
+    statement = Statement("select 1;", 1)
+    return MigrationFile(
+        id=migration_id,
+        path=Path("migrations") / f"{migration_id}.sql",
+        depends=frozenset(),
+        transactional=True,
+        statements=(statement,),
+        rollback=(statement,) if reversible else (),
+        content_hash=content_hash,
+        rollback_hash="r",
+    )
+
+
+def history(*applied: str, verified: bool = True) -> History:
+    marks = {one: NOON + timedelta(hours=at) for at, one in enumerate(applied)}
+    rows = {one: LedgerRow(one, "h", "r", at) for one, at in marks.items()} if verified else {}
+    return History(marks, rows)
+
+
+@given(st.sets(st.sampled_from(IDS)), st.sets(st.sampled_from(IDS), min_size=1))
+def test_what_is_pending_and_what_is_marked_are_the_whole_folder(
+    applied: Set[str], present: Set[str]
+) -> None:
+    files = [file(one) for one in sorted(present)]
+    known = history(*sorted(applied & present))
+
+    pending = [one.id for one in plan_apply(files, known).pending]
+
+    assert pending == sorted(pending)
+    assert set(pending) | known.marks.keys() == present
+    assert not set(pending) & known.marks.keys()
+
+
+@given(st.sets(st.sampled_from(IDS)), st.sets(st.sampled_from(IDS), min_size=1))
+def test_every_file_and_every_mark_has_exactly_one_status(
+    applied: Set[str], present: Set[str]
+) -> None:
+    shown = [one.id for one in statuses([file(one) for one in present], history(*applied))]
+
+    assert sorted(shown) == sorted(applied | present)
+
+
+@given(st.sets(st.sampled_from(IDS)), st.integers(1, 8))
+def test_a_rollback_takes_the_last_ones_backwards(applied: Set[str], steps: int) -> None:
+    chosen = plan_rollback([file(one) for one in IDS], history(*applied), steps)
+
+    assert [one.id for one in chosen] == sorted(applied, reverse=True)[:steps]
+
+
+def test_to_is_the_last_one_by_id_or_number() -> None:
+    files = [file(one) for one in IDS]
+
+    by_id = plan_apply(files, history(), to="0003-m").pending
+    by_number = plan_apply(files, history(), to="0003").pending
+
+    assert [one.id for one in by_id] == IDS[:3]
+    assert by_id == by_number
+
+
+def test_an_unknown_to_is_an_error() -> None:
+    with pytest.raises(MigrationError, match="no migration 0009"):
+        plan_apply([file("0001-m")], history(), to="0009")
+
+
+def test_a_hash_of_another_mark_is_not_trusted() -> None:
+    stale = History(
+        {"0001-m": NOON}, {"0001-m": LedgerRow("0001-m", "old", "r", NOON - timedelta(1))}
+    )
+
+    (shown,) = statuses([file("0001-m")], stale)
+
+    assert shown.state is MigrationState.UNVERIFIED
+    assert [one.id for one in plan_apply([file("0001-m")], stale).adopt] == ["0001-m"]
+
+
+def test_an_edited_migration_refuses_everything_until_it_is_accepted() -> None:
+    files = [file("0001-m", content_hash="other"), file("0002-m")]
+
+    with pytest.raises(MigrationChangedError, match=r"0001-m\.sql; nothing was applied"):
+        plan_apply(files, history("0001-m"))
+    plan = plan_apply(files, history("0001-m"), accept_changed=True)
+
+    assert [one.id for one in plan.adopt] == ["0001-m"]
+    assert [one.id for one in plan.pending] == ["0002-m"]
+
+
+def test_a_missing_migration_before_everything_pending_is_no_obstacle() -> None:
+    plan = plan_apply([file("0002-m"), file("0003-m")], history("0001-m", "0002-m"))
+
+    assert [one.id for one in plan.pending] == ["0003-m"]
+
+
+def test_an_older_release_runs_on_a_newer_database() -> None:
+    assert not plan_apply([file("0001-m")], history("0001-m", "0002-m"))
+
+
+def test_a_missing_migration_after_a_pending_one_makes_the_history_uncertain() -> None:
+    with pytest.raises(MigrationMissingError, match="0003-m is applied and has no file"):
+        plan_apply([file("0001-m"), file("0002-m")], history("0001-m", "0003-m"))
+
+
+def test_a_rollback_does_not_pass_over_a_missing_migration() -> None:
+    files = [file("0001-m"), file("0002-m")]
+
+    with pytest.raises(MigrationMissingError, match="0003-m"):
+        plan_rollback(files, history("0001-m", "0003-m"), 1)
+    with pytest.raises(MigrationMissingError, match="0000-m"):
+        plan_rollback(files, history("0000-m", "0001-m"), None)
+    assert [one.id for one in plan_rollback(files, history("0000-m", "0001-m"), 1)] == ["0001-m"]
+
+
+def test_one_irreversible_migration_refuses_the_whole_rollback() -> None:
+    files = [file("0001-m", reversible=False), file("0002-m")]
+
+    with pytest.raises(IrreversibleError, match="0001-m is irreversible"):
+        plan_rollback(files, history("0001-m", "0002-m"), 2)
+    assert len(plan_rollback(files, history("0001-m", "0002-m"), 1)) == 1
+
+
+def test_a_changed_rollback_file_is_shown_and_refuses_nothing() -> None:
+    known = History({"0001-m": NOON}, {"0001-m": LedgerRow("0001-m", "h", None, NOON)})
+
+    (shown,) = statuses([file("0001-m")], known)
+
+    assert (shown.state, shown.rollback_edited) == (MigrationState.APPLIED, True)
+    assert not plan_apply([file("0001-m")], known)
