@@ -72,7 +72,7 @@ class Config:
         layers.defaults(chosen)
         layers.sections(project, chosen)
         in_file = layers.origins.get("server")
-        weaker = dict(layers.origins)
+        weaker = ["default", _place(project, "common"), in_file]
         for key, (value, origin) in libpq.environment(environ).items():
             layers.set(KEYS[key], value, origin)
         if environ.get("DATABASE_URL"):
@@ -83,8 +83,8 @@ class Config:
         if url is not None:
             layers.url(url, "argument url")
         layers.explicit(explicit)
-        moved = any(layers.origins[key] != weaker[key] for key in ("hostname", "port"))
-        elsewhere = moved or libpq.names_a_server(environ) or layers.names_a_server
+        moved = any(layers.origins[key] not in weaker for key in ("hostname", "port"))
+        elsewhere = moved or libpq.has_address(environ) or layers.names_a_server
         if in_file and elsewhere and layers.origins["server"] == in_file:
             layers.values["server"] = None
         return cls(
@@ -122,8 +122,7 @@ class Config:
                 value, origin = (MASK, file) if file else (MASK if value else "", origin)
             yield key.name, _shown(value), origin
         for name, value in sorted(self.extra.items()):
-            masked = "password" in name or "secret" in name
-            yield name, MASK if masked else value, self.origins[name]
+            yield name, MASK if libpq.is_secret(name) else value, self.origins[name]
 
     def _password_file(self) -> str | None:
         if self.server or self.origins["password"] not in self._weaker_than_libpq():
@@ -134,7 +133,7 @@ class Config:
             "database": self.database,
             "username": self.username,
         }
-        return libpq.password_file(os.environ, address)
+        return libpq.password_file(self.extra.get("passfile"), os.environ, address)
 
     def _weaker_than_libpq(self) -> set[str]:
         return {"default", *(_place(self.project, name) for name in self.project.sections)}
@@ -149,12 +148,12 @@ class _Layers:
         self.extra: dict[str, str] = {}
         self.names_a_server = False
 
-    def set(self, key: Key, value: object, origin: str) -> None:
+    def set(self, key: Key, value: object, origin: str, secret: bool = False) -> None:
         try:
             self.values[key.name] = key.read(value)
         except ValueError as error:
-            shown = "its value" if key.secret else repr(value)
-            raise ConfigError(f"{key.name}: {origin} gives {shown}: {error}") from None
+            shown = "is wrong" if key.secret or secret else f"gives {value!r}"
+            raise ConfigError(f"{key.name}: {origin} {shown}: {error}") from None
         self.origins[key.name] = origin
 
     def defaults(self, environment: str) -> None:
@@ -165,8 +164,8 @@ class _Layers:
         self.values["stacktrace"] = environment == "dev"
 
     def sections(self, project: Project, environment: str) -> None:
-        if environment not in (*DATABASES, "prod") and environment not in project.sections:
-            known = sorted({*DATABASES, "prod", *project.sections} - {"common"})
+        known = sorted({*DATABASES, "prod", *project.sections} - {"common"})
+        if environment not in known:
             nearest = difflib.get_close_matches(environment, known, n=2)
             raise ConfigError(
                 f"RAXOL_ENV is {environment!r}, and there is no such section"
@@ -179,7 +178,8 @@ class _Layers:
     def url(self, url: str, origin: str) -> None:
         ours, rest = libpq.read_url(url, origin)
         for key, value in ours.items():
-            self.set(KEYS[key], value, origin)
+            # With a character in it that is not written as %.., a password can end up anywhere.
+            self.set(KEYS[key], value, origin, secret=True)
         self.extra.update(rest)
         self.origins.update(dict.fromkeys(rest, origin))
         self.names_a_server = True

@@ -28,14 +28,25 @@ class Key:
     secret: bool = False
 
 
-def _text(value: object) -> str:
+def is_text(value: object) -> bool:
+    """Whether ``value`` is a text that libpq can be given: no NUL, nothing that is not UTF-8."""
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError("give a text")
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: object) -> Any:
+    if not is_text(value):
+        raise ValueError("give a text, in UTF-8 and without NUL")
     return value
 
 
-def _name(value: object) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
+def _name(value: object) -> Any:
+    if not value or not is_text(value):
         raise ValueError("give a text that is not empty")
     return value
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psycopg
 from psycopg import conninfo, pq
 
+from raxol_sql.config.keys import is_text
 from raxol_sql.errors import ConfigError
 
 _KEYS = {
@@ -19,7 +21,10 @@ _KEYS = {
     "host": "hostname",
     "port": "port",
 }
-_FIELD = re.compile(r"((?:\\.|[^:\\])*)(?::|$)")
+_PORT = "5432"
+# Where a server's socket is by default, as PostgreSQL and its packages for Linux are built.
+_SOCKET_FOLDERS = ("/tmp", "/var/run/postgresql")
+_URL = re.compile(r"postgres(ql)?://")
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -52,10 +57,21 @@ def _system_user(key: str) -> str | None:
         return None
 
 
-def names_a_server(environ: Mapping[str, str]) -> bool:
-    """Whether libpq's own sources say where a server is."""
-    found = environment(environ)
-    return "hostname" in found or "port" in found or bool(environ.get("PGHOSTADDR"))
+def has_address(environ: Mapping[str, str]) -> bool:
+    """Whether libpq's own sources give a numeric address, which it takes before any host name."""
+    if not environ.get("PGSERVICE"):
+        return bool(environ.get("PGHOSTADDR"))
+    return any(
+        option.keyword == b"hostaddr" and bool(option.val) for option in pq.Conninfo.get_defaults()
+    )
+
+
+def is_secret(parameter: str) -> bool:
+    """Whether libpq itself hides the value of a connection parameter, or never shows it."""
+    return any(
+        option.keyword.decode() == parameter and (option.dispchar == b"*" or "_key" in parameter)
+        for option in pq.Conninfo.get_defaults()
+    )
 
 
 def read_url(url: str, origin: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -66,6 +82,8 @@ def read_url(url: str, origin: str) -> tuple[dict[str, str], dict[str, str]]:
     """
     plain = re.sub(r"^postgres(ql)?\+\w+:", "postgresql:", url)
     try:
+        if not is_text(plain) or _has_stray_at(plain):
+            raise psycopg.ProgrammingError
         values = conninfo.conninfo_to_dict(plain)
     except psycopg.ProgrammingError:
         raise ConfigError(
@@ -73,33 +91,75 @@ def read_url(url: str, origin: str) -> tuple[dict[str, str], dict[str, str]]:
             " (in the password, @ is %40, : is %3A, / is %2F, % is %25)"
         ) from None
     given = {key: str(value) for key, value in values.items() if value is not None}
-    ours = {_KEYS[key]: value for key, value in given.items() if key in _KEYS}
+    # To libpq, a name that is empty is one that is not given.
+    ours = {
+        _KEYS[key]: value
+        for key, value in given.items()
+        if key in _KEYS and (value or key == "password")
+    }
+    if "port" in ours:
+        ours["port"] = ",".join(port or _PORT for port in ours["port"].split(","))
     return ours, {key: value for key, value in given.items() if key not in _KEYS}
 
 
-def password_file(environ: Mapping[str, str], address: Mapping[str, str]) -> str | None:
+def _has_stray_at(url: str) -> bool:
+    """Whether an ``@`` stands where only an unquoted ``@`` or ``/`` of a password can put it."""
+    if not _URL.match(url):
+        return False
+    authority, _, rest = url.partition("//")[2].partition("/")
+    return authority.count("@") > 1 or "@" in rest.partition("?")[0]
+
+
+def password_file(
+    named: str | None, environ: Mapping[str, str], address: Mapping[str, str]
+) -> str | None:
     """
-    The password file that has a line for ``address``, so that libpq would use it; or None.
+    The password file that has a password for ``address``, so that libpq would use it; or None.
 
     The rules are libpq's (PostgreSQL manual, "The Password File"): fields may be ``*``, and the
-    file of one user must not be readable by others. The password itself is left to libpq.
+    file of one user must not be readable by others. The password itself is left to libpq. Of
+    several hosts, one with a line is enough. ``named`` stands before what ``environ`` says.
     """
-    named = environ.get("PGPASSFILE")
+    named = named or environ.get("PGPASSFILE")
     try:
         file = Path(named) if named else Path.home() / ".pgpass"
-        if file.stat().st_mode & 0o077:
+        if not file.is_file() or file.stat().st_mode & 0o077:
             return None
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
     except (OSError, RuntimeError):
         return None
-    host = "localhost" if address["hostname"].startswith("/") else address["hostname"]
-    wanted = [host, address["port"], address["database"], address["username"]]
-    for line in lines:
-        if line.startswith("#"):
-            continue
-        fields = [re.sub(r"\\(.)", r"\1", field) for field in _FIELD.findall(line)[:4]]
-        if len(fields) == 4 and all(
-            field in ("*", value) for field, value in zip(fields, wanted, strict=True)
-        ):
+    hosts, ports = address["hostname"].split(","), address["port"].split(",")
+    for host, port in zip(hosts, itertools.cycle(ports), strict=False):
+        known_as = "localhost" if host in _SOCKET_FOLDERS else host
+        wanted = [known_as, port, address["database"], address["username"]]
+        found = (_password(line, wanted) for line in lines)
+        # libpq takes the first line for an address, be its password empty.
+        if next((password for password in found if password is not None), ""):
             return str(file)
     return None
+
+
+def _password(line: str, wanted: Sequence[str]) -> str | None:
+    """The password in a line, as it is written; None if the line is for another address."""
+    rest: str | None = None if line.startswith("#") else line.rstrip("\r")
+    for value in wanted:
+        rest = None if rest is None else _behind(rest, value)
+    return rest if rest is None else rest.partition(":")[0]
+
+
+def _behind(line: str, value: str) -> str | None:
+    """
+    What stands behind the first field, if that is ``value`` or a ``*``.
+
+    As in libpq, the value says where the field ends, so that the colons of ``::1`` may stand as
+    they are.
+    """
+    if line.startswith("*:"):
+        return line[2:]
+    position = 0
+    for character in value:
+        position += line.startswith("\\", position)
+        if not line.startswith(character, position):
+            return None
+        position += 1
+    return line[position + 1 :] if line.startswith(":", position) else None

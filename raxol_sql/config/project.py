@@ -32,7 +32,8 @@ class Project:
     records: str | None = None
     stubs: Path | None = None
     file: Path | None = None
-    sections: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    # There may be a password in them.
+    sections: dict[str, dict[str, Any]] = attrs.field(factory=dict, repr=False)
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:

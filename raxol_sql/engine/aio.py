@@ -34,11 +34,7 @@ def _as(twin: Callable[..., Any]) -> Callable[[F], F]:
 class AsyncVerbs:
     """What a database and a transaction have in common: the ways to run a query."""
 
-    def __init__(self, sessions: Sessions | None = None) -> None:
-        if sessions is not None:
-            self._use(sessions)
-
-    def _use(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._executor = Executor(sessions)
 
@@ -52,14 +48,8 @@ class AsyncVerbs:
         return await self._executor.run_many(query, rows)
 
     @_as(Verbs.stream)
-    async def stream(self, bound: Bound[Any], *, batch: int = 500) -> AsyncGenerator[Any]:
-        batches = self._executor.stream(bound, batch)
-        try:
-            async for records in batches:
-                for record in records:
-                    yield record
-        finally:
-            await batches.aclose()
+    def stream(self, bound: Bound[Any], *, batch: int = 500) -> AsyncGenerator[Any]:
+        return _one_by_one(self._executor.stream(bound, batch))
 
     @overload
     async def copy(self, query: Query[Any]) -> list[tuple[str | None, ...]]: ...
@@ -87,14 +77,23 @@ class AsyncVerbs:
         return AsyncTransaction(self._sessions, options)
 
 
+async def _one_by_one(batches: AsyncGenerator[list[Any]]) -> AsyncGenerator[Any]:
+    try:
+        async for records in batches:
+            for record in records:
+                yield record
+    finally:
+        await batches.aclose()
+
+
 @_as(Transaction)
 class AsyncTransaction(AsyncVerbs):
     def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
-        super().__init__()
         self._block = Block(outer, options)
+        super().__init__(self._block.inside)
 
     async def __aenter__(self) -> Self:
-        self._use(await self._block.enter())
+        await self._block.enter()
         return self
 
     async def __aexit__(

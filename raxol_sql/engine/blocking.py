@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -21,11 +21,7 @@ R = TypeVar("R")
 class Verbs:
     """What a database and a transaction have in common: the ways to run a query."""
 
-    def __init__(self, sessions: Sessions | None = None) -> None:
-        if sessions is not None:
-            self._use(sessions)
-
-    def _use(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._executor = Executor(sessions)
 
@@ -54,19 +50,10 @@ class Verbs:
         The records of a :many query, one by one, in bounded memory.
 
         Rows are fetched ``batch`` at a time from a cursor on the server, in a transaction that
-        holds a connection until the last row is taken or the iterator is closed. Raises as `run`
-        does; `KindError` for another kind.
+        holds a connection until the last row is taken or the iterator is closed; inside of a
+        transaction, in that one. Raises as `run` does; `KindError` for another kind.
         """
-        batches = self._executor.stream(bound, batch)
-        try:
-            while True:
-                try:
-                    records = run_blocking(batches.__anext__())
-                except StopAsyncIteration:
-                    return
-                yield from records
-        finally:
-            run_blocking(batches.aclose())
+        return _one_by_one(self._executor.stream(bound, batch))
 
     @overload
     def copy(self, query: Query[Any]) -> list[tuple[str | None, ...]]: ...
@@ -87,6 +74,8 @@ class Verbs:
         fit the columns, and the driver's errors.
         """
         if not is_copy_out(query):
+            if isinstance(data, AsyncIterable):
+                raise TypeError(f"{query.name}: an asynchronous iterable is for AsyncDatabase")
             return run_blocking(self._executor.copy_in(query, () if data is None else data))
         if data is not None:
             return run_blocking(self._executor.copy_into_file(query, data))
@@ -110,6 +99,18 @@ class Verbs:
         return Transaction(self._sessions, TransactionOptions(isolation, read_only, deferrable))
 
 
+def _one_by_one(batches: AsyncGenerator[list[Any]]) -> Iterator[Any]:
+    try:
+        while True:
+            try:
+                records = run_blocking(batches.__anext__())
+            except StopAsyncIteration:
+                return
+            yield from records
+    finally:
+        run_blocking(batches.aclose())
+
+
 async def _listed(executor: Executor, query: Query[Any]) -> list[tuple[str | None, ...]]:
     return [row async for row in executor.copy_out(query, parsed=True)]
 
@@ -122,11 +123,11 @@ class Transaction(Verbs):
     """
 
     def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
-        super().__init__()
         self._block = Block(outer, options)
+        super().__init__(self._block.inside)
 
     def __enter__(self) -> Self:
-        self._use(run_blocking(self._block.enter()))
+        run_blocking(self._block.enter())
         return self
 
     def __exit__(

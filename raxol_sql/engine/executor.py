@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ import psycopg
 from raxol_sql.engine.copying import CopyData, blocks_or_rows
 from raxol_sql.engine.session import Reply, Session
 from raxol_sql.engine.sessions import Sessions, held
-from raxol_sql.engine.transaction import Block, TransactionOptions
-from raxol_sql.errors import KindError
+from raxol_sql.engine.transaction import Block
+from raxol_sql.errors import KindError, ResultError
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import result_of, shape_of
 from raxol_sql.text import CopyShape, Kind
@@ -40,19 +41,19 @@ class Executor:
 
     async def run_many(self, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
         """See `Database.run_many`."""
+        _check_query(query)
         if query.kind is Kind.COPY:
             raise KindError(query.name, "a :copy query is run by copy()")
         bounds = (_bind(query, row) for row in rows)
         results: list[Any] = []
-        block = Block(self._sessions, TransactionOptions())
-        inside = await block.enter()
+        block = Block(self._sessions)
+        session = await block.enter()
         try:
-            session = await inside.acquire()
             while chunk := list(itertools.islice(bounds, CHUNK)):
                 first = len(results)
                 with _noting(query, f"in rows {first} to {first + len(chunk) - 1}"):
                     replies = await _send_chunk(session, query, chunk)
-                results.extend(result_of(query, r.columns, r.rows, r.affected) for r in replies)
+                    results += [result_of(query, r.columns, r.rows, r.affected) for r in replies]
         except BaseException as error:
             await block.exit(error)
             raise
@@ -60,17 +61,21 @@ class Executor:
             await block.exit(None)
         return results
 
-    async def stream(self, bound: Bound[Any], batch: int) -> AsyncGenerator[list[Any]]:
-        """Lists of up to ``batch`` records; see `Database.stream`."""
+    def stream(self, bound: Bound[Any], batch: int) -> AsyncGenerator[list[Any]]:
+        """Lists of up to ``batch`` records; see `Database.stream`. Refuses at the call."""
         query = _bound(bound, "stream").query
         if query.kind is not Kind.MANY:
             raise KindError(query.name, f"stream() takes :many, and this is :{query.kind.value}")
         if batch < 1:
             raise ValueError(f"batch is a number of rows, 1 or more; not {batch}")
-        block = Block(self._sessions, TransactionOptions())
-        inside = await block.enter()
+        return self._batches(bound, batch)
+
+    async def _batches(self, bound: Bound[Any], batch: int) -> AsyncGenerator[list[Any]]:
+        query = bound.query
+        # A savepoint would take back what is done between the rows, when not all of them are taken.
+        block = Block(self._sessions, joins=True)
+        session = await block.enter()
         try:
-            session = await inside.acquire()
             replies = session.fetch(bound.statement.text, bound.values, batch, _timeout(query))
             try:
                 with _noting(query):
@@ -113,11 +118,17 @@ class Executor:
 
     async def copy_into_file(self, query: Query[Any], file: BinaryIO) -> int:
         """Writes what a COPY ... TO STDOUT gives to ``file``; gives the count of bytes."""
+        if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
+            raise TypeError(
+                f"{query.name}: this COPY gives bytes: hand copy() a file that is open in binary "
+                "mode, as in open(path, 'wb')"
+            )
         count = 0
         blocks = self.copy_out(query, parsed=False)
         try:
             async for block in blocks:
-                count += file.write(block)
+                file.write(block)
+                count += len(block)
         finally:
             await blocks.aclose()
         return count
@@ -149,6 +160,13 @@ def _bind(query: Query[Any], row: Any) -> Bound[Any]:
     raise KindError(query.name, f"a row is a mapping or an attrs record; not {type(row).__name__}")
 
 
+def _check_query(query: object) -> None:
+    if isinstance(query, Bound):
+        raise KindError(query.query.name, "run_many() takes the query itself, and rows for it")
+    if not isinstance(query, Query):
+        raise TypeError(f"run_many() takes a query; not {type(query).__name__}")
+
+
 def _bound(bound: object, verb: str) -> Bound[Any]:
     if isinstance(bound, Bound):
         return bound
@@ -176,10 +194,10 @@ def _timeout(query: Query[Any]) -> int | None:
 
 @contextmanager
 def _noting(query: Query[Any], more: str = "") -> Iterator[None]:
-    """Adds to an error of the driver which query it was, and where that is written."""
+    """Adds to an error of the driver, or of the result, which query it was, and where that is."""
     try:
         yield
-    except psycopg.Error as error:
+    except (psycopg.Error, ResultError) as error:
         note = f"in query {query.name} ({query.location}){' ' if more else ''}{more}"
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)

@@ -45,9 +45,7 @@ class Session:
     @property
     def connection(self) -> Connection:
         """The connection; raises `TransactionError` if it is somebody else's by now."""
-        if self._connection is None:
-            raise TransactionError("the transaction that this belongs to is over")
-        return self._connection
+        return self._check_held()
 
     def give_back(self) -> Connection:
         """The connection for the pool that it came from; the session is over."""
@@ -97,7 +95,8 @@ class Session:
                 columns = _column_names(cursor)
                 rows = await self._colour.wait(cursor.fetchmany(batch))
                 yield Reply(columns, rows, len(rows))
-                while len(rows) == batch and self.connection:
+                while len(rows) == batch:
+                    self._check_held()
                     rows = await self._colour.wait(cursor.fetchmany(batch))
                     yield Reply(columns, rows, len(rows))
             finally:
@@ -173,6 +172,11 @@ class Session:
         columns = _column_names(cursor)
         rows = await self._colour.wait(cursor.fetchall()) if columns else ()
         return Reply(columns, rows, cursor.rowcount)
+
+    def _check_held(self) -> Connection:
+        if self._connection is None:
+            raise TransactionError("the transaction that this belongs to is over")
+        return self._connection
 
     async def _limit(self, timeout: int | None) -> None:
         if timeout is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import PoolClosed
 
 from raxol_sql.config import Config
 from raxol_sql.engine.colour import Colour, Connection
@@ -64,7 +66,8 @@ class PooledSessions:
             min_size=config.pool_min_size,
             max_size=config.pool_size,
             max_idle=config.idle_timeout / 1000,
-            timeout=config.timeout / 1000 or float("inf"),
+            # The longest wait that a lock takes; it refuses infinity.
+            timeout=config.timeout / 1000 or threading.TIMEOUT_MAX,
             name="raxol_sql",
         )
         await wait(self._pool.open())
@@ -75,11 +78,13 @@ class PooledSessions:
             await self._colour.wait(self._pool.close())
 
     async def acquire(self) -> Session:
+        if self._pool is None:
+            raise PoolClosed("this database is not open: get it from open(), awaited for asyncio")
         connection = await self._colour.wait(self._pool.getconn())
         return Session(self._colour, connection, self._config.timeout)
 
     async def release(self, session: Session) -> None:
-        await self._colour.wait(self._pool.putconn(session.connection))
+        await self._colour.wait(self._pool.putconn(session.give_back()))
 
     async def _configure(self, connection: Connection) -> None:
         session = Session(self._colour, connection, self._config.timeout)
@@ -91,16 +96,20 @@ class PooledSessions:
 class PinnedSession:
     """The one session of a transaction; nobody else has it, and it is not given back."""
 
-    def __init__(self, session: Session) -> None:
-        self._session: Session | None = session
+    def __init__(self) -> None:
+        self._session: Session | None = None
 
     async def acquire(self) -> Session:
         if self._session is None:
-            raise TransactionError("this transaction is over: run the query on the database")
+            raise TransactionError("this transaction is not open: use it inside of its with block")
         return self._session
 
     async def release(self, session: Session) -> None:
         """Nothing: the transaction keeps it."""
+
+    def begin(self, session: Session) -> None:
+        """From now on ``session`` is to be had here."""
+        self._session = session
 
     def end(self) -> None:
         """After this the session is no longer to be had here."""

@@ -45,20 +45,29 @@ class Block:
     """
     One transaction, or one savepoint of a session that is in a transaction already.
 
-    `enter` gives the source of sessions for what runs inside; `exit` commits, or rolls back if
-    there was an error. Each is called once.
+    `inside` is the source of sessions for what runs between `enter` and `exit`, which commits, or
+    rolls back if there was an error. Each is called once. A block that ``joins`` makes no
+    savepoint: in a transaction it leaves everything to that one.
     """
 
-    def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
+    def __init__(
+        self, outer: Sessions, options: TransactionOptions | None = None, *, joins: bool = False
+    ) -> None:
+        self.inside = PinnedSession()
         self._outer = outer
-        self._options = options
+        self._options = options or TransactionOptions()
+        self._joins = joins
+        self._joined = False
         self._session: Session | None = None
         self._savepoint: str | None = None
-        self._pinned: PinnedSession | None = None
 
-    async def enter(self) -> PinnedSession:
-        """Begins; raises `TransactionError` when used twice, or for options on a savepoint."""
-        if self._pinned is not None:
+    async def enter(self) -> Session:
+        """
+        Begins, and gives the session for what runs inside.
+
+        Raises `TransactionError` when used twice, or for options on a savepoint.
+        """
+        if self._session is not None:
             raise TransactionError("a transaction is used once: ask for a new one")
         session = await self._outer.acquire()
         try:
@@ -67,8 +76,8 @@ class Block:
             await self._outer.release(session)
             raise
         self._session = session
-        self._pinned = PinnedSession(session)
-        return self._pinned
+        self.inside.begin(session)
+        return session
 
     async def exit(self, error: BaseException | None) -> None:
         """
@@ -77,11 +86,12 @@ class Block:
         Raises `TransactionError` where the server rolled back although the block ended well: a
         statement in it failed, and its error was caught inside.
         """
-        session, pinned = self._session, self._pinned
+        session = self._session
         assert session is not None, "exit follows enter"
-        assert pinned is not None, "exit follows enter"
-        pinned.end()
+        self.inside.end()
         try:
+            if self._joined:
+                return
             if error is None:
                 await self._commit(session)
             else:
@@ -90,6 +100,9 @@ class Block:
             await self._outer.release(session)
 
     async def _begin(self, session: Session) -> None:
+        self._joined = self._joins and session.in_transaction
+        if self._joined:
+            return
         if not session.in_transaction:
             await session.command(self._options.statement)
             return
@@ -99,12 +112,14 @@ class Block:
         await session.command(f"savepoint {self._savepoint}")
 
     async def _commit(self, session: Session) -> None:
-        if self._savepoint is not None:
-            await session.command(f"release savepoint {self._savepoint}")
-            return
-        # A COMMIT after a failed statement is answered by a ROLLBACK, and by no error.
-        tag = await session.command("commit")
-        if tag != "COMMIT":
+        if self._savepoint is None:
+            # A COMMIT after a failed statement is answered by a ROLLBACK, and by no error.
+            rolled_back = await session.command("commit") != "COMMIT"
+        else:
+            rolled_back = session.in_failed_transaction
+            verb = "rollback to" if rolled_back else "release"
+            await session.command(f"{verb} savepoint {self._savepoint}")
+        if rolled_back:
             raise TransactionError(
                 "everything in this transaction was rolled back: a statement in it failed, and "
                 "its error was caught inside; let it out, or put the statement into a nested "

@@ -33,7 +33,7 @@ def choose(
     if chosen is None:
         chosen = known.setdefault(variant, statement(template, given, keys))
     if problems or given != chosen.used:
-        problems += _misfits(template, given, chosen)
+        problems += _misfits(template, given, keys, chosen)
         raise ParameterError(query, problems)
     return chosen
 
@@ -60,7 +60,9 @@ def _read(
     return given, keys, sorted(problems)
 
 
-def _misfits(template: Template, given: Set[str], chosen: Statement) -> list[str]:
+def _misfits(
+    template: Template, given: Set[str], keys: Mapping[str, str], chosen: Statement
+) -> list[str]:
     problems = []
     for name in chosen.parameters:
         if name not in given:
@@ -70,7 +72,7 @@ def _misfits(template: Template, given: Set[str], chosen: Statement) -> list[str
             nearest = difflib.get_close_matches(name, template.names, n=2)
             problems.append(f"{name} is not an argument{did_you_mean(nearest)}")
         else:
-            problems.append(f"{name} has no effect without {_needed(template, name, given)}")
+            problems.append(f"{name} has no effect without {_needed(template, name, given, keys)}")
     return problems
 
 
@@ -80,7 +82,15 @@ def _why(template: Template, name: str) -> str:
     return "" if name in always.parameters else ", which the other arguments need"
 
 
-def _needed(template: Template, name: str, given: Set[str]) -> str:
-    """What would have to be given for ``name`` to have an effect."""
-    others = sorted((template.conditions | template.choices.keys()) - given - {name})
-    return "others" if not others else " or ".join(others)
+def _needed(template: Template, name: str, given: Set[str], keys: Mapping[str, str]) -> str:
+    """What would have to be given for ``name`` to have an effect, if one argument is enough."""
+    helpful = [
+        other
+        for other in sorted(template.conditions)
+        if name in statement(template, {*given, other}, keys).used
+    ]
+    for choice, alternatives in template.choices.items():
+        for key in alternatives:
+            if name in statement(template, given, {**keys, choice: key}).used:
+                helpful.append(f"{choice}={key!r}")
+    return " or ".join(helpful) or "others"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 import typing
 from typing import Any
@@ -39,7 +40,7 @@ def fields_of(record: type) -> dict[str, Field]:
         fields[name] = Field(
             name=name,
             required=attribute.default is attrs.NOTHING,
-            annotation=getattr(hint, "__name__", str(hint)),
+            annotation=hint.__name__ if isinstance(hint, type) else str(hint),
             record=next((member for member in members if _is_record(member)), None),
             nullable=type(None) in members or hint is Any or hint is None,
         )
@@ -47,12 +48,32 @@ def fields_of(record: type) -> dict[str, Field]:
 
 
 def _hints(record: type) -> dict[str, Any]:
+    """
+    The types of the fields.
+
+    One that says what only a type checker understands stays as it is written, which is enough
+    for every field that holds no record; it takes nothing from the others.
+    """
     try:
         return typing.get_type_hints(record)
-    except NameError:
-        # A name that only a type checker sees: the types stay as they are written, which is
-        # enough for every field that holds no record.
-        return {}
+    except Exception:  # Evaluating an annotation may raise anything.
+        return {one.name: _hint(record, one) for one in attrs.fields(record)}
+
+
+def _hint(record: type, attribute: attrs.Attribute[Any]) -> Any:
+    owner = next((base for base in record.__mro__ if _defines(base, attribute.name)), record)
+    alone = types.SimpleNamespace(__annotations__={attribute.name: attribute.type})
+    try:
+        return typing.get_type_hints(alone, vars(sys.modules[owner.__module__]))[attribute.name]
+    except Exception:
+        return attribute.type
+
+
+def _defines(base: type, name: str) -> bool:
+    if not attrs.has(base):
+        return False
+    # The types that attrs ships leave `inherited` out.
+    return not getattr(attrs.fields_dict(base).get(name), "inherited", True)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

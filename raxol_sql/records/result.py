@@ -25,7 +25,8 @@ def result_of(
     """
     kind = query.kind
     if kind is Kind.AFFECTED:
-        return affected
+        # The driver says -1 of a statement that counts nothing, such as CREATE TABLE.
+        return max(affected, 0)
     if kind is Kind.EXEC:
         return None
     records = shape_of(query, columns)(rows)

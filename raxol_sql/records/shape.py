@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import threading
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -154,7 +155,7 @@ def _row_class(query: Query[Any], named: str, name: str, columns: Sequence[str])
     groups: dict[str, list[str]] = {}
     for column in columns:
         outer, dot, inner = column.partition(".")
-        if not outer.isidentifier() or keyword.iskeyword(outer) or (dot and not inner):
+        if not _can_be_a_field(outer) or (dot and not inner):
             raise RecordError(
                 named, f"the column {column!r} cannot be a field; name it with `as`, as in {_AS}"
             )
@@ -171,6 +172,23 @@ def _row_class(query: Query[Any], named: str, name: str, columns: Sequence[str])
     return made
 
 
+def _can_be_a_field(name: str) -> bool:
+    """
+    Whether Python code can write ``row.name``, and attrs can make it.
+
+    Python reads names in their normal form, and mangles those with two underscores in front.
+    """
+    return (
+        name.isidentifier()
+        and not keyword.iskeyword(name)
+        and not name.startswith("__")
+        and name not in _ATTRS_OWN
+        and unicodedata.is_normalized("NFKC", name)
+    )
+
+
+# What the constructor that attrs writes calls its own variables.
+_ATTRS_OWN = frozenset(["self", "_setattr", "_cached_setattr_get"])
 _AS = "count(*) as total"
 
 

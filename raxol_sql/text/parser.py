@@ -19,11 +19,12 @@ from raxol_sql.text.header import (
 )
 from raxol_sql.text.lexer import Token, TokenKind, tokenize
 from raxol_sql.text.source import Problem, Source
-from raxol_sql.text.statement import copy_shape, one_statement
+from raxol_sql.text.statement import check_variants, copy_shape, one_statement
 from raxol_sql.text.template import read_template
 from raxol_sql.text.variants import has_more_than
 
 _NEXT_HEADER = re.compile(r"(?<![^\r\n])[ \t]*--[ \t]*name[ \t]*:")
+_SHORTEST_HEADER = len("--name:")
 _HOW_TO_BEGIN = "a query begins with a line -- name: NAME :KIND"
 
 
@@ -63,11 +64,14 @@ def _sections(source: Source, errors: list[DefinitionError]) -> Iterator[_Tokens
     while True:
         problem = None
         try:
-            for token in tokenize(text, start):
-                if token.kind is TokenKind.LINE_COMMENT and _is_header(source, token):
+            for token in tokenize(text, start, runs=True):
+                kind = token.kind
+                if kind is TokenKind.LINE_COMMENT and _is_header(source, token):
                     yield from _section(source, section, None, errors)
                     section = []
                 section.append(token)
+                if kind is TokenKind.STRING or kind is TokenKind.QUOTED:
+                    _check_closed(text, token)
         except Problem as found:
             problem = _runs_over_header(text, section) or found
         yield from _section(source, section, problem, errors)
@@ -77,6 +81,25 @@ def _sections(source: Source, errors: list[DefinitionError]) -> Iterator[_Tokens
         if following is None:
             return
         start, section = following.start(), []
+
+
+def _check_closed(text: str, token: Token) -> None:
+    """
+    Raises `Problem` for a quoted literal or name that takes a header for its own text.
+
+    PostgreSQL would allow it. But two quotes that are each missing their other half close each
+    other, and hide every query between them: that must not load.
+    """
+    if (
+        token.end - token.start > _SHORTEST_HEADER
+        and text[token.start] != "$"
+        and _NEXT_HEADER.search(text, token.start, token.end)
+    ):
+        raise Problem(
+            f"a {token.kind.value} that is not closed before the next query",
+            "close it; a text with a header in it can be quoted as $$...$$",
+            token.start,
+        )
 
 
 def _runs_over_header(text: str, section: list[Token]) -> Problem | None:
@@ -164,6 +187,7 @@ class _Section:
                     "split the query, or raise the limit with -- @max-variants N",
                     self._tokens[0].start,
                 )
+            check_variants(text, statement, template)
         except Problem as problem:
             self._report(problem)
         if header is None or len(self._errors) > before:

@@ -7,9 +7,10 @@ import string
 from collections.abc import Iterator
 
 from raxol_sql.text.definition import CopyShape, Kind
-from raxol_sql.text.lexer import Token, TokenKind
+from raxol_sql.text.lexer import Token, TokenKind, split, tokenize
 from raxol_sql.text.source import Problem
-from raxol_sql.text.template import block_marker
+from raxol_sql.text.template import Template, block_marker
+from raxol_sql.text.variants import all_statements
 
 _TRANSACTION_CONTROL = frozenset(
     ["abort", "begin", "commit", "end", "release", "rollback", "savepoint", "start"]
@@ -36,7 +37,10 @@ def one_statement(text: str, tokens: list[Token]) -> list[Token]:
     Raises `Problem` for none, for a second one, and for transaction control, which belongs to
     the code that runs the queries.
     """
-    end = next(_ends(text, tokens), len(tokens))
+    end = _plain_end(text, tokens)
+    if end is None:
+        tokens = list(split(text, tokens))
+        end = next(_ends(text, tokens), len(tokens))
     for token in tokens[end + 1 :]:
         if not token.is_comment and text[token.start : token.end] != ";":
             raise Problem(
@@ -45,10 +49,39 @@ def one_statement(text: str, tokens: list[Token]) -> list[Token]:
                 token.start,
             )
     statement = tokens[:end]
-    words = _words(text, statement)
-    if all(token.is_comment for token in statement):
+    solid = next((token.start for token in statement if not token.is_comment), None)
+    if solid is None:
         place = tokens[0].start if tokens else 0
         raise Problem("a query without SQL", "write its statement below the header", place)
+    _check_words(_words(text, statement), solid)
+    return statement
+
+
+def check_variants(text: str, statement: list[Token], template: Template) -> None:
+    """
+    Raises `Problem` where a statement that begins with a block can become one that may not stand.
+
+    Every other statement keeps its first words in all of its variants.
+    """
+    opening = next(t for t in statement if not t.is_comment or block_marker(text, t))
+    if block_marker(text, opening) is None:
+        return
+    place = opening.start
+    for variant in all_statements(template):
+        tokens: list[Token] = []
+        try:
+            tokens += tokenize(variant.text)
+        except Problem:
+            # Behind the first `$1`, which no written text has, there is no first word any more.
+            continue
+        if all(token.is_comment for token in tokens):
+            raise Problem(
+                "a query that can be left without SQL", "let a part stand outside the block", place
+            )
+        _check_words(_words(variant.text, tokens), place)
+
+
+def _check_words(words: list[str], place: int) -> None:
     if words and (
         words[0] in _TRANSACTION_CONTROL
         or any(tuple(words[: len(phrase)]) == phrase for phrase in _TRANSACTION_PHRASES)
@@ -56,9 +89,8 @@ def one_statement(text: str, tokens: list[Token]) -> list[Token]:
         raise Problem(
             f"transaction control in a query: {words[0]}",
             "leave it to the caller: with db.transaction() as tx: ...",
-            next(token.start for token in statement if not token.is_comment),
+            place,
         )
-    return statement
 
 
 def copy_shape(text: str, statement: list[Token], kind: Kind) -> CopyShape | None:
@@ -71,7 +103,7 @@ def copy_shape(text: str, statement: list[Token], kind: Kind) -> CopyShape | Non
     is_copy = _words(text, statement)[:1] == ["copy"]
     if not is_copy and kind is not Kind.COPY:
         return None
-    solid = [token for token in statement if not token.is_comment]
+    solid = [token for token in split(text, statement) if not token.is_comment]
     start = solid[0].start
     if not is_copy:
         raise Problem("a :copy query that is no COPY statement", _USE_COPY, start)
@@ -138,7 +170,7 @@ def _word(text: str, token: Token) -> str:
 def _words(text: str, tokens: list[Token]) -> list[str]:
     """The first words of a statement, in lower case."""
     words: list[str] = []
-    for token in tokens:
+    for token in split(text, tokens):
         if token.kind is TokenKind.WORD:
             words.append(text[token.start : token.end].lower())
         elif not token.is_comment:
@@ -158,6 +190,16 @@ def _outside_brackets(text: str, tokens: list[Token]) -> Iterator[Token]:
             yield token
 
 
+def _plain_end(text: str, tokens: list[Token]) -> int | None:
+    """
+    Where the statement ends, if nothing but comments follows its first semicolon, or it has none.
+    """
+    for index, token in enumerate(tokens):
+        if token.kind is TokenKind.PUNCTUATION and text[token.start] == ";":
+            return index if all(later.is_comment for later in tokens[index + 1 :]) else None
+    return len(tokens)
+
+
 def _ends(text: str, tokens: list[Token]) -> Iterator[int]:
     """
     Where semicolons end statements: not in brackets, and not in a `begin atomic ... end`.
@@ -165,14 +207,6 @@ def _ends(text: str, tokens: list[Token]) -> Iterator[int]:
     The second is the body of a function, told from other words as psql tells it: only in a
     statement that begins as `create [or replace] function | procedure`.
     """
-    found = [
-        index
-        for index, token in enumerate(tokens)
-        if token.kind is TokenKind.PUNCTUATION and text[token.start] == ";"
-    ]
-    if not found or found == [len(tokens) - 1]:
-        yield from found
-        return
     words: list[str] = []
     brackets = blocks = 0
     for index, token in enumerate(tokens):

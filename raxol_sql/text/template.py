@@ -15,7 +15,7 @@ from functools import cached_property
 
 import attrs
 
-from raxol_sql.text.lexer import SPACE, Token, TokenKind, tokenize
+from raxol_sql.text.lexer import SPACE, Token, TokenKind, separators_possible, tokenize
 from raxol_sql.text.source import Problem
 
 
@@ -132,6 +132,7 @@ _BLOCK_IN_CHOICE = (
     "a choice holds text and parameters; put the block around the choice",
 )
 _DEEPEST = 32
+_PLACES = (TokenKind.PARAMETER, TokenKind.BLOCK_COMMENT)
 
 
 class _Reader:
@@ -139,13 +140,14 @@ class _Reader:
 
     def __init__(self, text: str, tokens: list[Token]) -> None:
         self._text = text
-        self._tokens = tokens
-        self._rest = iter(tokens)
         self._position = tokens[0].start
+        self._end = tokens[-1].end
         self._choices: set[str] = set()
         self._depth = 0
         self._apart = _literals_may_meet(text, tokens)
         self._after_literal = False
+        # What lies between these is plain text, except where literals are to be kept apart.
+        self._rest = iter(tokens if self._apart else [t for t in tokens if t.kind in _PLACES])
 
     def read(self) -> tuple[Part, ...]:
         parts, closing = self._parts()
@@ -183,7 +185,7 @@ class _Reader:
 
     def _plain(self, parts: list[Part], token: Token | None) -> None:
         """Adds the text before ``token`` and goes on behind it."""
-        end = self._tokens[-1].end if token is None else token.start
+        end = self._end if token is None else token.start
         if self._position < end:
             parts.append(self._text[self._position : end])
         self._position = end if token is None else token.end
@@ -248,6 +250,7 @@ class _Reader:
 
     def _alternatives(self, start: int, end: int) -> dict[str, tuple[Part, ...]]:
         alternatives: dict[str, tuple[Part, ...]] = {}
+        separators = separators_possible(self._text, start, end)
         while True:
             key = _KEY.match(self._text, start, end)
             if key is None:
@@ -258,7 +261,7 @@ class _Reader:
                     "give each alternative a key of its own",
                     key.start(1),
                 )
-            parts, stop = self._alternative(key.end(), end)
+            parts, stop = self._alternative(key.end(), end, separators)
             if not any(isinstance(part, Slot) or part.strip(SPACE) for part in parts):
                 raise Problem(
                     f"the alternative {key.group(1)!r} is empty",
@@ -270,11 +273,13 @@ class _Reader:
                 return alternatives
             start = stop + 1
 
-    def _alternative(self, start: int, end: int) -> tuple[tuple[str | Slot, ...], int]:
+    def _alternative(
+        self, start: int, end: int, separators: bool
+    ) -> tuple[tuple[str | Slot, ...], int]:
         """The parts from ``start`` up to a ``|`` outside of brackets, and where that stands."""
         parts: list[str | Slot] = []
         position, depth = start, 0
-        for token in tokenize(self._text, start, end):
+        for token in tokenize(self._text, start, end, separators=separators):
             character = self._text[token.start : token.end]
             if token.kind is TokenKind.PARAMETER:
                 if position < token.start:
@@ -319,16 +324,14 @@ def _literals_may_meet(text: str, tokens: list[Token]) -> bool:
     PostgreSQL reads literals with only a line end between them as one. Where this is so, an
     empty comment is left in place of ours.
     """
-    if not any(block_marker(text, token) for token in tokens):
-        return False
     after_marker = False
     for token in tokens:
-        marker = block_marker(text, token)
-        if marker is not None:
+        if token.kind is TokenKind.BLOCK_COMMENT:
+            marker = block_marker(text, token)
             if marker == "=" and "'" in text[token.start : token.end]:
                 return True
-            after_marker = True
-        elif not token.is_comment:
+            after_marker = after_marker or marker is not None
+        elif token.kind is not TokenKind.LINE_COMMENT:
             if after_marker and text[token.start] == "'":
                 return True
             after_marker = False

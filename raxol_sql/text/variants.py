@@ -53,8 +53,11 @@ def all_statements(template: Template) -> Iterator[Statement]:
 
 def has_more_than(template: Template, limit: int) -> bool:
     """Whether the template can become more than ``limit`` statements, found without making them."""
-    if not template.conditions and not template.choices:
-        return limit < 1
+    most = 2 ** len(template.conditions)
+    for keys in template.choices.values():
+        most *= len(keys) + 1
+    if most <= limit:
+        return False
     count = 0
     for given in _conditions_met(template.parts):
         combinations = 1

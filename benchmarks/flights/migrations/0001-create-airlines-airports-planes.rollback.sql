@@ -1,0 +1,5 @@
+drop table planes;
+
+drop table airports;
+
+drop table airlines;
