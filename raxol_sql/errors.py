@@ -127,15 +127,20 @@ class ConfigError(RaxolSQLError, ValueError):
 
 
 class ResultError(RaxolSQLError):
-    """The server's answer has another shape than the query's header promises."""
+    """
+    The server's answer has another shape than the query's header promises.
 
-    def __init__(self, query: str, problem: str) -> None:
-        super().__init__(query, problem)
+    ``query`` is the query's name, ``location`` the ``path:line`` of its header.
+    """
+
+    def __init__(self, query: str, location: str, problem: str) -> None:
+        super().__init__(query, location, problem)
         self.query = query
+        self.location = location
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.query}: {self.problem}"
+        return f"{self.query} ({self.location}): {self.problem}"
 
 
 class NoRowsError(ResultError, LookupError):

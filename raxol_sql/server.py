@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from raxol_sql import embedded
 from raxol_sql.config import Config
 
@@ -24,4 +26,7 @@ def describe(config: Config) -> str:
     """One line for people that says which server is in use; nothing is started."""
     if config.server == "embedded":
         return f"the embedded server of {config.project.root}"
-    return f"{config.hostname}:{config.port}"
+    if "service" in config.extra and config.origins["hostname"] == "default":
+        return f"the server of service {config.extra['service']}"
+    hosts, ports = config.hostname.split(","), itertools.cycle(config.port.split(","))
+    return ", ".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=False))

@@ -86,7 +86,7 @@ def _examples() -> list[RaxolSQLError]:
         "KindError": errors.KindError("users.get", "is no :copy"),
     }
     for name in ("ResultError", "NoRowsError", "TooManyRowsError", "RecordError"):
-        special[name] = getattr(errors, name)("users.get", "expected something else")
+        special[name] = getattr(errors, name)("users.get", "a.sql:7", "expected else")
     return [special.get(name) or CLASSES[name]("what happened") for name in CLASSES]  # type: ignore[misc]
 
 

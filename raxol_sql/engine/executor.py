@@ -194,11 +194,17 @@ def _timeout(query: Query[Any]) -> int | None:
 
 @contextmanager
 def _noting(query: Query[Any], more: str = "") -> Iterator[None]:
-    """Adds to an error of the driver, or of the result, which query it was, and where that is."""
+    """
+    Adds to an error of the driver which query it was, and where that is written.
+
+    An error of the result says so itself; ``more`` is added to either.
+    """
     try:
         yield
-    except (psycopg.Error, ResultError) as error:
-        note = f"in query {query.name} ({query.location}){' ' if more else ''}{more}"
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+    except psycopg.Error as error:
+        error.add_note(" ".join(["in query", query.name, f"({query.location})", more]).strip())
+        raise
+    except ResultError as error:
+        if more:
+            error.add_note(more)
         raise

@@ -13,6 +13,7 @@ from psycopg_pool import PoolClosed
 from raxol_sql.config import Config
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.session import Session
+from raxol_sql.engine.types import guard
 from raxol_sql.errors import ConfigError, TransactionError
 
 
@@ -87,6 +88,7 @@ class PooledSessions:
         await self._colour.wait(self._pool.putconn(session.give_back()))
 
     async def _configure(self, connection: Connection) -> None:
+        guard(connection)
         session = Session(self._colour, connection, self._config.timeout)
         await session.execute(
             "select set_config('statement_timeout', $1, false)", (str(self._config.timeout),)

@@ -34,13 +34,10 @@ def result_of(
         return records
     if len(records) > 1:
         expected = "exactly one row" if kind is Kind.ONE else "at most one row"
-        raise TooManyRowsError(_named(query), f"expected {expected}, got {len(records)}")
+        problem = f"expected {expected}, got {len(records)}"
+        raise TooManyRowsError(query.name, query.location, problem)
     if records:
         return records[0]
     if kind is Kind.ONE:
-        raise NoRowsError(_named(query), "expected exactly one row, got none")
+        raise NoRowsError(query.name, query.location, "expected exactly one row, got none")
     return None
-
-
-def _named(query: Query[Any]) -> str:
-    return f"{query.name} ({query.location})"

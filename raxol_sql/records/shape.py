@@ -7,6 +7,7 @@ import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,8 @@ from raxol_sql.records.fields import Field, fields_of
 
 Row = tuple[Any, ...]
 Shape = Callable[[Sequence[Row]], list[Any]]
+# Makes the error for a problem; it knows the query's name and place, and does not keep it alive.
+Fail = Callable[[str], RecordError]
 
 _shapes: WeakKeyDictionary[Query[Any], dict[tuple[str, ...], Shape]] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -42,24 +45,22 @@ def shape_of(query: Query[Any], columns: tuple[str, ...]) -> Shape:
 
 
 def _make(query: Query[Any], columns: tuple[str, ...]) -> Shape:
-    named = f"{query.name} ({query.location})"
+    fail = partial(RecordError, query.name, query.location)
     if not columns:
-        raise RecordError(named, f"a :{query.kind.value} query gives rows, and this gave none")
+        raise fail(f"a :{query.kind.value} query gives rows, and this gave none")
     if query.is_scalar:
         if len(columns) != 1:
-            raise RecordError(named, f"a scalar is one column, and this gave {_list(columns)}")
+            raise fail(f"a scalar is one column, and this gave {_list(columns)}")
         shape: Shape = _scalars
     else:
         twice = [name for name, count in Counter(columns).items() if count > 1]
         if twice:
-            raise RecordError(
-                named, f"columns of the same name: {_list(twice)}; name them apart with `as`"
-            )
-        record = query.record or _row_class(query, named, _class_name(query), columns)
-        build = _builder(named, record, {name: index for index, name in enumerate(columns)})
+            raise fail(f"columns of the same name: {_list(twice)}; name them apart with `as`")
+        record = query.record or _row_class(query, fail, _class_name(query), columns)
+        build = _builder(fail, record, {name: index for index, name in enumerate(columns)})
         shape = _records(build)
     wanted = query.definition.directives.not_null
-    return _checked(named, shape, columns, wanted) if wanted else shape
+    return _checked(fail, shape, columns, wanted) if wanted else shape
 
 
 def _scalars(rows: Sequence[Row]) -> list[Any]:
@@ -71,25 +72,25 @@ def _records(build: Callable[[Row], Any]) -> Shape:
 
 
 def _checked(
-    named: str, shape: Shape, columns: tuple[str, ...], not_null: tuple[str, ...]
+    fail: Fail, shape: Shape, columns: tuple[str, ...], not_null: tuple[str, ...]
 ) -> Shape:
     """``shape`` for rows in which the columns of ``@not-null`` really are not NULL."""
     unknown = [name for name in not_null if name not in columns]
     if unknown:
-        raise RecordError(named, f"@not-null names columns that are not there: {_list(unknown)}")
+        raise fail(f"@not-null names columns that are not there: {_list(unknown)}")
     indexes = [(columns.index(name), name) for name in not_null]
 
     def check(rows: Sequence[Row]) -> list[Any]:
         for row in rows:
             for index, name in indexes:
                 if row[index] is None:
-                    raise RecordError(named, f"the column {name!r} is NULL, against its @not-null")
+                    raise fail(f"the column {name!r} is NULL, against its @not-null")
         return shape(rows)
 
     return check
 
 
-def _builder(named: str, record: type, columns: dict[str, int]) -> Callable[[Row], Any]:
+def _builder(fail: Fail, record: type, columns: dict[str, int]) -> Callable[[Row], Any]:
     """The function from a row to a ``record``; ``columns`` gives the index of each column."""
     fields = fields_of(record)
     direct: dict[str, int] = {}
@@ -100,12 +101,12 @@ def _builder(named: str, record: type, columns: dict[str, int]) -> Callable[[Row
             nested.setdefault(outer, {})[inner] = index
         else:
             direct[name] = index
-    _compare(named, record, fields, [*direct, *nested])
+    _compare(fail, record, fields, [*direct, *nested])
     both = sorted(direct.keys() & nested.keys())
     if both:
-        raise RecordError(named, f"{_list(both)} is a column and a group of columns")
+        raise fail(f"{_list(both)} is a column and a group of columns")
     plain = list(direct.items())
-    groups = [_group(named, record, fields[name], inner) for name, inner in nested.items()]
+    groups = [_group(fail, record, fields[name], inner) for name, inner in nested.items()]
 
     def build(row: Row) -> Any:
         values = {name: row[index] for name, index in plain}
@@ -117,16 +118,15 @@ def _builder(named: str, record: type, columns: dict[str, int]) -> Callable[[Row
 
 
 def _group(
-    named: str, outer: type, field: Field, columns: dict[str, int]
+    fail: Fail, outer: type, field: Field, columns: dict[str, int]
 ) -> tuple[str, Callable[[Row], Any]]:
     """The field's name, and the function from a row to the record in it."""
     if field.record is None:
-        raise RecordError(
-            named,
+        raise fail(
             f"the column {f'{field.name}.{next(iter(columns))}'!r} needs an attrs class in "
             f"{outer.__name__}.{field.name}, and its type is {field.annotation}",
         )
-    make = _builder(named, field.record, columns)
+    make = _builder(fail, field.record, columns)
     if not field.nullable:
         return field.name, make
     indexes = list(columns.values())
@@ -137,7 +137,7 @@ def _group(
     return field.name, make_or_none
 
 
-def _compare(named: str, record: type, fields: dict[str, Field], columns: list[str]) -> None:
+def _compare(fail: Fail, record: type, fields: dict[str, Field], columns: list[str]) -> None:
     problems = []
     extra = [name for name in columns if name not in fields]
     missing = [name for name, field in fields.items() if field.required and name not in columns]
@@ -146,25 +146,23 @@ def _compare(named: str, record: type, fields: dict[str, Field], columns: list[s
     if missing:
         problems.append(f"fields of {record.__name__} without a column: {_list(missing)}")
     if problems:
-        raise RecordError(named, "; ".join(problems))
+        raise fail("; ".join(problems))
 
 
-def _row_class(query: Query[Any], named: str, name: str, columns: Sequence[str]) -> type:
+def _row_class(query: Query[Any], fail: Fail, name: str, columns: Sequence[str]) -> type:
     """A frozen attrs class with a field for each column, and one for each group of columns."""
     fields: dict[str, Any] = {}
     groups: dict[str, list[str]] = {}
     for column in columns:
         outer, dot, inner = column.partition(".")
         if not _can_be_a_field(outer) or (dot and not inner):
-            raise RecordError(
-                named, f"the column {column!r} cannot be a field; name it with `as`, as in {_AS}"
-            )
+            raise fail(f"the column {column!r} cannot be a field; name it with `as`, as in {_AS}")
         if dot:
             groups.setdefault(outer, []).append(inner)
         fields[outer] = attrs.field(alias=outer, type=Any)
     for outer, inner_columns in groups.items():
         inner_name = name + outer.title().replace("_", "")
-        inner_class = _row_class(query, named, inner_name, inner_columns)
+        inner_class = _row_class(query, fail, inner_name, inner_columns)
         nullable: Any = inner_class | None
         fields[outer] = attrs.field(alias=outer, type=nullable)
     made = attrs.make_class(name, fields, frozen=True, slots=True)

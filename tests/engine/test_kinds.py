@@ -34,7 +34,7 @@ def test_one_without_a_row_is_an_error_that_names_the_query(play: Play, write: A
     async def story(db: Any) -> None:
         with pytest.raises(rx.NoRowsError, match="expected exactly one row, got none") as caught:
             await db.run(q.gone())
-        assert caught.value.query == f"q.gone ({q.gone.location})"
+        assert (caught.value.query, caught.value.location) == ("q.gone", q.gone.location)
         assert isinstance(caught.value, LookupError)
 
     play(story)

@@ -71,7 +71,7 @@ def test_errors_name_the_query_and_its_place(make: Make) -> None:
         _result(make(":one", scalar=True))
 
     assert str(caught.value).startswith("t.get_all (sql/t.sql:2): ")
-    assert caught.value.query == "t.get_all (sql/t.sql:2)"
+    assert (caught.value.query, caught.value.location) == ("t.get_all", "sql/t.sql:2")
 
 
 def test_no_error_shows_a_value(make: Make) -> None:
