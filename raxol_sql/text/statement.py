@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import string
 from collections.abc import Iterator
 
@@ -24,6 +25,8 @@ _TRANSACTION_PHRASES = (
     ("set", "local", "session", "characteristics"),
     ("set", "session", "session", "characteristics"),
 )
+_SUSPECT = _TRANSACTION_CONTROL | {phrase[0] for phrase in _TRANSACTION_PHRASES}
+_WORD = re.compile(r"[a-zA-Z]+(?![\w$])")
 # The server folds the letters A to Z of a name that is not quoted, and no others.
 _FOLDED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _STREAMS = (("from", "stdin"), ("to", "stdout"))
@@ -53,7 +56,8 @@ def one_statement(text: str, tokens: list[Token]) -> list[Token]:
     if solid is None:
         place = tokens[0].start if tokens else 0
         raise Problem("a query without SQL", "write its statement below the header", place)
-    _check_words(_words(text, statement), solid)
+    if _first_word(text, statement) in _SUSPECT:
+        _check_words(_words(text, statement), solid)
     return statement
 
 
@@ -100,7 +104,7 @@ def copy_shape(text: str, statement: list[Token], kind: Kind) -> CopyShape | Non
     Raises `Problem` where the kind says one thing and the statement another, and for what COPY
     cannot have: parameters, blocks, and files on the server's machine.
     """
-    is_copy = _words(text, statement)[:1] == ["copy"]
+    is_copy = _first_word(text, statement) == "copy"
     if not is_copy and kind is not Kind.COPY:
         return None
     solid = [token for token in split(text, statement) if not token.is_comment]
@@ -165,6 +169,15 @@ def _format(text: str, solid: list[Token]) -> str:
 
 def _word(text: str, token: Token) -> str:
     return text[token.start : token.end].lower() if token.kind is TokenKind.WORD else ""
+
+
+def _first_word(text: str, statement: list[Token]) -> str:
+    """The word of plain letters that a statement begins with, in lower case, or nothing."""
+    for token in statement:
+        if not token.is_comment:
+            found = _WORD.match(text, token.start, token.end)
+            return found.group().lower() if found else ""
+    return ""
 
 
 def _words(text: str, tokens: list[Token]) -> list[str]:
