@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import enum
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -22,25 +25,34 @@ def sql_files(root: Path | Traversable, errors: list[DefinitionError]) -> Iterat
     Links are followed. Names that begin with a dot or an underscore are passed over. What cannot
     be read, or cannot be a namespace, is added to ``errors``.
     """
-    try:
-        is_file, is_folder = root.is_file(), root.is_dir()
-    except OSError as error:
-        errors.append(_unreadable(error, str(root)))
-        return
-    if is_file:
-        yield from _file(root, str(root), (), errors)
-    elif is_folder:
+    shown = str(root)
+    sort = _sort_of(root, shown, errors)
+    if sort is _Sort.FILE:
+        yield from _file(root, shown, (), errors)
+    elif sort is _Sort.FOLDER:
         before = len(errors)
         found = False
-        for source in _folder(root, str(root), (), (), errors):
+        for source in _folder(root, shown, (), (), errors):
             found = True
             yield source
         if not found and len(errors) == before:
-            problem, remedy = f"no {SUFFIX} file in this folder", "name the folder of your queries"
-            errors.append(DefinitionError(problem, remedy, str(root)))
-    else:
-        problem = "a link that leads nowhere" if _is_link(root) else "no such file or folder"
-        errors.append(DefinitionError(problem, "name the folder of your queries", str(root)))
+            problem = f"no {SUFFIX} file in this folder"
+            errors.append(DefinitionError(problem, _NAME_IT, shown))
+    elif sort is not None:
+        errors.append(DefinitionError(sort.value, _NAME_IT, shown))
+
+
+_NAME_IT = "name the folder of your queries"
+
+
+class _Sort(enum.Enum):
+    """What a path leads to; the value says it to people."""
+
+    FILE = "a file"
+    FOLDER = "a folder"
+    NOWHERE = "a link that leads nowhere"
+    MISSING = "no such file or folder"
+    OTHER = "neither a file nor a folder"
 
 
 def _folder(
@@ -67,18 +79,13 @@ def _folder(
         if entry.name.startswith((".", "_")):
             continue
         path = f"{shown}/{entry.name}"
-        try:
-            is_folder, is_file = entry.is_dir(), entry.is_file()
-        except OSError as error:
-            errors.append(_unreadable(error, path))
-            continue
-        if is_folder:
+        sort = _sort_of(entry, path, errors)
+        if sort is _Sort.FOLDER:
             yield from _folder(entry, path, (*namespace, entry.name), above, errors)
-        elif is_file:
-            if entry.name.endswith(SUFFIX):
-                yield from _file(entry, path, namespace, errors)
-        elif _is_link(entry):
-            errors.append(DefinitionError("a link that leads nowhere", "remove the link", path))
+        elif entry.name.endswith(SUFFIX) and sort is _Sort.FILE:
+            yield from _file(entry, path, namespace, errors)
+        elif sort is _Sort.NOWHERE or (entry.name.endswith(SUFFIX) and sort is _Sort.OTHER):
+            errors.append(DefinitionError(sort.value, "remove it", path))
 
 
 def _file(
@@ -106,8 +113,23 @@ def _unreadable(error: OSError, shown: str) -> DefinitionError:
     return DefinitionError(f"cannot be read: {reason}", "let this user read it", shown)
 
 
-def _is_link(entry: Path | Traversable) -> bool:
-    return isinstance(entry, Path) and entry.is_symlink()
+def _sort_of(entry: Path | Traversable, shown: str, errors: list[DefinitionError]) -> _Sort | None:
+    """What ``entry`` is, links followed; None, and an error, where that cannot be seen."""
+    if not isinstance(entry, Path):
+        return _Sort.FOLDER if entry.is_dir() else _Sort.FILE if entry.is_file() else _Sort.MISSING
+    try:
+        mode = entry.stat().st_mode
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return _Sort.NOWHERE if entry.is_symlink() else _Sort.MISSING
+        errors.append(_unreadable(error, shown))
+        return None
+    except ValueError:
+        # A name with a NUL in it, which no file can have.
+        return _Sort.MISSING
+    if stat.S_ISREG(mode):
+        return _Sort.FILE
+    return _Sort.FOLDER if stat.S_ISDIR(mode) else _Sort.OTHER
 
 
 def _identity(folder: Path | Traversable) -> tuple[int, int] | None:

@@ -203,6 +203,21 @@ def test_links_that_lead_nowhere_are_named(tree: Tree) -> None:
     assert _one(root / "self.sql").problem == "a link that leads nowhere"
 
 
+def test_what_is_no_file_is_refused_and_never_read(tree: Tree) -> None:
+    root = tree({"a.sql": "-- name: one :one\nselect 1"})
+    os.mkfifo(root / "pipe.sql")
+    (root / "zero.sql").symlink_to("/dev/zero")
+    os.mkfifo(root / "pipe.txt")
+
+    with pytest.raises(rx.LoadError) as caught:
+        rx.load(root)
+
+    assert [(Path(error.path).name, error.problem) for error in caught.value.errors] == [
+        ("pipe.sql", "neither a file nor a folder"),
+        ("zero.sql", "neither a file nor a folder"),
+    ]
+
+
 _AS_NOBODY = """
 import os, sys
 import raxol_sql as rx
