@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 
-def create(maintenance: str, name: str, *, comment: str | None = None) -> bool:
+def create(maintenance: str, name: str) -> bool:
     """
     Creates the database ``name``, in UTF8 and with its times in UTC, unless it exists.
 
@@ -23,13 +24,10 @@ def create(maintenance: str, name: str, *, comment: str | None = None) -> bool:
             connection.execute(
                 sql.SQL("create database {} encoding 'UTF8' template template0").format(identifier)
             )
-        except psycopg.errors.DuplicateDatabase:
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            # The second one is what the server says of two that create it at the same moment.
             return False
         connection.execute(sql.SQL("alter database {} set timezone = 'UTC'").format(identifier))
-        if comment is not None:
-            connection.execute(
-                sql.SQL("comment on database {} is {}").format(identifier, sql.Literal(comment))
-            )
     return True
 
 
@@ -60,21 +58,23 @@ def sessions(maintenance: str, name: str) -> int:
         return int(row[0]) if row else 0
 
 
-def comment_on(maintenance: str, name: str) -> str | None:
-    """The comment on the database ``name``; None if there is none, or no such database."""
-    with _connected(maintenance) as connection:
-        row = connection.execute(
-            "select shobj_description(oid, 'pg_database') from pg_database where datname = %s",
-            [name],
-        ).fetchone()
-        return row[0] if row else None
+@contextmanager
+def temporary(maintenance: str, prefix: str, *, keep: bool = False) -> Iterator[str]:
+    """
+    The name of a new database for the length of a block: ``prefix`` and something random.
 
-
-def exists(maintenance: str, name: str) -> bool:
-    """Whether there is a database ``name``."""
-    with _connected(maintenance) as connection:
-        row = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
-        return row is not None
+    Dropped at the end whatever happens, with everything in it, unless ``keep``. Where the server
+    is gone by then, it stays.
+    """
+    name = f"{prefix}_{secrets.token_hex(4)}"
+    create(maintenance, name)
+    try:
+        yield name
+    finally:
+        if not keep:
+            # The error that says that the server is gone is on its way already.
+            with suppress(psycopg.OperationalError):
+                drop(maintenance, name, force=True)
 
 
 @contextmanager

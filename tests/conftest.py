@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,25 +21,17 @@ from raxol_sql.migrations import Migrations
 
 REPOSITORY = Path(__file__).parent.parent
 
+# No test depends on what happens to be set where it runs.
+for _name in [*os.environ]:
+    if _name.startswith(("PG", "RAXOL_DB_")) or _name in ("DATABASE_URL", "RAXOL_ENV"):
+        del os.environ[_name]
+
 # Bounded, so that the suite's time is known; `--hypothesis-profile=deep` looks further.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("default")
 
 _database_numbers = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test depends on what happens to be set where it runs."""
-    for name in (
-        *("DATABASE_URL", "RAXOL_ENV", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD"),
-        *("PGSERVICE", "PGPASSFILE", "PGOPTIONS", "PGHOSTADDR"),
-        *(f"RAXOL_DB_{key}" for key in ("NAME", "USER", "PASS", "HOST", "PORT", "TIMEOUT")),
-        *(f"RAXOL_DB_{key}" for key in ("POOL_SIZE", "IDLE_TIMEOUT", "RETRY_INTERVAL")),
-        "RAXOL_DB_MAX_RETRIES",
-    ):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -46,12 +47,29 @@ for command in (
     commands.add_command(command)
 
 
+def _prepare_streams() -> None:
+    """
+    Makes both outputs take anything.
+
+    A character that a terminal cannot show is no reason to stop, nor is an output that is closed.
+    """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (open to the end)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 (open to the end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main() -> NoReturn:
     """Runs the command line of this process and ends it with the exit code; never a traceback."""
     # The pool reports each failed attempt to reconnect; the command's own error says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    _prepare_streams()
     try:
         code = commands.main(standalone_mode=False)
+    except SystemExit as ended:
+        # click ends the program with 1 when whoever read our output has enough of it.
+        sys.exit(0 if isinstance(ended.__context__, BrokenPipeError) else ended.code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -15,50 +13,39 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from raxol_sql import Bound, Database, Queries, databases, server
-from raxol_sql.cli.failure import Finding
 from raxol_sql.cli.migrate import apply_all
-from raxol_sql.cli.output import Output, columns_of, console, values_of
-from raxol_sql.cli.project import project_migrations, project_queries, reachable
+from raxol_sql.cli.output import Output, console, pairs_of, visible
+from raxol_sql.cli.project import ONE_CONNECTION, project_migrations, project_queries, reachable
 from raxol_sql.cli.registry import tidied
 from raxol_sql.config import Config
 
-DATABASE = "raxol_demo"
-_MAINTENANCE = "postgres"
-_OURS = "made by raxol-sql demo, which drops it when it ends"
+_NEEDED = ("users.load", "users.search", "user_preferences.create", "reports.account.overview")
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help=f"Keep the database {DATABASE} afterwards.")
+@click.option("--keep", is_flag=True, help="Keep the demo's database afterwards.")
 def demo(keep: bool) -> None:
     """
     Show the main job on a real PostgreSQL: SQL files in, records out.
 
-    Starts the embedded server if no other is configured, makes a database of its own there,
-    applies the migrations, runs queries of every kind, and drops the database again. No other
-    database is touched.
+    For a clone of raxol_sql's repository, whose own queries it runs. Starts the embedded server if
+    no other is configured, makes a database of its own there, applies the migrations, runs
+    queries of every kind, and drops the database again. No other database is touched.
     """
     config = Config.find()
     queries = project_queries(config.project)
+    if not all(name in queries for name in _NEEDED):
+        raise click.UsageError("the demo shows raxol_sql's own queries: run it in a clone of it")
     output = Output("table")
-    with _own_database(config, output, keep) as conninfo:
+    maintenance = reachable(config, None, "postgres")
+    # A name of its own, so that two demos on one server do not meet.
+    with databases.temporary(maintenance, "raxol_demo", keep=keep) as name:
+        output.say(f"using {server.describe(config)}, database {name}")
+        conninfo = server.conninfo(config, name)
         apply_all(project_migrations(config, conninfo), output)
-        with Database.open(conninfo, pool_size=1) as database:
+        with Database.open(conninfo, **ONE_CONNECTION) as database:
             _Tour(database, queries, console()).run()
     output.say("Next: raxol-sql setup, raxol-sql list, raxol-sql run users.search limit=5")
-
-
-@contextmanager
-def _own_database(config: Config, output: Output, keep: bool) -> Iterator[str]:
-    maintenance = reachable(config, None, _MAINTENANCE)
-    output.say(f"using {server.describe(config)}, database {DATABASE}")
-    if databases.exists(maintenance, DATABASE):
-        if databases.comment_on(maintenance, DATABASE) != _OURS:
-            raise Finding(f"there is a database {DATABASE} that the demo did not make: rename it")
-        databases.drop(maintenance, DATABASE, force=True)
-    databases.create(maintenance, DATABASE, comment=_OURS)
-    yield server.conninfo(config, DATABASE)
-    if not keep:
-        databases.drop(maintenance, DATABASE, force=True)
 
 
 class _Tour:
@@ -135,7 +122,8 @@ class _Tour:
         self._screen.print(sql)
 
     def _gave(self, result: object) -> None:
-        self._screen.print(Text(f"→ {result if isinstance(result, str) else _brief(result)}"))
+        said = result if isinstance(result, str) else _brief(result)
+        self._screen.print(Text(f"→ {visible(said)}"))
 
 
 def _brief(value: object) -> str:
@@ -143,7 +131,6 @@ def _brief(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
     if attrs.has(type(value)):
-        pairs = zip(columns_of(value), values_of(value), strict=True)
-        inside = ", ".join(f"{name}={_brief(member)}" for name, member in pairs)
+        inside = ", ".join(f"{name}={_brief(member)}" for name, member in pairs_of(value))
         return f"{type(value).__name__}({inside})"
     return repr(value)

@@ -15,6 +15,7 @@ from raxol_sql.errors import (
     MigrationFailedError,
     ParameterError,
     ResultError,
+    TransactionError,
     UnknownQueryError,
 )
 from raxol_sql.migrations import server_lost
@@ -51,9 +52,12 @@ def exit_code(error: Exception) -> int | None:
         return FAILED
     if isinstance(error, MigrationError):
         return FINDINGS
-    if isinstance(error, (psycopg.Error, ResultError)):
+    if isinstance(error, (psycopg.Error, ResultError, TransactionError)):
         return FAILED
-    usage = (ConfigError, KindError, LoadError, ParameterError, UnknownQueryError, OSError)
+    usage = (
+        *(ConfigError, KindError, LoadError, ParameterError, UnknownQueryError),
+        *(OSError, UnicodeError),
+    )
     return USAGE if isinstance(error, usage) else None
 
 
@@ -61,7 +65,8 @@ def message(error: BaseException) -> str:
     """An error as text: the driver's in one line with its SQLSTATE and the query, ours as it is."""
     if not isinstance(error, psycopg.Error):
         return str(error)
-    words = " ".join(str(error).split())
+    # The server's DETAIL may quote the values of a row.
+    words = " ".join((error.diag.message_primary or str(error)).split())
     lost = server_lost(error)
     said = f"the connection to the server failed: {words}" if lost else words
     state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""

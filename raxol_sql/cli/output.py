@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from rich.text import Text
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDE = 10_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @attrs.frozen
@@ -32,7 +34,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """A line beside the results."""
-        click.echo(text, err=self.format == "json")
+        click.echo(visible(text), err=self.format == "json")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Rows under their columns; in JSON a list of objects."""
@@ -43,7 +45,7 @@ class Output:
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*(Text(shown(value)) for value in row))
+            table.add_row(*(Text(visible(shown(value))) for value in row))
         console().print(table)
 
     def json(self, value: object) -> None:
@@ -53,7 +55,14 @@ class Output:
 
 def console() -> Console:
     """The terminal, or as much width as the lines need where there is none to fit them into."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    return _Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+class _Console(Console):
+    """rich ends the program with exit code 1 when its reader has enough; `main` knows better."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def shown(value: object) -> str:
@@ -63,6 +72,11 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
+
+
+def visible(text: str) -> str:
+    """``text`` with what would command a terminal written out: an escape is shown as \\x1b."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
 def formatted(command: F) -> F:
@@ -80,25 +94,20 @@ def formatted(command: F) -> F:
     return decorated
 
 
-def columns_of(record: object) -> list[str]:
-    """The names of a record's columns; of what is no record, one."""
+def pairs_of(record: object) -> list[tuple[str, object]]:
+    """The columns of a record with their values; of what is no record, one called value."""
     kind: Any = type(record)
-    if attrs.has(kind):
-        return [field.name for field in attrs.fields(kind)]
-    return ["value"]
-
-
-def values_of(record: object) -> list[object]:
-    """The values of a record's columns, in their order."""
-    if attrs.has(type(record)):
-        return [getattr(record, name) for name in columns_of(record)]
-    return [record]
+    if not attrs.has(kind):
+        return [("value", record)]
+    return [
+        (field.alias or field.name, getattr(record, field.name)) for field in attrs.fields(kind)
+    ]
 
 
 def _plain(value: Any) -> object:
     """What JSON has no word for, as PostgreSQL's own text or as an object."""
     if attrs.has(type(value)):
-        return dict(zip(columns_of(value), values_of(value), strict=True))
+        return dict(pairs_of(value))
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, bytes):

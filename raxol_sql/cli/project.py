@@ -59,11 +59,14 @@ def _module(project: Project) -> ModuleType:
         ) from error
 
 
+ONE_CONNECTION = {"pool_size": 1, "pool_min_size": 1}
+
+
 @contextmanager
 def opened(config: Config, output: Output) -> Iterator[Database]:
     """The configured database, open, after saying which server it is on."""
     conninfo = reachable(config, output)
-    with Database.open(conninfo, pool_size=1, timeout=config.timeout) as database:
+    with Database.open(conninfo, **ONE_CONNECTION, timeout=config.timeout) as database:
         yield database
 
 

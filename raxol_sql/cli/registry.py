@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
 import click
 import psycopg
 
-from raxol_sql import Bound, Query
-from raxol_sql.cli.output import Output, columns_of, formatted, shown, values_of
+from raxol_sql import Bound, Database, Queries, Query, Transaction
+from raxol_sql.cli.failure import FAILED
+from raxol_sql.cli.output import Output, formatted, pairs_of
 from raxol_sql.cli.project import opened, project_queries
 from raxol_sql.config import Config, Project
 from raxol_sql.config.config import MASK
-from raxol_sql.text import Kind
+from raxol_sql.migrations import server_lost
+from raxol_sql.text import CopyShape, Kind
 from raxol_sql.text.variants import all_statements
 
 
@@ -53,7 +57,7 @@ def show(query: str, every: bool, output: Output) -> None:
       raxol-sql show users.search
       raxol-sql show users.search --all
     """
-    found: Query[Any] = project_queries(Project.find())[query]
+    found = _query(project_queries(Project.find()), query)
     statements = list(all_statements(found.definition.template))
     if output.format == "json":
         output.json(
@@ -74,7 +78,8 @@ def show(query: str, every: bool, output: Output) -> None:
     output.say(f"{found.name} :{found.kind.value}{result}  {found.location}")
     if found.definition.doc:
         output.say(found.definition.doc)
-    output.say(f"called as {found.signature}; {len(statements)} statements")
+    count = "1 statement" if len(statements) == 1 else f"{len(statements)} statements"
+    output.say(f"called as {found.signature}; {count}")
     for statement in statements if every else statements[:1]:
         numbered = (f"${n} = {name}" for n, name in enumerate(statement.parameters, start=1))
         output.say(f"\n{tidied(statement.text)}\n-- {', '.join(numbered) or 'no parameters'}")
@@ -110,20 +115,60 @@ def run(
       raxol-sql run users.dump > users.csv
     """
     config = Config.find()
-    found: Query[Any] = project_queries(config.project)[query]
+    found = _query(project_queries(config.project), query)
     bound = found(**_arguments(found, arguments, nulls))
+    masked = () if show_sensitive else found.definition.directives.sensitive
+    if found.kind is Kind.COPY:
+        if output.format == "json":
+            raise click.UsageError(f"{found.name} is a :copy query, with a format of its own")
+        if masked:
+            raise click.UsageError(f"{found.name} has sensitive columns: give --show-sensitive")
     # What a copy gives, and nothing else, goes to stdout.
     beside = Output("json") if found.kind is Kind.COPY else output
-    with opened(config, beside) as database:
-        try:
-            with database.transaction(read_only=None if write else True) as transaction:
-                if found.definition.copy is not None:
-                    _copy(transaction, found)
-                    return
-                result = transaction.run(bound)
-        except psycopg.errors.ReadOnlySqlTransaction as error:
-            raise click.UsageError(f"{found.name} changes data: give --write") from error
-    _print(found, bound, result, () if show_sensitive else _sensitive(found), output)
+    with opened(config, beside) as database, _discreet(found, masked):
+        if write:
+            result = _result(database, found, bound)
+        else:
+            try:
+                with database.transaction(read_only=True) as transaction:
+                    result = _result(transaction, found, bound)
+            except psycopg.errors.ReadOnlySqlTransaction as error:
+                raise click.UsageError(f"{found.name} changes data: give --write") from error
+    if found.kind is not Kind.COPY:
+        _print(found, result, masked, output)
+
+
+def _query(queries: Queries, name: str) -> Query[Any]:
+    found = queries[name]
+    if isinstance(found, Query):
+        return found
+    raise click.UsageError(f"{name} is a namespace; its queries are {', '.join(found)}")
+
+
+class _Withheld(click.ClickException):
+    """A statement failed, and what the server says of it may show what is sensitive."""
+
+    exit_code = FAILED
+
+
+@contextmanager
+def _discreet(query: Query[Any], masked: tuple[str, ...]) -> Iterator[None]:
+    """Keeps the server's words back where they may quote a sensitive value."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if not masked or server_lost(error):
+            raise
+        raise _Withheld(
+            f"{query.name}: {type(error).__name__} (SQLSTATE {error.sqlstate}); the server's words "
+            "may quote what is sensitive: see them with --show-sensitive"
+        ) from error
+
+
+def _result(runner: Database | Transaction, query: Query[Any], bound: Bound[Any]) -> Any:
+    if query.definition.copy is not None:
+        return _copy(runner, query, query.definition.copy)
+    return runner.run(bound)
 
 
 def _arguments(
@@ -144,29 +189,26 @@ def _arguments(
     return given
 
 
-def _copy(transaction: Any, query: Query[Any]) -> None:
-    assert query.definition.copy is not None, "only for :copy queries"
-    if query.definition.copy.into_server:
-        count = transaction.copy(query, sys.stdin.buffer)
+def _copy(runner: Database | Transaction, query: Query[Any], shape: CopyShape) -> None:
+    if shape.into_server:
+        if sys.stdin is None:
+            raise click.UsageError(f"{query.name} reads its rows from stdin, and that is closed")
+        count = runner.copy(query, sys.stdin.buffer)
         click.echo(f"{count} rows", err=True)
-    else:
+    elif isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.flush()
-        transaction.copy(query, sys.stdout.buffer)
+        runner.copy(query, sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 
-def _sensitive(query: Query[Any]) -> tuple[str, ...]:
-    return query.definition.directives.sensitive
-
-
-def _print(
-    query: Query[Any], bound: Bound[Any], result: Any, masked: tuple[str, ...], output: Output
-) -> None:
+def _print(query: Query[Any], result: Any, masked: tuple[str, ...], output: Output) -> None:
     if query.kind is Kind.AFFECTED:
         output.table(["affected"], [(result,)])
         return
     if query.kind is Kind.EXEC:
         output.say("done")
+        if output.format == "json":
+            output.json(None)
         return
     records = result if query.kind is Kind.MANY else [] if result is None else [result]
     if not records:
@@ -174,15 +216,23 @@ def _print(
         if output.format == "json":
             output.json([])
         return
-    columns = columns_of(records[0])
-    rows = (
-        [
-            MASK if name in masked else value if output.format == "json" else shown(value)
-            for name, value in zip(columns, values_of(record), strict=True)
-        ]
+    # A scalar is the one column there is.
+    hidden = masked and query.is_scalar
+    rows = [
+        [MASK if hidden else _hidden(name, value, masked) for name, value in pairs_of(record)]
         for record in records
-    )
-    output.table(columns, rows)
+    ]
+    output.table([name for name, _ in pairs_of(records[0])], rows)
+
+
+def _hidden(column: str, value: object, masked: tuple[str, ...]) -> object:
+    """A value with everything in it masked that is called sensitive, as `"a.b"` in a record."""
+    if column in masked:
+        return MASK
+    inner = tuple(name.removeprefix(f"{column}.") for name in masked if name.startswith(column))
+    if inner and attrs.has(type(value)):
+        return {name: _hidden(name, part, inner) for name, part in pairs_of(value)}
+    return value
 
 
 def tidied(text: str) -> str:

@@ -75,9 +75,13 @@ def start(output: Output) -> None:
 
 
 @server.command()
-def stop() -> None:
+@formatted
+def stop(output: Output) -> None:
     """Stop it, if it runs."""
-    click.echo("stopped" if embedded.stop(_project()) else "was not running")
+    stopped = embedded.stop(_project())
+    output.say("stopped" if stopped else "was not running")
+    if output.format == "json":
+        output.json({"stopped": stopped})
 
 
 @server.command()

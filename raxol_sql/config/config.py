@@ -17,6 +17,7 @@ from raxol_sql.config.project import Project
 from raxol_sql.errors import ConfigError, did_you_mean
 
 MASK = "********"
+_ARGUMENT, _URL_ARGUMENT = "argument", "argument url"
 
 
 @attrs.frozen
@@ -51,7 +52,7 @@ class Config:
         cls,
         url: str | None = None,
         *,
-        start: Path | None = None,
+        start: str | os.PathLike[str] | None = None,
         environ: Mapping[str, str] | None = None,
         **explicit: object,
     ) -> Config:
@@ -62,11 +63,14 @@ class Config:
         ``PG*`` variables and files, the section of ``raxol_sql.toml`` (found from ``start``
         upwards) that ``RAXOL_ENV`` chooses, its ``[common]``, the defaults.
 
+        ``environ`` stands in for the process's variables, but libpq reads the values of its own
+        ``PG*`` from the process.
+
         Raises `ConfigError` for a value that is wrong, naming its origin, for a key or section
         that does not exist, and for an environment other than dev and test without a database.
         """
         environ = os.environ if environ is None else environ
-        project = Project.find(start)
+        project = Project.find(None if start is None else Path(start))
         chosen = environ.get("RAXOL_ENV") or "dev"
         layers = _Layers()
         layers.defaults(chosen)
@@ -75,13 +79,15 @@ class Config:
         weaker = ["default", _place(project, "common"), in_file]
         for key, (value, origin) in libpq.environment(environ).items():
             layers.set(KEYS[key], value, origin)
-        if environ.get("DATABASE_URL"):
-            layers.url(environ["DATABASE_URL"], "DATABASE_URL")
+        if environ.get("DATABASE_URL", "").strip():
+            layers.url(environ["DATABASE_URL"].strip(), "DATABASE_URL")
         for entry in KEYS.values():
             if entry.variable and entry.variable in environ:
                 layers.set(entry, environ[entry.variable], entry.variable)
         if url is not None:
-            layers.url(url, "argument url")
+            if not isinstance(url, str):
+                raise TypeError(f"a database is named by a text; not by {type(url).__name__}")
+            layers.url(url, _URL_ARGUMENT)
         layers.explicit(explicit)
         moved = any(layers.origins[key] not in weaker for key in ("hostname", "port"))
         elsewhere = moved or libpq.has_address(environ) or layers.names_a_server
@@ -109,6 +115,14 @@ class Config:
         if self._password_file():
             del parameters["password"]
         return conninfo.make_conninfo("", **{**parameters, **changed})
+
+    @property
+    def leaves_statement_timeout(self) -> bool:
+        """Whether libpq's options set a statement_timeout, from a stronger source than ours."""
+        options = self.extra.get("options") or os.environ.get("PGOPTIONS", "")
+        ours = self.origins["timeout"]
+        by_argument = self.origins.get("options") == _URL_ARGUMENT and ours != _ARGUMENT
+        return "statement_timeout" in options and (by_argument or ours in self._weaker_than_libpq())
 
     def describe(self) -> Iterator[tuple[str, str, str]]:
         """Each key with its value as a text, the password masked, and its origin."""
@@ -189,7 +203,7 @@ class _Layers:
             if name not in KEYS:
                 nearest = difflib.get_close_matches(name, KEYS, n=2)
                 raise ConfigError(f"unknown key {name!r}{did_you_mean(nearest)}")
-            self.set(KEYS[name], value, "argument")
+            self.set(KEYS[name], value, _ARGUMENT)
 
     def finished(self, environment: str) -> dict[str, Any]:
         if self.values["database"] is None:

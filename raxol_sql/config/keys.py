@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+LARGEST = 2**31 - 1
 _PORTS = re.compile(r"\d{1,5}(,\d{1,5})*")
 
 
@@ -59,11 +60,13 @@ def _port(value: object) -> str:
 
 
 def _whole(least: int, unit: str) -> Callable[[object], int]:
+    """Reads whole numbers up to the largest that PostgreSQL takes for a setting."""
+
     def read(value: object) -> int:
         if isinstance(value, str) and value.isascii() and value.isdecimal():
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"give a whole number of {unit}, {least} or more")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST:
+            raise ValueError(f"give a whole number of {unit}, from {least} to {LARGEST}")
         return value
 
     return read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,15 @@ class Project:
             file = folder / FILE_NAME
             if file.is_file():
                 return cls.read(file)
+            if os.path.lexists(file):
+                raise ConfigError(f"{file} is no file that can be read")
         return cls(start, start / "sql", start / "migrations")
 
     @classmethod
     def read(cls, file: Path) -> Project:
         """The project of one file; raises `ConfigError` as `find` does."""
         try:
-            document = tomllib.loads(file.read_text(encoding="utf-8"))
+            document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{file}: {error}") from None
         given = _section(file, "project", document.pop("project", {}), list(_DEFAULTS))

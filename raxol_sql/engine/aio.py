@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar, overload
 
 from raxol_sql import server
 from raxol_sql.config import Config
-from raxol_sql.engine.blocking import Database, Transaction, Verbs
+from raxol_sql.engine.blocking import Database, Verbs
 from raxol_sql.engine.colour import ASYNCIO
 from raxol_sql.engine.copying import CopyData
 from raxol_sql.engine.executor import Executor, is_copy_out
@@ -57,15 +57,19 @@ class AsyncVerbs:
     @overload
     async def copy(self, query: Query[Any], data: CopyData) -> int: ...
 
-    @_as(Verbs.copy)
     async def copy(self, query: Query[Any], data: Any = None) -> Any:
+        """
+        Rows into the server, or out of it, through a :copy query: see `Database.copy`.
+
+        Rows may come from an asynchronous iterable as well. A file is read and written between
+        two waits for the server, and holds the event loop for that long.
+        """
         if not is_copy_out(query):
             return await self._executor.copy_in(query, () if data is None else data)
         if data is not None:
             return await self._executor.copy_into_file(query, data)
         return [row async for row in self._executor.copy_out(query, parsed=True)]
 
-    @_as(Verbs.transaction)
     def transaction(
         self,
         *,
@@ -73,6 +77,11 @@ class AsyncVerbs:
         read_only: bool | None = None,
         deferrable: bool | None = None,
     ) -> AsyncTransaction:
+        """
+        A block that happens whole or not at all: ``async with db.transaction() as tx``.
+
+        The rest is as `Database.transaction` says.
+        """
         options = TransactionOptions(isolation, read_only, deferrable)
         return AsyncTransaction(self._sessions, options)
 
@@ -86,8 +95,14 @@ async def _one_by_one(batches: AsyncGenerator[list[Any]]) -> AsyncGenerator[Any]
         await batches.aclose()
 
 
-@_as(Transaction)
 class AsyncTransaction(AsyncVerbs):
+    """
+    An open transaction, or a savepoint in one; made by `AsyncDatabase.transaction`.
+
+    Tasks that share it take turns, statement by statement. After its block it runs nothing any
+    more.
+    """
+
     def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
         self._block = Block(outer, options)
         super().__init__(self._block.inside)
@@ -110,7 +125,8 @@ class AsyncDatabase(AsyncVerbs):
     A PostgreSQL database behind a pool of connections, for asyncio.
 
     Made by `open`: ``async with AsyncDatabase.open() as db``, or ``db = await
-    AsyncDatabase.open()`` and a ``close`` later. For the tasks of one event loop.
+    AsyncDatabase.open()`` and a ``close`` later. For the tasks of one event loop, and to be
+    closed before that ends: asyncio may wait for ever for the workers of a pool left open.
     """
 
     def __init__(self, config: Config) -> None:
@@ -119,8 +135,13 @@ class AsyncDatabase(AsyncVerbs):
         self.config = config
 
     @classmethod
-    @_as(Database.open)
     def open(cls, url: str | None = None, **configuration: object) -> Self:
+        """
+        A database that opens when it is entered or awaited; configuration as for `Database.open`.
+
+        The configuration is found, and `ConfigError` raised, here; the first connection is made,
+        and the driver's errors raised, there.
+        """
         return cls(Config.find(url, **configuration))  # type: ignore[arg-type]
 
     @_as(Database.close)

@@ -31,7 +31,8 @@ class Verbs:
 
         Raises `NoRowsError`, `TooManyRowsError` and `RecordError` for an answer of another shape,
         `KindError` for a :copy, and the driver's errors as they are, with a note that names the
-        query.
+        query. Outside of a transaction a statement has happened by the time its answer is found
+        to have another shape.
         """
         result: R = run_blocking(self._executor.run(bound))
         return result
@@ -51,7 +52,8 @@ class Verbs:
 
         Rows are fetched ``batch`` at a time from a cursor on the server, in a transaction that
         holds a connection until the last row is taken or the iterator is closed; inside of a
-        transaction, in that one. Raises as `run` does; `KindError` for another kind.
+        transaction, in that one. A cursor takes select, values and with, and no statement that
+        changes rows. Raises as `run` does; `KindError` for another kind.
         """
         return _one_by_one(self._executor.stream(bound, batch))
 
@@ -68,7 +70,8 @@ class Verbs:
         For COPY ... FROM STDIN ``data`` are rows (sequences, mappings by column, or records), or
         bytes or a binary file in the format that the COPY names; the count of rows is given. For
         COPY ... TO STDOUT it is a binary file to write to, and the count of bytes is given; or
-        nothing, and a list of rows of texts is. Happens whole or not at all.
+        nothing, and a list of rows of texts is. What is copied in is whole or not at all; a file
+        may hold a part of the rows when an error comes out.
 
         Raises `KindError` for another kind or direction, `ParameterError` for a row that does not
         fit the columns, and the driver's errors.

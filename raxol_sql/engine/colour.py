@@ -9,6 +9,8 @@ loop.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, TypeVar
@@ -29,17 +31,32 @@ class Colour:
 
     ``wait`` takes what a method of psycopg returned; ``entering`` and ``leaving`` begin and end
     one of its context managers, and what they return is waited for as well. ``callback`` makes
-    of a coroutine function what psycopg's pool of this colour can call.
+    of a coroutine function what psycopg's pool of this colour can call. ``lock`` makes a lock
+    for ``async with``.
     """
 
     wait: Callable[[Any], Awaitable[Any]]
     entering: Callable[[Any], Any]
     leaving: Callable[[Any, BaseException | None], Any]
     callback: Callable[[Callable[[Any], Coroutine[Any, Any, None]]], Callable[[Any], Any]]
+    lock: Callable[[], AbstractAsyncContextManager[Any]]
     connect: Callable[..., Any]
     pool: type[Any]
     cursor: type[Any]
     server_cursor: type[Any]
+
+
+class _ThreadLock:
+    """A lock between threads, in the words of one between tasks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> None:
+        self._lock.acquire()
+
+    async def __aexit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 async def _given(value: T) -> T:
@@ -89,6 +106,7 @@ BLOCKING = Colour(
     entering=_enter,
     leaving=_leave,
     callback=lambda function: lambda argument: run_blocking(function(argument)),
+    lock=_ThreadLock,
     connect=psycopg.Connection.connect,
     pool=psycopg_pool.ConnectionPool,
     cursor=psycopg.RawCursor,
@@ -99,6 +117,7 @@ ASYNCIO = Colour(
     entering=_aenter,
     leaving=_aleave,
     callback=lambda function: function,
+    lock=asyncio.Lock,
     connect=psycopg.AsyncConnection.connect,
     pool=psycopg_pool.AsyncConnectionPool,
     cursor=psycopg.AsyncRawCursor,

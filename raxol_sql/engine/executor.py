@@ -15,7 +15,7 @@ from raxol_sql.engine.copying import CopyData, blocks_or_rows
 from raxol_sql.engine.session import Reply, Session
 from raxol_sql.engine.sessions import Sessions, held
 from raxol_sql.engine.transaction import Block
-from raxol_sql.errors import KindError, ResultError
+from raxol_sql.errors import KindError, ParameterError, ResultError
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import result_of, shape_of
 from raxol_sql.text import CopyShape, Kind
@@ -44,7 +44,7 @@ class Executor:
         _check_query(query)
         if query.kind is Kind.COPY:
             raise KindError(query.name, "a :copy query is run by copy()")
-        bounds = (_bind(query, row) for row in rows)
+        bounds = (_bind(query, row, number) for number, row in enumerate(rows))
         results: list[Any] = []
         block = Block(self._sessions)
         session = await block.enter()
@@ -81,6 +81,9 @@ class Executor:
                 with _noting(query):
                     async for reply in replies:
                         yield shape_of(query, reply.columns)(reply.rows)
+            except psycopg.errors.SyntaxError as error:
+                error.add_note("stream() declares a cursor, which takes select, values and with")
+                raise
             finally:
                 await replies.aclose()
         except BaseException as error:
@@ -150,14 +153,20 @@ async def _send_chunk(
     return replies
 
 
-def _bind(query: Query[Any], row: Any) -> Bound[Any]:
+def _bind(query: Query[Any], row: Any, number: int) -> Bound[Any]:
     """``query`` with the arguments that a mapping, or a record with more fields, gives."""
     if isinstance(row, Mapping):
-        return query(**row)
-    if attrs.has(type(row)):
+        given = row
+    elif attrs.has(type(row)):
         names = query.definition.template.names
-        return query(**{name: getattr(row, name) for name in names if hasattr(row, name)})
-    raise KindError(query.name, f"a row is a mapping or an attrs record; not {type(row).__name__}")
+        given = {name: getattr(row, name) for name in names if hasattr(row, name)}
+    else:
+        kind = type(row).__name__
+        raise KindError(query.name, f"row {number} is a {kind}; give mappings or attrs records")
+    try:
+        return query(**given)
+    except ParameterError as error:
+        raise ParameterError(query.name, [f"row {number}: {p}" for p in error.problems]) from None
 
 
 def _check_query(query: object) -> None:

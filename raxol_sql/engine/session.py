@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
+import psycopg
 from psycopg.pq import TransactionStatus
 
 from raxol_sql.engine.colour import Colour, Connection
@@ -14,7 +16,11 @@ from raxol_sql.errors import TransactionError
 
 Row = tuple[Any, ...]
 
-_LIMIT = "select set_config('statement_timeout', $1, $2)"
+# Both in one round trip, and the old value read before the new one is set.
+_LIMIT = """
+with before as materialized (select current_setting('statement_timeout') as value)
+select value, set_config('statement_timeout', $1, $2) from before
+"""
 _cursor_numbers = itertools.count(1)
 
 
@@ -32,15 +38,16 @@ class Session:
     One connection, taken from wherever, for as long as its holder needs it.
 
     Texts have ``$1``, ``$2`` ... for their values. ``timeout`` is in milliseconds, and stands in
-    place of the connection's own limit, ``default_timeout``, for this statement only. Raises the
-    driver's errors as they are, and `TransactionError` once the connection was given back. Not
-    safe for two threads or tasks at once.
+    place of the connection's own limit for this statement only; 0 is none. Raises the driver's
+    errors as they are, and `TransactionError` once the connection was given back. Two threads or
+    tasks that share one take turns, statement by statement.
     """
 
-    def __init__(self, colour: Colour, connection: Connection, default_timeout: int) -> None:
+    def __init__(self, colour: Colour, connection: Connection) -> None:
         self._connection: Connection | None = connection
         self._colour = colour
-        self._default_timeout = default_timeout
+        self._limiting = False
+        self._turn = colour.lock()
 
     @property
     def connection(self) -> Connection:
@@ -54,28 +61,22 @@ class Session:
 
     async def execute(self, text: str, values: Row = (), timeout: int | None = None) -> Reply:
         """One statement, and its whole answer."""
-        await self._limit(timeout)
-        try:
-            cursor = self._colour.cursor(self.connection)
-            await self._colour.wait(cursor.execute(text, values))
-            return await self._reply(cursor)
-        finally:
-            await self._unlimit(timeout)
+        if timeout is None and not self._limiting:
+            return await self._execute(text, values)
+        async with self._limit(timeout):
+            return await self._execute(text, values)
 
     async def execute_many(
         self, text: str, rows: Sequence[Row], timeout: int | None = None
     ) -> list[Reply]:
         """One statement for each of ``rows``, all in one round trip; the answers in order."""
-        await self._limit(timeout)
-        try:
+        async with self._limit(timeout):
             cursor = self._colour.cursor(self.connection)
             await self._colour.wait(cursor.executemany(text, rows, returning=True))
             replies = [await self._reply(cursor)]
             while cursor.nextset():
                 replies.append(await self._reply(cursor))
             return replies
-        finally:
-            await self._unlimit(timeout)
 
     async def fetch(
         self, text: str, values: Row, batch: int, timeout: int | None = None
@@ -83,73 +84,49 @@ class Session:
         """
         The rows of a statement in batches, through a cursor on the server.
 
-        Needs an open transaction. The first batch comes even if there are no rows, for the sake
-        of its columns.
+        Needs an open transaction; ``timeout`` is for each batch. The first batch comes even if
+        there are no rows, for the sake of its columns.
         """
-        await self._limit(timeout)
+        name = f"raxol_sql_{next(_cursor_numbers)}"
+        cursor = self._colour.server_cursor(self.connection, name)
         try:
-            name = f"raxol_sql_{next(_cursor_numbers)}"
-            cursor = self._colour.server_cursor(self.connection, name)
-            await self._colour.wait(cursor.execute(text, values))
-            try:
+            async with self._limit(timeout):
+                await self._colour.wait(cursor.execute(text, values))
                 columns = _column_names(cursor)
                 rows = await self._colour.wait(cursor.fetchmany(batch))
-                yield Reply(columns, rows, len(rows))
-                while len(rows) == batch:
-                    self._check_held()
+            yield Reply(columns, rows, len(rows))
+            while len(rows) == batch:
+                self._check_held()
+                async with self._limit(timeout):
                     rows = await self._colour.wait(cursor.fetchmany(batch))
-                    yield Reply(columns, rows, len(rows))
-            finally:
-                # Its server side ends with the transaction, and is not to be closed in another.
-                kind = self._colour.cursor if self._connection is None else type(cursor)
-                await self._colour.wait(kind.close(cursor))
+                yield Reply(columns, rows, len(rows))
         finally:
-            await self._unlimit(timeout)
+            # Its server side ends with the transaction, and is not to be closed in another.
+            kind = self._colour.cursor if self._connection is None else type(cursor)
+            await self._colour.wait(kind.close(cursor))
 
     async def copy_in(
         self, text: str, data: AsyncIterator[Row | bytes], timeout: int | None = None
     ) -> int:
         """Sends rows, or blocks of bytes in the format of the COPY; gives the count of rows."""
-        wait = self._colour.wait
-        await self._limit(timeout)
-        try:
-            cursor = self._colour.cursor(self.connection)
-            manager = cursor.copy(text)
-            copy = await wait(self._colour.entering(manager))
-            try:
-                async for item in data:
-                    await wait(
-                        copy.write(item) if isinstance(item, bytes) else copy.write_row(item)
-                    )
-            except BaseException as error:
-                await wait(self._colour.leaving(manager, error))
-                raise
-            await wait(self._colour.leaving(manager, None))
-            count: int = cursor.rowcount
-            return count
-        finally:
-            await self._unlimit(timeout)
+        async with self._limit(timeout), self._copying(text) as (cursor, copy):
+            async for item in data:
+                send = copy.write if isinstance(item, bytes) else copy.write_row
+                await self._colour.wait(send(item))
+        count: int = cursor.rowcount
+        return count
 
     async def copy_out(
         self, text: str, parsed: bool, timeout: int | None = None
     ) -> AsyncGenerator[Any]:
         """Rows of texts if ``parsed``, else blocks of bytes in the format of the COPY."""
-        wait = self._colour.wait
-        await self._limit(timeout)
-        try:
-            cursor = self._colour.cursor(self.connection)
-            manager = cursor.copy(text)
-            copy = await wait(self._colour.entering(manager))
-            try:
-                read = copy.read_row if parsed else copy.read
-                while item := await wait(read()):
-                    yield item if parsed else bytes(item)
-            except BaseException as error:
-                await wait(self._colour.leaving(manager, error))
-                raise
-            await wait(self._colour.leaving(manager, None))
-        finally:
-            await self._unlimit(timeout)
+        async with self._limit(timeout), self._copying(text) as (_, copy):
+            if parsed:
+                while (row := await self._colour.wait(copy.read_row())) is not None:
+                    yield row
+            else:
+                while block := await self._colour.wait(copy.read()):
+                    yield bytes(block)
 
     async def command(self, text: str) -> str:
         """A statement without values that is run for its effect; gives the server's tag for it."""
@@ -168,28 +145,85 @@ class Session:
         """Whether a transaction is open in which a statement failed, so that nothing else runs."""
         return self.connection.info.transaction_status is TransactionStatus.INERROR
 
+    async def _execute(self, text: str, values: Row) -> Reply:
+        cursor = self._colour.cursor(self.connection)
+        await self._colour.wait(cursor.execute(text, values))
+        return await self._reply(cursor)
+
     async def _reply(self, cursor: Any) -> Reply:
         columns = _column_names(cursor)
         rows = await self._colour.wait(cursor.fetchall()) if columns else ()
         return Reply(columns, rows, cursor.rowcount)
+
+    @asynccontextmanager
+    async def _copying(self, text: str) -> AsyncIterator[tuple[Any, Any]]:
+        """The cursor of a COPY, and the COPY itself while it lasts."""
+        wait, leaving = self._colour.wait, self._colour.leaving
+        cursor = self._colour.cursor(self.connection)
+        manager = cursor.copy(text)
+        copy = await wait(self._colour.entering(manager))
+        try:
+            yield cursor, copy
+        except BaseException as error:
+            await wait(leaving(manager, error))
+            raise
+        await wait(leaving(manager, None))
 
     def _check_held(self) -> Connection:
         if self._connection is None:
             raise TransactionError("the transaction that this belongs to is over")
         return self._connection
 
-    async def _limit(self, timeout: int | None) -> None:
-        if timeout is not None:
-            # In a transaction only until its end, which may come before that of a stream.
-            await self.execute(_LIMIT, (str(timeout), self.in_transaction))
+    @asynccontextmanager
+    async def _limit(self, timeout: int | None) -> AsyncIterator[None]:
+        """
+        The turn of one statement, under a limit of its own unless ``timeout`` is None.
 
-    async def _unlimit(self, timeout: int | None) -> None:
-        """The connection's own limit again; a failed transaction brings it back when it ends."""
-        if timeout is None or self._connection is None:
+        The limit that was there before comes back at the end. A connection on which that fails
+        is closed, so that nobody inherits the limit.
+        """
+        if timeout is None and not self._limiting:
+            yield
             return
-        status = self._connection.info.transaction_status
+        async with self._turn:
+            if timeout is None:
+                yield
+                return
+            self._limiting = True
+            try:
+                before = await self._set_limit(str(timeout))
+                try:
+                    yield
+                finally:
+                    await self._restore_limit(before)
+            finally:
+                self._limiting = False
+
+    async def _set_limit(self, limit: str) -> str:
+        """Sets the limit, in a transaction only until its end, and gives the one before."""
+        try:
+            reply = await self._execute(_LIMIT, (limit, self.in_transaction))
+        except psycopg.Error:
+            raise
+        except BaseException:
+            # Stopped in the middle: nobody can say which limit it has now.
+            await self._colour.wait(self.connection.close())
+            raise
+        before: str = reply.rows[0][0]
+        return before
+
+    async def _restore_limit(self, limit: str) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        # A failed transaction brings the limit back itself when it ends.
+        status = connection.info.transaction_status
         if status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
-            await self.execute(_LIMIT, (str(self._default_timeout), self.in_transaction))
+            try:
+                await self._set_limit(limit)
+            except psycopg.Error:
+                await self._colour.wait(connection.close())
+                raise
 
 
 def _column_names(cursor: Any) -> tuple[str, ...]:

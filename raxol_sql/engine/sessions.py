@@ -46,20 +46,30 @@ class PooledSessions:
     def __init__(self, colour: Colour, config: Config) -> None:
         self._colour = colour
         self._config = config
+        self._opening = colour.lock()
         self._pool: Any = None
 
     async def open(self, conninfo: str) -> None:
         """Connects once to see that it works, and opens the pool; an open one stays as it is."""
-        if self._pool is not None:
-            return
-        config, wait = self._config, self._colour.wait
-        conninfo = _completed(conninfo, config.timeout)
+        async with self._opening:
+            if self._pool is None:
+                conninfo = _completed(conninfo, self._config.timeout)
+                await self._try(conninfo)
+                self._pool = await self._opened(conninfo)
+
+    async def _try(self, conninfo: str) -> None:
+        """Raises here what would otherwise fail in the pool's own time, again and again."""
+        wait = self._colour.wait
         first = await wait(self._colour.connect(conninfo, autocommit=True))
         try:
             _check(first)
+            await self._configure(first)
         finally:
             await wait(first.close())
-        self._pool = self._colour.pool(
+
+    async def _opened(self, conninfo: str) -> Any:
+        config = self._config
+        pool = self._colour.pool(
             conninfo,
             kwargs={"autocommit": True},
             open=False,
@@ -71,7 +81,8 @@ class PooledSessions:
             timeout=config.timeout / 1000 or threading.TIMEOUT_MAX,
             name="raxol_sql",
         )
-        await wait(self._pool.open())
+        await self._colour.wait(pool.open())
+        return pool
 
     async def close(self) -> None:
         """Closes every connection; a session still held is closed when it is released."""
@@ -82,17 +93,18 @@ class PooledSessions:
         if self._pool is None:
             raise PoolClosed("this database is not open: get it from open(), awaited for asyncio")
         connection = await self._colour.wait(self._pool.getconn())
-        return Session(self._colour, connection, self._config.timeout)
+        return Session(self._colour, connection)
 
     async def release(self, session: Session) -> None:
         await self._colour.wait(self._pool.putconn(session.give_back()))
 
     async def _configure(self, connection: Connection) -> None:
         guard(connection)
-        session = Session(self._colour, connection, self._config.timeout)
-        await session.execute(
-            "select set_config('statement_timeout', $1, false)", (str(self._config.timeout),)
-        )
+        if not self._config.leaves_statement_timeout:
+            limit = str(self._config.timeout)
+            await Session(self._colour, connection).execute(
+                "select set_config('statement_timeout', $1, false)", (limit,)
+            )
 
 
 class PinnedSession:
@@ -125,7 +137,8 @@ def _completed(conninfo: str, timeout: int) -> str:
     if timeout and "connect_timeout" not in given:
         # libpq counts whole seconds, and takes less than two for two.
         added["connect_timeout"] = max(2, -(-timeout // 1000))
-    return make_conninfo("", **{**added, **given})
+    # Names and texts come in this encoding, whatever PGCLIENTENCODING asks for.
+    return make_conninfo("", **{**added, **given, "client_encoding": "utf8"})
 
 
 def _check(connection: Connection) -> None:

@@ -117,8 +117,9 @@ class Block:
             rolled_back = await session.command("commit") != "COMMIT"
         else:
             rolled_back = session.in_failed_transaction
-            verb = "rollback to" if rolled_back else "release"
-            await session.command(f"{verb} savepoint {self._savepoint}")
+            if rolled_back:
+                await session.command(f"rollback to savepoint {self._savepoint}")
+            await session.command(f"release savepoint {self._savepoint}")
         if rolled_back:
             raise TransactionError(
                 "everything in this transaction was rolled back: a statement in it failed, and "
@@ -130,6 +131,8 @@ class Block:
         try:
             if self._savepoint is not None:
                 await session.command(f"rollback to savepoint {self._savepoint}")
+                # Going back does not end it, and the server keeps every savepoint that is open.
+                await session.command(f"release savepoint {self._savepoint}")
             elif session.in_transaction:
                 await session.command("rollback")
         except psycopg.OperationalError:

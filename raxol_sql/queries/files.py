@@ -15,6 +15,7 @@ from raxol_sql.text.header import name_problem
 from raxol_sql.text.source import Source
 
 SUFFIX = ".sql"
+DEEPEST = 32
 Found = tuple[tuple[str, ...], Source]
 
 
@@ -59,7 +60,7 @@ def _folder(
     folder: Path | Traversable,
     shown: str,
     namespace: tuple[str, ...],
-    above: tuple[tuple[int, int], ...],
+    above: tuple[tuple[int, int] | None, ...],
     errors: list[DefinitionError],
 ) -> Iterator[Found]:
     try:
@@ -68,13 +69,16 @@ def _folder(
     except OSError as error:
         errors.append(_unreadable(error, shown))
         return
-    if identity in above:
+    if len(above) == DEEPEST:
+        problem = f"folders in folders, more than {DEEPEST} deep"
+        errors.append(DefinitionError(problem, "move the queries further up", shown))
+        return
+    if identity is not None and identity in above:
         errors.append(
             DefinitionError("a link to a folder that it lies in", "remove the link", shown)
         )
         return
-    if identity is not None:
-        above = (*above, identity)
+    above = (*above, identity)
     for entry in entries:
         if entry.name.startswith((".", "_")):
             continue

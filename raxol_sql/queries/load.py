@@ -33,6 +33,8 @@ def load(root: str | os.PathLike[str] | Traversable, *, records: Iterable[type] 
     classes = _by_name(records)
     if isinstance(root, (str, os.PathLike)):
         root = Path(root)
+    elif not hasattr(root, "iterdir"):
+        raise TypeError(f"load() takes a path or a folder of a package; not {type(root).__name__}")
     errors: list[DefinitionError] = []
     found = [
         (source, definition)
@@ -59,6 +61,8 @@ def _by_name(records: Iterable[type]) -> dict[str, type]:
     for record in records:
         if not isinstance(record, type) or not attrs.has(record):
             raise TypeError(f"{record!r} is not an attrs class: decorate it with @attrs.frozen")
+        if record.__name__ == SCALAR:
+            raise ValueError(f"a record cannot be named {SCALAR}: that is a result of its own")
         if classes.setdefault(record.__name__, record) is not record:
             raise ValueError(f"two records are named {record.__name__}: rename one of them")
     return classes

@@ -86,11 +86,11 @@ class Bound(Generic[ResultT]):
     A query with its arguments: a value that any database can run, now or later, once or often.
 
     ``statement`` is the text that will be sent and ``values`` what its ``$1``, ``$2`` ... stand
-    for. Two are equal if the query is the same and so are the statement and the values. Its repr
-    shows the names of the arguments, never a value.
+    for. Two are equal if name and place of the query, the statement and the values are. It can
+    be hashed if its values can. Its repr shows the names of the arguments, never a value.
     """
 
-    query: Query[ResultT]
+    query: Query[ResultT] = attrs.field(eq=lambda query: (query.name, query.location))
     statement: Statement
     values: tuple[Any, ...]
 

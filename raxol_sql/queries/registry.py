@@ -49,6 +49,8 @@ class Queries:
             self._unknown(name)
 
     def __getitem__(self, name: str) -> Any:
+        if not isinstance(name, str):
+            raise TypeError(f"a query is looked up by its name; not by {type(name).__name__}")
         found: Any = self
         for part in name.split("."):
             if not isinstance(found, Queries) or part not in found._members:

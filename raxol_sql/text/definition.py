@@ -30,7 +30,8 @@ class Directives:
     """
     The `-- @word ...` lines of a query.
 
-    ``timeout`` is in milliseconds; ``allow`` pairs the code of a silenced check with the reason.
+    ``timeout`` is in milliseconds, 0 for none; ``allow`` pairs the code of a silenced check with
+    the reason.
     """
 
     idempotent: bool = False

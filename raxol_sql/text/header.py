@@ -17,10 +17,14 @@ from raxol_sql.text.source import Problem
 KINDS = ", ".join(f":{kind.value}" for kind in Kind)
 _FORM = "write -- name: NAME :KIND, or -- name: NAME :KIND -> RESULT"
 _HEADER = re.compile(r"--[ \t]*name[ \t]*:")
+# Far enough like a header to be meant as one, and not the words of a comment.
+_CAPITAL_HEADER = re.compile(r"--[ \t]*name[ \t]*:[ \t]*\w+[ \t]+:\w+", re.IGNORECASE)
 _WORDS = re.compile(r"\S+")
 _DIRECTIVE = re.compile(r"--[ \t]*@(\S*)[ \t]*(.*)", re.DOTALL)
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|min)")
 _NUMBER = re.compile(r"[0-9]{1,9}")
+# The largest statement_timeout that PostgreSQL takes, in milliseconds.
+_LONGEST = 2**31 - 1
 _MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
 _IDENTIFIER = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 
@@ -36,7 +40,7 @@ class Header:
 
 def is_header(comment: str) -> bool:
     """Whether a line comment is a header, right or wrong."""
-    return _HEADER.match(comment) is not None
+    return _HEADER.match(comment) is not None or _CAPITAL_HEADER.match(comment) is not None
 
 
 def is_directive(comment: str) -> bool:
@@ -58,7 +62,8 @@ def read_header(comment: str, offset: int) -> Header:
     underscores, and no keyword.
     """
     prefix = _HEADER.match(comment)
-    assert prefix is not None, "only headers are read"
+    if prefix is None:
+        raise Problem("a header with capital letters", f"{_FORM}, with a small name:", offset)
     words = list(_WORDS.finditer(comment, prefix.end()))
     if not words:
         raise Problem("a header without a name", _FORM, offset)
@@ -145,12 +150,15 @@ def _idempotent(sofar: Directives, rest: str) -> Directives:
 
 
 def _timeout(sofar: Directives, rest: str) -> Directives:
-    match = _DURATION.fullmatch(rest)
-    if not match or not int(match.group(1)):
-        raise ValueError("write a duration above zero, such as 500ms, 2s or 1min")
     if sofar.timeout is not None:
         raise ValueError("a query has one timeout: remove the other")
-    return attrs.evolve(sofar, timeout=int(match.group(1)) * _MILLISECONDS[match.group(2)])
+    if rest == "none":
+        return attrs.evolve(sofar, timeout=0)
+    match = _DURATION.fullmatch(rest)
+    limit = int(match.group(1)) * _MILLISECONDS[match.group(2)] if match else 0
+    if not 0 < limit <= _LONGEST:
+        raise ValueError("write none, or a duration up to 24 days such as 500ms, 2s or 1min")
+    return attrs.evolve(sofar, timeout=limit)
 
 
 def _max_variants(sofar: Directives, rest: str) -> Directives:

@@ -51,20 +51,25 @@ class Token(NamedTuple):
 _LETTER = r"A-Za-z_\x80-\U0010ffff"
 # All that is white space to PostgreSQL: a no-break space, for one, is a letter of a name.
 SPACE = " \t\n\r\f\v"
+# Possessive only where one set of characters repeats: of groups, Python before 3.11.5 reads it
+# wrongly. The groups are written so that there is one way to match them.
+#
 # String literals that are apart by white space with a line end in it are one literal, and the
 # later parts follow the rules of the first: a backslash escapes in all parts of an E''.
-_CONTINUED = r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+'"
-_DIGITS = r"[0-9](?:_?[0-9])*+"
+_CONTINUED = r"(?:[ \t\f\v]|--[^\n\r]*+)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*'"
+_DIGITS = r"[0-9](?:_?[0-9])*"
 
 
-def _string(opening: str, inside: str) -> str:
+def _string(opening: str, plain: str, special: str) -> str:
+    """A literal of ``plain`` characters and, in between, what its rules call ``special``."""
+    inside = rf"{plain}*+(?:(?:{special}){plain}*+)*'(?!')" if special else rf"{plain}*+'"
     # A later part that is not closed leaves the whole literal open.
-    return rf"{opening}'{inside}*+'(?:{_CONTINUED}{inside}*+')*+(?!{_CONTINUED})"
+    return rf"{opening}'{inside}(?:{_CONTINUED}{inside})*(?!{_CONTINUED})"
 
 
-_STANDARD = _string(r"(?:[uU]&)?", r"(?:[^']++|'')")
-_ESCAPED = _string(r"[eE]", r"(?:[^'\\]++|\\.|'')")
-_BITS = _string(r"[bBxX]", r"[^']")
+_STANDARD = _string(r"(?:[uU]&)?", r"[^']", r"''")
+_ESCAPED = _string(r"[eE]", r"[^'\\]", r"\\.|''")
+_BITS = _string(r"[bBxX]", r"[^']", "")
 
 _WORD = rf"(?![uU]&['\"]|[eEbBxX]')[{_LETTER}][{_LETTER}0-9$]*+"
 _OPERATOR = r"[~!@#^&|`?+\-*/%<>=]"
@@ -75,14 +80,14 @@ _ALTERNATIVES = [
     r"(?P<line_comment>--[^\n\r]*+)",
     r"(?P<block_comment>/\*)",
     rf"(?P<string>{_STANDARD}|{_ESCAPED}|{_BITS})",
-    r'(?P<quoted>(?:[uU]&)?"(?:[^"]|"")*+")',
+    r'(?P<quoted>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*"(?!"))',
     r"""(?P<unclosed>(?:[uU]&|[eEbBxX])?'|(?:[uU]&)?")""",
-    rf"(?P<number>0[xX](?:_?[0-9A-Fa-f])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++"
+    rf"(?P<number>0[xX](?:_?[0-9A-Fa-f])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+"
     rf"|(?:{_DIGITS}(?:\.(?!\.)(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)",
     rf"(?P<dollar>\$(?:[{_LETTER}][{_LETTER}0-9]*+)?\$)",
     r"(?P<positional>\$[0-9]++)",
     # No operator has more than 63 characters; `+-+-+-+-` is read again for each of them.
-    rf"(?P<operator>::|:=|\.\.|(?:(?!--|/\*){_OPERATOR}){{1,64}}+)",
+    rf"(?P<operator>::|:=|\.\.|(?:(?!--|/\*){_OPERATOR}){{1,64}})",
     rf"(?P<parameter>:(?:[{_LETTER}][{_LETTER}0-9]*+|'[{_LETTER}][{_LETTER}0-9]*+'))",
     r"(?P<colon>:)",
     r"(?P<other>.)",
@@ -90,8 +95,8 @@ _ALTERNATIVES = [
 ]
 # Words, plain numbers, commas, round brackets, simple comparisons and casts, in one.
 _RUN = (
-    rf"(?P<text>(?:[{SPACE}(),]|{_WORD}|\.(?![.0-9])|::(?!:)|[<>=]{{1,2}}+(?!{_OPERATOR})"
-    rf"|[0-9]++(?:\.[0-9]++)?(?![{_LETTER}0-9$.]))++)"
+    rf"(?P<text>(?:[{SPACE}(),]|{_WORD}|\.(?![.0-9])|::(?!:)|[<>=]{{1,2}}(?!{_OPERATOR})"
+    rf"|[0-9]++(?:\.[0-9]++)?(?![{_LETTER}0-9$.]))+)"
 )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,19 +102,164 @@ def test_run_copies_in_from_stdin_and_out_to_stdout(
     assert dumped.out == "id,email,name\n1,a@b.c,Ann\n"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        ":one\n-- @sensitive token\nselect 'hush' as token, 1 as id",
+        ":many\n-- @sensitive _token\nselect 'hush' as _token, 1 as id",
+        ":one -> scalar\n-- @sensitive token\nselect 'hush' as token",
+        """:one\n-- @sensitive a.token\nselect 'hush' as "a.token", 1 as "a.id", 2 as id""",
+        """:one\n-- @sensitive a\nselect 'hush' as "a.token", 1 as "a.id", 2 as id""",
+        ":copy\n-- @sensitive token\ncopy (select 'hush' as token) to stdout",
+    ],
+)
+@pytest.mark.parametrize("form", ["table", "json"])
 def test_run_masks_what_a_query_calls_sensitive(
-    migrated: str, project: Path, raxol_sql: Run
+    query: str, form: str, migrated: str, project: Path, raxol_sql: Run
 ) -> None:
-    (project / "secret.sql").write_text(
-        "-- name: token :one\n-- @sensitive token\nselect 'hush' as token, 1 as id"
-    )
+    (project / "secret.sql").write_text(f"-- name: token {query}")
     (project / "raxol_sql.toml").write_text('[project]\nqueries = "secret.sql"')
 
-    masked = raxol_sql("run", "secret.token")
+    masked = raxol_sql("run", "secret.token", "--format", form)
     shown = raxol_sql("run", "secret.token", "--show-sensitive")
 
     assert "hush" not in masked.out + masked.err
     assert "hush" in shown.out
+
+
+def test_an_error_of_a_sensitive_query_does_not_quote_a_value(
+    migrated: str, project: Path, raxol_sql: Run
+) -> None:
+    (project / "secret.sql").write_text("-- name: pin :one\n-- @sensitive pin\nselect :pin::int")
+    (project / "raxol_sql.toml").write_text('[project]\nqueries = "secret.sql"')
+
+    withheld = raxol_sql("run", "secret.pin", "pin=hush")
+    told = raxol_sql("run", "secret.pin", "pin=hush", "--show-sensitive")
+
+    assert (withheld.code, told.code) == (4, 4)
+    assert "hush" not in withheld.out + withheld.err
+    assert "InvalidTextRepresentation (SQLSTATE 22P02)" in withheld.err
+    assert "hush" in told.err
+
+
+def test_what_would_command_a_terminal_is_written_out(
+    migrated: str, project: Path, raxol_sql: Run
+) -> None:
+    (project / "odd.sql").write_text("-- name: odd :one\n-- \x1b[2J\nselect e'\\x1b[2J' as x")
+    (project / "raxol_sql.toml").write_text('[project]\nqueries = "odd.sql"')
+
+    for words in (("show", "odd.odd"), ("run", "odd.odd"), ("list",)):
+        ran = raxol_sql(*words)
+        assert "\x1b" not in ran.out
+    assert "\\x1b[2J" in raxol_sql("run", "odd.odd").out
+
+
+def test_a_namespace_is_no_query(raxol_sql: Run) -> None:
+    ran = raxol_sql("show", "reports")
+
+    assert ran.code == 2
+    assert "account.overview" in ran.err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_reason_for_a_traceback(closed: str, project: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m raxol_sql list {closed}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_demos_at_the_same_moment_do_not_meet(migrated: str, project: Path) -> None:
+    demos = [
+        subprocess.Popen(
+            [sys.executable, "-m", "raxol_sql", "demo"],
+            cwd=project,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+
+    assert [demo.communicate(timeout=60)[1] for demo in demos] == [b""] * 3
+    assert [demo.returncode for demo in demos] == [0] * 3
+
+
+def test_setups_at_the_same_moment_all_succeed(
+    database: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", make_conninfo(database, dbname="raxol_at_once"))
+    try:
+        setups = [
+            subprocess.Popen(
+                [sys.executable, "-m", "raxol_sql", "setup"],
+                cwd=project,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+            for _ in range(3)
+        ]
+        assert [setup.communicate(timeout=60)[1] for setup in setups] == [b""] * 3
+        assert [setup.returncode for setup in setups] == [0] * 3
+    finally:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("drop database if exists raxol_at_once with (force)")
+
+
+def test_an_error_does_not_quote_the_row(migrated: str, raxol_sql: Run) -> None:
+    words = ("run", "users.create", "email=a@b.c", "name=Ann", "age=3", "--write")
+    raxol_sql(*words)
+
+    ran = raxol_sql(*words)
+
+    assert ran.code == 4
+    assert "SQLSTATE 23505" in ran.err
+    assert "a@b.c" not in ran.out + ran.err
+
+
+def test_run_with_write_runs_what_no_transaction_can_hold(
+    migrated: str, project: Path, raxol_sql: Run
+) -> None:
+    (project / "care.sql").write_text("-- name: vacuum :exec\nvacuum users")
+    (project / "raxol_sql.toml").write_text(
+        '[project]\nqueries = "care.sql"\n[common]\npool_min_size = 3'
+    )
+
+    assert raxol_sql("run", "care.vacuum", "--write").code == 0
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_another(migrated: str, project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "raxol_sql", "demo"],
+        cwd=project,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert done.stderr == b""
+
+
+def test_a_reader_that_has_enough_ends_a_command_well(project: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m raxol_sql list | head -1; echo ${{PIPESTATUS[0]}}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -256,7 +404,7 @@ def test_setup_reset_starts_anew_and_refuses_while_others_are_connected(
     reset = raxol_sql("setup", "--reset", "--yes")
 
     assert refused.code == 1
-    assert "1 sessions" in refused.err
+    assert re.search(r"in use by \d+ sessions", refused.err)
     assert kept.splitlines()[-1].strip() == "1"
     assert reset.code == 0
     assert raxol_sql("run", "users.count").out.splitlines()[-1].strip() == "0"
@@ -366,19 +514,15 @@ def test_the_demo_shows_every_kind_and_leaves_nothing(
         assert f" :{kind}  " in ran.out
     assert "→ User(id=3, email='cy@example.org'" in ran.out
     with psycopg.connect(server.conninfo("postgres")) as connection:
-        left = connection.execute("select 1 from pg_database where datname = 'raxol_demo'")
+        left = connection.execute("select 1 from pg_database where datname ^@ 'raxol_demo_'")
         assert left.fetchone() is None
 
 
-def test_the_demo_does_not_touch_a_database_that_it_did_not_make(
-    empty: str, raxol_sql: Run, server: Any
-) -> None:
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-        connection.execute("create database raxol_demo")
-        try:
-            ran = raxol_sql("demo")
-        finally:
-            connection.execute("drop database raxol_demo")
+def test_the_demo_is_for_a_project_with_its_queries(project: Path, raxol_sql: Run) -> None:
+    (project / "mine.sql").write_text("-- name: one :one\nselect 1")
+    (project / "raxol_sql.toml").write_text('[project]\nqueries = "mine.sql"')
 
-    assert ran.code == 1
-    assert "rename it" in ran.err
+    ran = raxol_sql("demo")
+
+    assert ran.code == 2
+    assert "in a clone" in ran.err

@@ -60,6 +60,8 @@ def interrupting(busy: Any, until: Any) -> Any:
     """Presses Ctrl-C for the main thread, once the server is at work."""
     main = threading.main_thread().ident
     assert main is not None
+    # Who starts the tests in the background of a script, starts them deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def press() -> None:
         until(busy)
@@ -68,6 +70,7 @@ def interrupting(busy: Any, until: Any) -> Any:
     thread = threading.Thread(target=press)
     yield thread
     thread.join()
+    signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_stops_a_query_on_the_server(

@@ -206,3 +206,21 @@ def test_the_repr_names_the_database_and_hides_the_password(accounts_database: s
     with rx.Database.open(accounts_database, password="hunter2") as db:
         assert repr(db).startswith("<Database raxol_engine on ")
         assert "hunter2" not in repr(db) + repr(db.config)
+
+
+def test_opening_at_the_same_moment_opens_one_pool(accounts_database: str, side: Any) -> None:
+    async def main() -> None:
+        db = rx.AsyncDatabase.open(accounts_database, pool_size=2)
+        await asyncio.gather(*(db.__aenter__() for _ in range(5)))
+        await db.close()
+
+    asyncio.run(main())
+
+
+def test_names_of_columns_are_read_whatever_encoding_the_client_asks_for(
+    accounts_database: str, write: Any
+) -> None:
+    q = write("""-- name: odd :one\nselect 1 as größe""")
+
+    with rx.Database.open(make_conninfo(accounts_database, client_encoding="latin1")) as db:
+        assert db.run(q.odd()).größe == 1

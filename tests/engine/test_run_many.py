@@ -138,10 +138,10 @@ def test_a_row_without_a_result_undoes_all(play: Play, write: Any, queries: rx.Q
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        ({"email": "x@b.de", "name": "x"}, "age is missing"),
+        ({"email": "x@b.de", "name": "x"}, r"row \d+: age is missing"),
         (row(1, agee=1), "agee is not an argument; did you mean 'age'"),
-        (("x@b.de", "x", 1), "a row is a mapping or an attrs record; not tuple"),
-        ("x@b.de", "not str"),
+        (("x@b.de", "x", 1), r"row \d+ is a tuple; give mappings or attrs records"),
+        ("x@b.de", r"row \d+ is a str;"),
     ],
 )
 def test_arguments_that_do_not_fit_are_an_error_before_their_chunk_is_sent(

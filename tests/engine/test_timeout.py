@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+
+import raxol_sql as rx
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play, Relay
@@ -35,6 +39,8 @@ SQL = """\
     -- name: quick_in :copy
     -- @timeout 321ms
     copy users (email, name, age) from stdin;
+    -- name: limit_to :exec
+    select set_config('statement_timeout', :limit, true);
     -- name: limit_now :one -> scalar
     show statement_timeout;
     -- name: one :one -> scalar
@@ -128,6 +134,74 @@ def test_a_limit_of_zero_is_none_for_statements_and_for_waiting(play: Play, q: A
 
     # No connection is there at first, so that the first query has to wait for one.
     play(story, pool_size=1, pool_min_size=0, timeout=0)
+
+
+def test_a_limit_holds_for_each_batch_and_not_between_them(play: Play, q: Any) -> None:
+    async def story(db: Any) -> None:
+        async with db.transaction() as tx:
+            rows = tx.stream(q.quick_rows(), batch=1)
+            async for row in rows:
+                assert row == "321ms"
+                assert await tx.run(q.limit_now()) == "15s"
+
+    play(story, pool_size=1)
+
+
+def test_a_limit_that_a_transaction_set_itself_comes_back(play: Play, q: Any) -> None:
+    async def story(db: Any) -> None:
+        async with db.transaction() as tx:
+            await tx.run(q.limit_to(limit="77s"))
+            assert await tx.run(q.quick()) == "321ms"
+            assert await tx.run(q.limit_now()) == "77s"
+        assert await db.run(q.limit_now()) == "15s"
+
+    play(story, pool_size=1)
+
+
+def test_tasks_that_share_a_transaction_do_not_share_a_limit(
+    q: Any, accounts_database: str
+) -> None:
+    async def main() -> None:
+        async with (
+            rx.AsyncDatabase.open(accounts_database, pool_size=1) as db,
+            db.transaction() as tx,
+        ):
+            bounds = [q.quick(), q.limit_now()] * 20
+            assert await asyncio.gather(*map(tx.run, bounds)) == ["321ms", "15s"] * 20
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_call_leaves_no_limit_to_the_next_one(q: Any, accounts_database: str) -> None:
+    async def main() -> None:
+        async with rx.AsyncDatabase.open(accounts_database, pool_size=2) as db:
+            for steps in range(200):
+                task = asyncio.create_task(db.run(q.quick()))
+                # Cancelled at another step of its way each time.
+                for _ in range(steps % 40):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                assert await db.run(q.limit_now()) == "15s"
+
+    asyncio.run(main())
+
+
+def test_a_limit_in_libpqs_options_stays_unless_one_is_configured(
+    play: Play, q: Any, accounts_database: str
+) -> None:
+    url = make_conninfo(accounts_database, options="-c statement_timeout=61s")
+
+    async def story(db: Any) -> Any:
+        return await db.run(q.limit_now())
+
+    assert play(story, url) == "61s"
+    assert play(story, url, timeout=2000) == "2s"
+
+
+def test_a_limit_beyond_what_the_server_takes_is_refused_at_once(accounts_database: str) -> None:
+    with pytest.raises(rx.ConfigError, match="from 0 to 2147483647"):
+        rx.Database.open(accounts_database, timeout=2**31)
 
 
 def test_a_query_without_a_limit_is_one_round_trip(play: Play, q: Any, relay: Relay) -> None:

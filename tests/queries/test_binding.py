@@ -154,7 +154,8 @@ def test_equal_calls_are_equal_values() -> None:
     assert PLAIN(x=1, y=2) != PLAIN(x=2, y=1)
     assert hash(PLAIN(x=1, y=2)) == hash(PLAIN(x=1, y=2))
     assert BLOCKS(limit=1) != BLOCKS(limit=1, name="x")
-    assert _query("select :x")(x=1) != _query("select :x")(x=1)
+    assert _query("select :x")(x=1) == _query("select :x")(x=1)
+    assert _query("select :x")(x=1) != _query("select  :x")(x=1)
 
 
 def test_a_bound_does_not_change() -> None:

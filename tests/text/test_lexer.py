@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raxol_sql.text import lexer
 from raxol_sql.text.lexer import Token, TokenKind, split, tokenize
 from raxol_sql.text.source import Problem
 
@@ -437,3 +439,9 @@ def test_a_pathological_text_is_read_in_linear_time(text: str) -> None:
     started = time.process_time()
     outcome(text)
     assert time.process_time() - started < 5
+
+
+def test_no_group_is_possessive_because_early_pythons_of_3_11_match_those_wrongly() -> None:
+    # https://github.com/python/cpython/issues/106052, mended in 3.11.5
+    for pattern in (lexer._TOKEN.pattern, lexer._TOKEN_OR_RUN.pattern):
+        assert not re.search(r"\)(\*|\+|\?|\{[\d,]+\})\+", pattern)

@@ -399,3 +399,14 @@ def test_a_thousand_wrong_queries_are_all_reported_in_a_moment() -> None:
     found = wrong("".join(f"-- name: q{i} :one\nselect /* $a{i}$ '\n" for i in range(1000)))
     assert len(found) == 1000
     assert time.process_time() - started < 10
+
+
+def test_a_header_in_capitals_is_an_error_and_hides_no_query() -> None:
+    text = "-- name: a :one\nselect 1\n-- Name: b :one\nselect 2\n"
+
+    definitions, errors = parse(Source("sql/a.sql", text), ())
+
+    assert [definition.name for definition in definitions] == ["a"]
+    assert [(error.line, error.problem) for error in errors] == [
+        (3, "a header with capital letters")
+    ]
