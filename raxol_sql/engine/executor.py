@@ -15,7 +15,7 @@ from raxol_sql.engine.copying import CopyData, blocks_or_rows
 from raxol_sql.engine.session import Reply, Session
 from raxol_sql.engine.sessions import Sessions, held
 from raxol_sql.engine.transaction import Block
-from raxol_sql.errors import KindError, ParameterError, ResultError
+from raxol_sql.errors import KindError, ParameterError, RaxolSQLError
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import result_of, shape_of
 from raxol_sql.text import CopyShape, Kind
@@ -37,7 +37,7 @@ class Executor:
         with _noting(query):
             async with held(self._sessions) as session:
                 reply = await session.execute(bound.statement.text, bound.values, _timeout(query))
-        return result_of(query, reply.columns, reply.rows, reply.affected)
+            return result_of(query, reply.columns, reply.rows, reply.affected)
 
     async def run_many(self, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
         """See `Database.run_many`."""
@@ -204,16 +204,16 @@ def _timeout(query: Query[Any]) -> int | None:
 @contextmanager
 def _noting(query: Query[Any], more: str = "") -> Iterator[None]:
     """
-    Adds to an error of the driver which query it was, and where that is written.
+    Adds to an error of the driver, or of a record's class, which query it was and where.
 
-    An error of the result says so itself; ``more`` is added to either.
+    Our own errors say so themselves; ``more`` is added to either.
     """
     try:
         yield
-    except psycopg.Error as error:
-        error.add_note(" ".join(["in query", query.name, f"({query.location})", more]).strip())
-        raise
-    except ResultError as error:
+    except RaxolSQLError as error:
         if more:
             error.add_note(more)
+        raise
+    except Exception as error:
+        error.add_note(" ".join(["in query", query.name, f"({query.location})", more]).strip())
         raise

@@ -15,6 +15,7 @@ import attrs
 
 from raxol_sql.errors import RecordError
 from raxol_sql.queries import Query
+from raxol_sql.records.constructor import constructor
 from raxol_sql.records.fields import Field, fields_of
 
 Row = tuple[Any, ...]
@@ -106,13 +107,14 @@ def _builder(fail: Fail, record: type, columns: dict[str, int]) -> Callable[[Row
     if both:
         raise fail(f"{_list(both)} is a column and a group of columns")
     plain = list(direct.items())
+    construct = constructor(record)
     groups = [_group(fail, record, fields[name], inner) for name, inner in nested.items()]
 
     def build(row: Row) -> Any:
         values = {name: row[index] for name, index in plain}
         for name, make in groups:
             values[name] = make(row)
-        return record(**values)
+        return construct(**values)
 
     return build
 
