@@ -31,7 +31,7 @@ def constructor(record: type) -> Callable[..., Any]:
     initialise = twin.__init__
 
     def make(**values: Any) -> Any:
-        made = object.__new__(record)
+        made: Any = object.__new__(record)
         initialise(made, **values)
         return made
 
