@@ -48,15 +48,21 @@ class Session:
         self._colour = colour
         self._limiting = False
         self._turn = colour.lock()
+        self._outdated = False
 
     @property
     def connection(self) -> Connection:
         """The connection; raises `TransactionError` if it is somebody else's by now."""
         return self._check_held()
 
-    def give_back(self) -> Connection:
+    async def give_back(self) -> Connection:
         """The connection for the pool that it came from; the session is over."""
-        connection, self._connection = self.connection, None
+        connection = self.connection
+        try:
+            if self._outdated and not self.in_transaction:
+                await self._forget_plans()
+        finally:
+            self._connection = None
         return connection
 
     async def execute(self, text: str, values: Row = (), timeout: int | None = None) -> Reply:
@@ -72,7 +78,11 @@ class Session:
         """One statement for each of ``rows``, all in one round trip; the answers in order."""
         async with self._limit(timeout):
             cursor = self._colour.cursor(self.connection)
-            await self._colour.wait(cursor.executemany(text, rows, returning=True))
+            try:
+                await self._colour.wait(cursor.executemany(text, rows, returning=True))
+            except psycopg.Error as error:
+                self._outdated = self._outdated or _is_about_a_plan(error)
+                raise
             replies = [await self._reply(cursor)]
             while cursor.nextset():
                 replies.append(await self._reply(cursor))
@@ -146,9 +156,31 @@ class Session:
         return self.connection.info.transaction_status is TransactionStatus.INERROR
 
     async def _execute(self, text: str, values: Row) -> Reply:
+        try:
+            return await self._send(text, values)
+        except (
+            psycopg.errors.FeatureNotSupported,
+            psycopg.errors.InvalidSqlStatementName,
+        ) as error:
+            if not _is_about_a_plan(error):
+                raise
+            if self.in_transaction:
+                # It has failed, and what it did cannot be sent again from here.
+                self._outdated = True
+                raise
+        # The server refused before it ran anything, so this is the first time that it runs.
+        await self._forget_plans()
+        return await self._send(text, values)
+
+    async def _send(self, text: str, values: Row) -> Reply:
         cursor = self._colour.cursor(self.connection)
         await self._colour.wait(cursor.execute(text, values))
         return await self._reply(cursor)
+
+    async def _forget_plans(self) -> None:
+        """Has the server and psycopg forget every statement that was prepared here."""
+        self._outdated = False
+        await self.command("deallocate all")
 
     async def _reply(self, cursor: Any) -> Reply:
         columns = _column_names(cursor)
@@ -224,6 +256,18 @@ class Session:
             except psycopg.Error:
                 await self._colour.wait(connection.close())
                 raise
+
+
+def _is_about_a_plan(error: psycopg.Error) -> bool:
+    """
+    Whether the server says that a prepared statement is outdated, or gone.
+
+    "cached plan must not change result type" has the SQLSTATE of everything that is not
+    supported; the function in the server that says it tells it apart (plancache.c).
+    """
+    if isinstance(error, psycopg.errors.InvalidSqlStatementName):
+        return True
+    return error.diag.source_function == "RevalidateCachedQuery"
 
 
 def _column_names(cursor: Any) -> tuple[str, ...]:

@@ -96,7 +96,11 @@ class PooledSessions:
         return Session(self._colour, connection)
 
     async def release(self, session: Session) -> None:
-        await self._colour.wait(self._pool.putconn(session.give_back()))
+        connection = session.connection
+        try:
+            await session.give_back()
+        finally:
+            await self._colour.wait(self._pool.putconn(connection))
 
     async def _configure(self, connection: Connection) -> None:
         guard(connection)
