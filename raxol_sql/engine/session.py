@@ -158,10 +158,7 @@ class Session:
     async def _execute(self, text: str, values: Row) -> Reply:
         try:
             return await self._send(text, values)
-        except (
-            psycopg.errors.FeatureNotSupported,
-            psycopg.errors.InvalidSqlStatementName,
-        ) as error:
+        except psycopg.Error as error:
             if not _is_about_a_plan(error):
                 raise
             if self.in_transaction:

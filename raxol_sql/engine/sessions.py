@@ -69,6 +69,8 @@ class PooledSessions:
 
     async def _opened(self, conninfo: str) -> Any:
         config = self._config
+        # The longest wait that a lock takes stands for none; it refuses infinity.
+        longest = config.timeout / 1000 or threading.TIMEOUT_MAX
         pool = self._colour.pool(
             conninfo,
             kwargs={"autocommit": True},
@@ -77,11 +79,12 @@ class PooledSessions:
             min_size=config.pool_min_size,
             max_size=config.pool_size,
             max_idle=config.idle_timeout / 1000,
-            # The longest wait that a lock takes; it refuses infinity.
-            timeout=config.timeout / 1000 or threading.TIMEOUT_MAX,
+            timeout=longest,
             name="raxol_sql",
         )
-        await self._colour.wait(pool.open())
+        # Waits for the connections that are kept: asyncio cannot end a loop, and would hang, in
+        # the moment in which the pool connects.
+        await self._colour.wait(pool.open(wait=True, timeout=longest))
         return pool
 
     async def close(self) -> None:

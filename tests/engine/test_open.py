@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import raxol_sql as rx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from raxol_sql import embedded
     from tests.engine.conftest import Play
@@ -224,3 +227,30 @@ def test_names_of_columns_are_read_whatever_encoding_the_client_asks_for(
 
     with rx.Database.open(make_conninfo(accounts_database, client_encoding="latin1")) as db:
         assert db.run(q.odd()).größe == 1
+
+
+def test_an_error_before_close_ends_the_program_and_does_not_hang(
+    accounts_database: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio, sys\n"
+        "import raxol_sql as rx\n"
+        "async def main():\n"
+        "    global db\n"
+        "    db = await rx.AsyncDatabase.open(sys.argv[1])\n"
+        "    raise ValueError('my own')\n"
+        "asyncio.run(main())\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, program, accounts_database],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "ValueError: my own"
