@@ -51,3 +51,17 @@ def raxol_sql(
         return Ran(int(ended.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture
+def migrated(accounts_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The repository's tables, as the configured database."""
+    monkeypatch.setenv("DATABASE_URL", accounts_database)
+    return accounts_database
+
+
+@pytest.fixture
+def empty(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database, as the configured one."""
+    monkeypatch.setenv("DATABASE_URL", database)
+    return database

@@ -282,6 +282,8 @@ def test_a_pid_file_from_before_a_reboot_harms_no_stranger(project: Path, neighb
                     _, _, rest = file.read_text().partition("\n")
                     file.write_text(f"{pid}\n{rest}")
                 assert status(project) is None
+                # The children of the killed server take a moment to notice.
+                assert Deadline.after(5).wait_until(lambda: working_in(project) == [])
                 assert stop(project) is False
                 kill_hard(start(project))
             assert sleeper.poll() is None
