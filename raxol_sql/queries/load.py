@@ -18,14 +18,20 @@ from raxol_sql.text import Definition, Source, parse
 from raxol_sql.text.source import Problem
 
 
-def load(root: str | os.PathLike[str] | Traversable, *, records: Iterable[type] = ()) -> Queries:
+def load(
+    root: str | os.PathLike[str] | Traversable,
+    *,
+    records: Iterable[type] = (),
+    validate: bool = False,
+) -> Queries:
     """
     The queries of every ``.sql`` file below ``root``.
 
     ``root`` is a folder, a single file, or a folder of a package as
     ``importlib.resources.files("package") / "sql"`` gives it. The path below it is the namespace:
     ``billing/invoices.sql`` gives ``queries.billing.invoices``. ``records`` are the attrs classes
-    that headers name, by their ``__name__``.
+    that headers name, by their ``__name__``. ``validate`` runs their attrs validators on rows,
+    which are otherwise taken as the database holds them.
 
     Raises `LoadError` with everything that is wrong in all files; TypeError for a record that is
     no attrs class, and ValueError for two of one name.
@@ -50,7 +56,7 @@ def load(root: str | os.PathLike[str] | Traversable, *, records: Iterable[type] 
             if record is None:
                 errors.append(_unknown_record(source, definition, classes))
                 continue
-        queries.append(Query[object](definition, record))
+        queries.append(Query[object](definition, record, validate))
     if errors:
         raise LoadError(sorted(errors, key=lambda error: (error.path, error.line or 0)))
     return Queries(queries)

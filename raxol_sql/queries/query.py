@@ -21,12 +21,14 @@ class Query(Generic[ResultT]):
     """
     A named query of a registry. Calling it with its arguments, by name, gives a `Bound`.
 
-    ``record`` is the attrs class of a row, or None where the query names none; `help` of a query
-    shows its documentation. Immutable, and safe to use from any thread.
+    ``record`` is the attrs class of a row, or None where the query names none; ``validate`` says
+    whether its attrs validators run on rows. `help` of a query shows its documentation.
+    Immutable, and safe to use from any thread.
     """
 
     definition: Definition
     record: type | None = None
+    validate: bool = False
     _statements: dict[object, Statement] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:

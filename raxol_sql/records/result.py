@@ -2,42 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from raxol_sql.errors import NoRowsError, TooManyRowsError
 from raxol_sql.queries import Query
+from raxol_sql.records.builder import Build
 from raxol_sql.records.shape import shape_of
 from raxol_sql.text import Kind
 
+# To find a member in its enum takes Python 3.11 almost as long as to make half of a record.
+_ONE, _MANY, _AFFECTED, _EXEC = Kind.ONE, Kind.MANY, Kind.AFFECTED, Kind.EXEC
 
-def result_of(
-    query: Query[Any],
-    columns: tuple[str, ...],
-    rows: Sequence[tuple[Any, ...]],
-    affected: int,
-) -> Any:
+
+class Answer(Protocol):
+    """What the server has answered to one statement. Its rows are built when asked for."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns; none where the statement gives no rows."""
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+
+    @property
+    def affected(self) -> int:
+        """The number of rows changed; -1 of a statement that counts nothing."""
+
+    def one(self, build: Build) -> Any:
+        """The first row, built."""
+
+    def all(self, build: Build) -> list[Any]:
+        """Every row, built."""
+
+
+def result_of(query: Query[Any], answer: Answer) -> Any:
     """
-    What running ``query`` gives, out of the columns, the rows and the count of rows changed.
+    What running ``query`` gives, out of the server's answer.
 
     Raises `NoRowsError` and `TooManyRowsError` where the count of rows is not what the kind
-    promises, and `RecordError` where the columns do not fit the record.
+    promises, before a row is built, and `RecordError` where the columns do not fit the record.
     """
     kind = query.kind
-    if kind is Kind.AFFECTED:
+    if kind is _AFFECTED:
         # The driver says -1 of a statement that counts nothing, such as CREATE TABLE.
-        return max(affected, 0)
-    if kind is Kind.EXEC:
+        return max(answer.affected, 0)
+    if kind is _EXEC:
         return None
-    records = shape_of(query, columns)(rows)
-    if kind is Kind.MANY:
-        return records
-    if len(records) > 1:
-        expected = "exactly one row" if kind is Kind.ONE else "at most one row"
-        problem = f"expected {expected}, got {len(records)}"
+    build = shape_of(query, answer.columns)
+    if kind is _MANY:
+        return answer.all(build)
+    if answer.count == 1:
+        return answer.one(build)
+    if answer.count > 1:
+        expected = "exactly one row" if kind is _ONE else "at most one row"
+        problem = f"expected {expected}, got {answer.count}"
         raise TooManyRowsError(query.name, query.location, problem)
-    if records:
-        return records[0]
-    if kind is Kind.ONE:
+    if kind is _ONE:
         raise NoRowsError(query.name, query.location, "expected exactly one row, got none")
     return None

@@ -169,6 +169,13 @@ def test_scalar_names_no_record(tree: Tree) -> None:
     assert query.record is None
 
 
+def test_validators_run_on_rows_where_load_says_so(tree: Tree) -> None:
+    root = tree({"users.sql": GET})
+
+    assert not rx.load(root).users.get.validate
+    assert rx.load(root, validate=True).users.get.validate
+
+
 def test_a_query_does_not_change(tree: Tree) -> None:
     query = rx.load(tree({"users.sql": GET})).users.get
 

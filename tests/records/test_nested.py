@@ -65,8 +65,7 @@ class Sub(Strict):
 
 
 def _record(query: Query[Any], columns: str, *row: object) -> Any:
-    (record,) = shape_of(query, tuple(columns.split()))([row])
-    return record
+    return shape_of(query, tuple(columns.split()))(row)
 
 
 def _refused(query: Query[Any], columns: str) -> str:
