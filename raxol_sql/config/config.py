@@ -42,6 +42,7 @@ class Config:
     idle_timeout: int
     retry_interval: int
     max_retries: int
+    prepare: bool
     stacktrace: bool
     show_sensitive_data_on_connection_error: bool
     extra: Mapping[str, str] = attrs.field(repr=False)

@@ -9,6 +9,8 @@ from typing import Any
 import attrs
 
 LARGEST = 2**31 - 1
+_ON = ("true", "on", "yes", "1")
+_OFF = ("false", "off", "no", "0")
 _PORTS = re.compile(r"\d{1,5}(,\d{1,5})*")
 
 
@@ -73,9 +75,15 @@ def _whole(least: int, unit: str) -> Callable[[object], int]:
 
 
 def _switch(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("give true or false")
-    return value
+    """Reads what PostgreSQL reads as a boolean: a variable can give nothing but a text."""
+    if isinstance(value, bool):
+        return value
+    text = value.lower() if isinstance(value, str) else None
+    if text in _ON:
+        return True
+    if text in _OFF:
+        return False
+    raise ValueError("give true or false")
 
 
 def _server(value: object) -> str:
@@ -101,6 +109,7 @@ KEYS = {
         Key("idle_timeout", _whole(1, _MS), 30_000, "RAXOL_DB_IDLE_TIMEOUT"),
         Key("retry_interval", _whole(0, _MS), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
         Key("max_retries", _whole(0, "retries"), 5, "RAXOL_DB_MAX_RETRIES"),
+        Key("prepare", _switch, True, "RAXOL_DB_PREPARE"),
         Key("stacktrace", _switch),
         Key("show_sensitive_data_on_connection_error", _switch, False),
     ]

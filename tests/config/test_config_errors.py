@@ -39,7 +39,11 @@ def test_a_pool_is_a_whole_number_of_connections(tmp_path: Path, value: str) -> 
         *[("port", value) for value in (0, 65536, "", "x", True, None, "1,", ",1", 5432.0, "1;2")],
         *[("database", value) for value in ("", None, 7, "a\0b", "\udcff")],
         *[("hostname", value) for value in ("", 7, "\0")],
-        *[("stacktrace", value) for value in ("true", 1, None)],
+        *[
+            (key, value)
+            for key in ("stacktrace", "prepare")
+            for value in ("", "tru", " on", 1, 0, None)
+        ],
         *[("server", value) for value in ("remote", True, None)],
     ],
 )
@@ -67,6 +71,13 @@ def test_any_value_is_taken_or_is_a_config_error(key: str, value: Any) -> None:
     else:
         assert config.conninfo()
         assert list(config.describe())
+
+
+@pytest.mark.parametrize("text", ["maybe", "", "2", "true ", "wahr"])
+def test_a_switch_in_a_variable_is_one_of_few_words(tmp_path: Path, text: str) -> None:
+    error = _wrong(tmp_path, {"RAXOL_DB_PREPARE": text})
+
+    assert error == f"prepare: RAXOL_DB_PREPARE gives {text!r}: give true or false"
 
 
 def test_an_unknown_key_comes_with_the_nearest(project: Write) -> None:

@@ -214,6 +214,29 @@ def test_milliseconds_stay_what_they_are(milliseconds: int) -> None:
     assert (config.timeout, config.idle_timeout) == (milliseconds, milliseconds)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *[(text, True) for text in ("true", "on", "yes", "1", "TRUE", "On")],
+        *[(text, False) for text in ("false", "off", "no", "0", "False", "OFF")],
+    ],
+)
+def test_statements_are_prepared_unless_a_source_says_otherwise(
+    project: Write, text: str, value: bool
+) -> None:
+    folder = project(f"[dev]\nprepare = {str(not value).lower()}\n")
+    environ = {"RAXOL_DB_PREPARE": text}
+
+    def find(environ: dict[str, str], **explicit: object) -> tuple[bool, str]:
+        config = rx.Config.find(start=folder, environ=environ, **explicit)
+        return config.prepare, config.origins["prepare"]
+
+    assert rx.Config.find(start=folder.parent, environ={}).prepare is True
+    assert find({}) == (not value, "raxol_sql.toml [dev]")
+    assert find(environ) == (value, "RAXOL_DB_PREPARE")
+    assert find(environ, prepare=not value) == (not value, "argument")
+
+
 def test_a_small_pool_lowers_the_default_minimum(tmp_path: Path) -> None:
     assert rx.Config.find(start=tmp_path, environ={}, pool_size=1).pool_min_size == 1
     with pytest.raises(rx.ConfigError, match=r"pool_min_size \(argument\) is 3, above pool_size"):
