@@ -7,7 +7,14 @@ SQL files in, attrs records out: a SQL-first query layer for PostgreSQL, without
 """
 
 from raxol_sql.config import Config
-from raxol_sql.engine import AsyncDatabase, AsyncTransaction, Database, Transaction
+from raxol_sql.engine import (
+    AsyncDatabase,
+    AsyncTransaction,
+    Database,
+    Multi,
+    StepFailure,
+    Transaction,
+)
 from raxol_sql.errors import (
     ConfigError,
     DefinitionError,
@@ -50,6 +57,7 @@ __all__ = [
     "MigrationFailedError",
     "MigrationLockedError",
     "MigrationMissingError",
+    "Multi",
     "NoRowsError",
     "ParameterError",
     "Queries",
@@ -57,6 +65,7 @@ __all__ = [
     "RaxolSQLError",
     "RecordError",
     "ResultError",
+    "StepFailure",
     "TooManyRowsError",
     "Transaction",
     "TransactionError",

@@ -12,7 +12,8 @@ from raxol_sql.config import Config
 from raxol_sql.engine.blocking import Database, Verbs
 from raxol_sql.engine.colour import ASYNCIO
 from raxol_sql.engine.copying import CopyData
-from raxol_sql.engine.executor import Executor, is_copy_out
+from raxol_sql.engine.executor import Executor
+from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.sessions import PooledSessions, Sessions
 from raxol_sql.engine.transaction import Block, TransactionOptions
 from raxol_sql.queries import Bound, Query
@@ -38,10 +39,19 @@ class AsyncVerbs:
         self._sessions = sessions
         self._executor = Executor(sessions)
 
+    @overload
+    async def run(self, bound: Bound[R]) -> R: ...
+
+    @overload
+    async def run(self, bound: Multi) -> dict[str, Any]: ...
+
     @_as(Verbs.run)
-    async def run(self, bound: Bound[R]) -> R:
-        result: R = await self._executor.run(bound)
-        return result
+    async def run(self, bound: Bound[Any] | Multi) -> Any:
+        return await self._executor.run(bound)
+
+    @_as(Verbs.run_all)
+    async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
+        return await self._executor.run_all(bounds)
 
     @_as(Verbs.run_many)
     async def run_many(self, query: Query[R], rows: Iterable[Any]) -> list[R]:
@@ -52,7 +62,7 @@ class AsyncVerbs:
         return _one_by_one(self._executor.stream(bound, batch))
 
     @overload
-    async def copy(self, query: Query[Any]) -> list[tuple[str | None, ...]]: ...
+    async def copy(self, query: Query[Any]) -> list[Any]: ...
 
     @overload
     async def copy(self, query: Query[Any], data: CopyData) -> int: ...
@@ -64,11 +74,7 @@ class AsyncVerbs:
         Rows may come from an asynchronous iterable as well. A file is read and written between
         two waits for the server, and holds the event loop for that long.
         """
-        if not is_copy_out(query):
-            return await self._executor.copy_in(query, () if data is None else data)
-        if data is not None:
-            return await self._executor.copy_into_file(query, data)
-        return [row async for row in self._executor.copy_out(query, parsed=True)]
+        return await self._executor.copy(query, data)
 
     def transaction(
         self,

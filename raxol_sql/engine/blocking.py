@@ -10,7 +10,8 @@ from raxol_sql import server
 from raxol_sql.config import Config
 from raxol_sql.engine.colour import BLOCKING, run_blocking
 from raxol_sql.engine.copying import CopyData
-from raxol_sql.engine.executor import Executor, is_copy_out
+from raxol_sql.engine.executor import Executor
+from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.sessions import PooledSessions, Sessions
 from raxol_sql.engine.transaction import Block, TransactionOptions
 from raxol_sql.queries import Bound, Query
@@ -25,24 +26,42 @@ class Verbs:
         self._sessions = sessions
         self._executor = Executor(sessions)
 
-    def run(self, bound: Bound[R]) -> R:
+    @overload
+    def run(self, bound: Bound[R]) -> R: ...
+
+    @overload
+    def run(self, bound: Multi) -> dict[str, Any]: ...
+
+    def run(self, bound: Bound[Any] | Multi) -> Any:
         """
         What the query gives: a record, None, a list of records, a count, by its kind.
+
+        Of a `Multi`, the results of its steps by name.
 
         Raises `NoRowsError`, `TooManyRowsError` and `RecordError` for an answer of another shape,
         `KindError` for a :copy, and the driver's errors as they are, with a note that names the
         query. Outside of a transaction a statement has happened by the time its answer is found
         to have another shape.
         """
-        result: R = run_blocking(self._executor.run(bound))
-        return result
+        return run_blocking(self._executor.run(bound))
+
+    def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
+        """
+        The results of queries that only read, in order, in one round trip.
+
+        All of them see the same moment: they run in a transaction that is read-only and
+        repeatable read, or in the one that this is. Raises as `run` does; the note says which of
+        the queries it was, from 0.
+        """
+        return run_blocking(self._executor.run_all(bounds))
 
     def run_many(self, query: Query[R], rows: Iterable[Any]) -> list[R]:
         """
         The results of the query for each of ``rows``, in order; all of them happen, or none.
 
         A row is a mapping of arguments by name, or an attrs record that has them as fields. Up to
-        1,000 rows share a round trip. Raises as `run` does; the note says which rows it was among.
+        1,000 rows share a round trip, and the next ones are sent while these are worked on. Raises
+        as `run` does; the note says which row it was, from 0.
         """
         return run_blocking(self._executor.run_many(query, rows))
 
@@ -58,7 +77,7 @@ class Verbs:
         return _one_by_one(self._executor.stream(bound, batch))
 
     @overload
-    def copy(self, query: Query[Any]) -> list[tuple[str | None, ...]]: ...
+    def copy(self, query: Query[Any]) -> list[Any]: ...
 
     @overload
     def copy(self, query: Query[Any], data: CopyData) -> int: ...
@@ -70,19 +89,16 @@ class Verbs:
         For COPY ... FROM STDIN ``data`` are rows (sequences, mappings by column, or records), or
         bytes or a binary file in the format that the COPY names; the count of rows is given. For
         COPY ... TO STDOUT it is a binary file to write to, and the count of bytes is given; or
-        nothing, and a list of rows of texts is. What is copied in is whole or not at all; a file
-        may hold a part of the rows when an error comes out.
+        nothing, and a list is: of the records that the header names, or else of rows of texts.
+        What is copied in is whole or not at all; a file may hold a part of the rows when an error
+        comes out.
 
         Raises `KindError` for another kind or direction, `ParameterError` for a row that does not
         fit the columns, and the driver's errors.
         """
-        if not is_copy_out(query):
-            if isinstance(data, AsyncIterable):
-                raise TypeError(f"{query.name}: an asynchronous iterable is for AsyncDatabase")
-            return run_blocking(self._executor.copy_in(query, () if data is None else data))
-        if data is not None:
-            return run_blocking(self._executor.copy_into_file(query, data))
-        return run_blocking(_listed(self._executor, query))
+        if isinstance(data, AsyncIterable):
+            raise TypeError(f"{query.name}: an asynchronous iterable is for AsyncDatabase")
+        return run_blocking(self._executor.copy(query, data))
 
     def transaction(
         self,
@@ -112,10 +128,6 @@ def _one_by_one(batches: AsyncGenerator[list[Any]]) -> Iterator[Any]:
             yield from records
     finally:
         run_blocking(batches.aclose())
-
-
-async def _listed(executor: Executor, query: Query[Any]) -> list[tuple[str | None, ...]]:
-    return [row async for row in executor.copy_out(query, parsed=True)]
 
 
 class Transaction(Verbs):

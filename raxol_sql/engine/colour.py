@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import attrs
 import psycopg
 import psycopg_pool
+
+from raxol_sql.engine.waiting import BlockingWaiting, LoopWaiting, Waiting
 
 T = TypeVar("T")
 
@@ -29,21 +31,18 @@ class Colour:
     """
     One of the two ways to wait.
 
-    ``wait`` takes what a method of psycopg returned; ``entering`` and ``leaving`` begin and end
-    one of its context managers, and what they return is waited for as well. ``callback`` makes
-    of a coroutine function what psycopg's pool of this colour can call. ``lock`` makes a lock
-    for ``async with``.
+    ``wait`` takes what a method of psycopg returned; ``callback`` makes of a coroutine function
+    what psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
+    ``lock`` makes a lock for ``async with``, and ``who`` tells apart those who might hold it.
     """
 
     wait: Callable[[Any], Awaitable[Any]]
-    entering: Callable[[Any], Any]
-    leaving: Callable[[Any, BaseException | None], Any]
     callback: Callable[[Callable[[Any], Coroutine[Any, Any, None]]], Callable[[Any], Any]]
+    waiting: type[Waiting]
     lock: Callable[[], AbstractAsyncContextManager[Any]]
+    who: Callable[[], object]
     connect: Callable[..., Any]
     pool: type[Any]
-    cursor: type[Any]
-    server_cursor: type[Any]
 
 
 class _ThreadLock:
@@ -67,24 +66,6 @@ async def _awaited(value: Awaitable[T]) -> T:
     return await value
 
 
-def _enter(manager: AbstractContextManager[T]) -> T:
-    return manager.__enter__()
-
-
-def _leave(manager: AbstractContextManager[Any], error: BaseException | None) -> Any:
-    return manager.__exit__(type(error) if error else None, error, None)
-
-
-def _aenter(manager: AbstractAsyncContextManager[T]) -> Awaitable[T]:
-    return manager.__aenter__()
-
-
-def _aleave(
-    manager: AbstractAsyncContextManager[Any], error: BaseException | None
-) -> Awaitable[Any]:
-    return manager.__aexit__(type(error) if error else None, error, None)
-
-
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:
     """
     The result of a coroutine of the blocking colour, which never suspends.
@@ -103,23 +84,19 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
 
 BLOCKING = Colour(
     wait=_given,
-    entering=_enter,
-    leaving=_leave,
     callback=lambda function: lambda argument: run_blocking(function(argument)),
+    waiting=BlockingWaiting,
     lock=_ThreadLock,
+    who=threading.get_ident,
     connect=psycopg.Connection.connect,
     pool=psycopg_pool.ConnectionPool,
-    cursor=psycopg.RawCursor,
-    server_cursor=psycopg.RawServerCursor,
 )
 ASYNCIO = Colour(
     wait=_awaited,
-    entering=_aenter,
-    leaving=_aleave,
     callback=lambda function: function,
+    waiting=LoopWaiting,
     lock=asyncio.Lock,
+    who=asyncio.current_task,
     connect=psycopg.AsyncConnection.connect,
     pool=psycopg_pool.AsyncConnectionPool,
-    cursor=psycopg.AsyncRawCursor,
-    server_cursor=psycopg.AsyncRawServerCursor,
 )

@@ -16,12 +16,11 @@ CopyData = bytes | BinaryIO | Iterable[Any] | AsyncIterable[Any]
 BLOCK = 64 * 1024
 
 
-def blocks_or_rows(query: str, shape: CopyShape, data: CopyData) -> AsyncIterator[Row | bytes]:
+def ready_blocks(query: str, data: CopyData) -> AsyncIterator[bytes] | None:
     """
-    ``data`` piece by piece: bytes and binary files as blocks, everything else as rows.
+    ``data`` in blocks, if it is bytes or a binary file; None if it is rows.
 
-    A row is a sequence in the order of the columns, a mapping by column, or an attrs record with
-    a field for each column. Raises `ParameterError` for a row that does not fit, counting from 0.
+    Raises TypeError for text, and, when a block of it is read, for a file that gives text.
     """
     if isinstance(data, (bytes, bytearray, memoryview)):
         return _blocks([bytes(data)])
@@ -30,6 +29,27 @@ def blocks_or_rows(query: str, shape: CopyShape, data: CopyData) -> AsyncIterato
     if hasattr(data, "read"):
         file: Any = data
         return _blocks(iter(lambda: _read(query, file), b""))
+    return None
+
+
+def check_rows_in(query: str, shape: CopyShape) -> None:
+    """Raises `KindError` for a COPY that takes its data as bytes only."""
+    if shape.format == "csv" or shape.layout:
+        raise KindError(
+            query, f"this COPY reads {shape.look}: hand copy() bytes or a binary file of it"
+        )
+
+
+def blocks_or_rows(query: str, shape: CopyShape, data: CopyData) -> AsyncIterator[Row | bytes]:
+    """
+    ``data`` piece by piece: bytes and binary files as blocks, everything else as rows.
+
+    A row is a sequence in the order of the columns, a mapping by column, or an attrs record with
+    a field for each column. Raises `ParameterError` for a row that does not fit, counting from 0.
+    """
+    blocks = ready_blocks(query, data)
+    if blocks is not None:
+        return blocks
     if shape.format != "text":
         raise KindError(
             query, f"this COPY reads {shape.format}: hand copy() bytes or a binary file of it"
@@ -37,7 +57,7 @@ def blocks_or_rows(query: str, shape: CopyShape, data: CopyData) -> AsyncIterato
     return _rows(query, shape.columns, data)
 
 
-async def _blocks(blocks: Iterable[bytes]) -> AsyncIterator[Row | bytes]:
+async def _blocks(blocks: Iterable[bytes]) -> AsyncIterator[bytes]:
     for block in blocks:
         yield block
 

@@ -3,271 +3,324 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
-import attrs
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
+from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.colour import Colour, Connection
-from raxol_sql.errors import TransactionError
+from raxol_sql.engine.limit import limited, replace
+from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.statements import Prepared, Statements
+from raxol_sql.engine.turn import Turn
+from raxol_sql.engine.wire import Request, Wire, check
 
 Row = tuple[Any, ...]
-
-# Both in one round trip, and the old value read before the new one is set.
-_LIMIT = """
-with before as materialized (select current_setting('statement_timeout') as value)
-select value, set_config('statement_timeout', $1, $2) from before
-"""
-_cursor_numbers = itertools.count(1)
-
-
-@attrs.frozen
-class Reply:
-    """What the server answered to one statement: column names, rows, and rows changed."""
-
-    columns: tuple[str, ...]
-    rows: Sequence[Row]
-    affected: int
 
 
 class Session:
     """
-    One connection, taken from wherever, for as long as its holder needs it.
+    One connection, and what it remembers.
 
     Texts have ``$1``, ``$2`` ... for their values. ``timeout`` is in milliseconds, and stands in
     place of the connection's own limit for this statement only; 0 is none. Raises the driver's
-    errors as they are, and `TransactionError` once the connection was given back. Two threads or
-    tasks that share one take turns, statement by statement.
+    errors as they are. For one thread or task at a time: those who share one take a ``turn``.
+    ``since`` is when it was taken out of the pool, on the monotonic clock.
     """
 
-    def __init__(self, colour: Colour, connection: Connection) -> None:
-        self._connection: Connection | None = connection
-        self._colour = colour
-        self._limiting = False
-        self._turn = colour.lock()
-        self._outdated = False
+    def __init__(self, colour: Colour, connection: Connection, *, lasting: bool = True) -> None:
+        self.connection = connection
+        self.since = 0.0
+        self.turn = Turn(colour)
+        self.wire = Wire(colour, connection)
+        self.statements = Statements(connection, lasting=lasting)
+        self._is_shared = not lasting
+        self._usual: int | None = None
 
     @property
-    def connection(self) -> Connection:
-        """The connection; raises `TransactionError` if it is somebody else's by now."""
-        return self._check_held()
-
-    async def give_back(self) -> Connection:
-        """The connection for the pool that it came from; the session is over."""
-        connection = self.connection
-        try:
-            if self._outdated and not self.in_transaction:
-                await self._forget_plans()
-        finally:
-            self._connection = None
-        return connection
-
-    async def execute(self, text: str, values: Row = (), timeout: int | None = None) -> Reply:
-        """One statement, and its whole answer."""
-        if timeout is None and not self._limiting:
-            return await self._execute(text, values)
-        async with self._limit(timeout):
-            return await self._execute(text, values)
-
-    async def execute_many(
-        self, text: str, rows: Sequence[Row], timeout: int | None = None
-    ) -> list[Reply]:
-        """One statement for each of ``rows``, all in one round trip; the answers in order."""
-        async with self._limit(timeout):
-            cursor = self._colour.cursor(self.connection)
-            try:
-                await self._colour.wait(cursor.executemany(text, rows, returning=True))
-            except psycopg.Error as error:
-                self._outdated = self._outdated or _is_about_a_plan(error)
-                raise
-            replies = [await self._reply(cursor)]
-            while cursor.nextset():
-                replies.append(await self._reply(cursor))
-            return replies
-
-    async def fetch(
-        self, text: str, values: Row, batch: int, timeout: int | None = None
-    ) -> AsyncGenerator[Reply]:
-        """
-        The rows of a statement in batches, through a cursor on the server.
-
-        Needs an open transaction; ``timeout`` is for each batch. The first batch comes even if
-        there are no rows, for the sake of its columns.
-        """
-        name = f"raxol_sql_{next(_cursor_numbers)}"
-        cursor = self._colour.server_cursor(self.connection, name)
-        try:
-            async with self._limit(timeout):
-                await self._colour.wait(cursor.execute(text, values))
-                columns = _column_names(cursor)
-                rows = await self._colour.wait(cursor.fetchmany(batch))
-            yield Reply(columns, rows, len(rows))
-            while len(rows) == batch:
-                self._check_held()
-                async with self._limit(timeout):
-                    rows = await self._colour.wait(cursor.fetchmany(batch))
-                yield Reply(columns, rows, len(rows))
-        finally:
-            # Its server side ends with the transaction, and is not to be closed in another.
-            kind = self._colour.cursor if self._connection is None else type(cursor)
-            await self._colour.wait(kind.close(cursor))
-
-    async def copy_in(
-        self, text: str, data: AsyncIterator[Row | bytes], timeout: int | None = None
-    ) -> int:
-        """Sends rows, or blocks of bytes in the format of the COPY; gives the count of rows."""
-        async with self._limit(timeout), self._copying(text) as (cursor, copy):
-            async for item in data:
-                send = copy.write if isinstance(item, bytes) else copy.write_row
-                await self._colour.wait(send(item))
-        count: int = cursor.rowcount
-        return count
-
-    async def copy_out(
-        self, text: str, parsed: bool, timeout: int | None = None
-    ) -> AsyncGenerator[Any]:
-        """Rows of texts if ``parsed``, else blocks of bytes in the format of the COPY."""
-        async with self._limit(timeout), self._copying(text) as (_, copy):
-            if parsed:
-                while (row := await self._colour.wait(copy.read_row())) is not None:
-                    yield row
-            else:
-                while block := await self._colour.wait(copy.read()):
-                    yield bytes(block)
-
-    async def command(self, text: str) -> str:
-        """A statement without values that is run for its effect; gives the server's tag for it."""
-        cursor = self._colour.cursor(self.connection)
-        await self._colour.wait(cursor.execute(text))
-        tag: str = cursor.statusmessage or ""
-        return tag
+    def is_idle(self) -> bool:
+        """Whether it could serve any other call next."""
+        pgconn = self.wire.pgconn
+        return pgconn.transaction_status == TransactionStatus.IDLE
 
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, be it one that failed."""
-        return self.connection.info.transaction_status is not TransactionStatus.IDLE
+        return self.wire.status != TransactionStatus.IDLE
 
     @property
     def in_failed_transaction(self) -> bool:
         """Whether a transaction is open in which a statement failed, so that nothing else runs."""
-        return self.connection.info.transaction_status is TransactionStatus.INERROR
+        return self.wire.status == TransactionStatus.INERROR
 
-    async def _execute(self, text: str, values: Row) -> Reply:
+    async def run(self, text: str, values: Row = (), timeout: int | None = None) -> Answer:
+        """One statement, and its whole answer."""
+        timeout = self.limit_of(timeout)
+        prepared = self.statements.find(text) or await self.prepare(text)
         try:
-            return await self._send(text, values)
+            request = prepared.request(self.wire.pgconn, values)
+            if timeout is None:
+                result = await self.wire.ask(request, prepared.patience)
+            else:
+                result = await self._limited(request, timeout)
+        except Exception as error:
+            if not await self.is_outdated(text, error):
+                raise
+            # The server refused before it ran anything, so this is the first time that it runs.
+            if not is_gone(error):
+                prepared = await self.prepare(text)
+            *_, result = await self.together(self.statements.anew(prepared, values), timeout)
+            self.statements.keep(text, prepared)
+        return self.answer(prepared, result)
+
+    async def command(self, text: str) -> str:
+        """A statement without values that is run for its effect; gives the server's tag for it."""
+        result = await self.wire.ask(partial(self.wire.pgconn.send_query, text.encode()))
+        return _tag(result)
+
+    async def prepare(self, text: str) -> Prepared:
+        """The statement of a text, which the server is asked about if it is new."""
+        known = self.statements.find(text)
+        if known is None:
+            await self.prepare_all([text])
+            known = self.statements.find(text)
+            assert known is not None, "what was prepared is known"
+        return known
+
+    async def prepare_all(self, texts: Iterable[str]) -> None:
+        """
+        Asks the server about those of the texts that are new, in one round trip.
+
+        Raises the error of the first one that it refuses; those before it are known then.
+        """
+        new = [text for text in dict.fromkeys(texts) if not self.knows(text)]
+        if not new:
+            return
+        try:
+            await self._ask_about(new)
         except psycopg.Error as error:
-            if not _is_about_a_plan(error):
+            # A pooler may answer with a statement that it keeps, and that is outdated.
+            if not self._is_shared or self.in_transaction or not _may_be_outdated(error):
                 raise
-            if self.in_transaction:
-                # It has failed, and what it did cannot be sent again from here.
-                self._outdated = True
+            for text in new:
+                self.statements.forget(text)
+            await self._ask_about(new)
+
+    async def describe(self, text: str) -> Prepared:
+        """
+        The statement of a text as it is at this moment, which the server does not keep.
+
+        A pooler passes it on, and does not answer for the server.
+        """
+        pgconn = self.wire.pgconn
+        sent = text.encode()
+        results = await self.together(
+            [
+                partial(pgconn.send_prepare, b"", sent),
+                partial(pgconn.send_describe_prepared, b""),
+            ]
+        )
+        return Prepared(self.connection, sent, results[-1])
+
+    def knows(self, text: str) -> bool:
+        """Whether a statement is prepared."""
+        return self.statements.find(text) is not None
+
+    async def together(
+        self, requests: Sequence[Request], timeout: int | None = None
+    ) -> list[PGresult]:
+        """The results of requests that share a round trip; ``timeout`` is for each of them."""
+        if timeout is None:
+            results = await self.wire.exchange(requests)
+            for result in results:
+                check(result)
+            return results
+        results = await self.wire.exchange(limited(self.wire.pgconn, requests, timeout))
+        for result in results:
+            check(result)
+        return results[1 : len(requests) + 1]
+
+    async def copy_in(
+        self, text: str, blocks: AsyncIterator[bytes], timeout: int | None = None
+    ) -> int:
+        """Sends blocks of bytes in the format of the COPY; gives the count of rows."""
+        async with self._limit(timeout):
+            await self.wire.begin_copy(text.encode())
+            try:
+                async for block in blocks:
+                    await self.wire.put(block)
+                result = await self.wire.end_copy(sent=True)
+            except BaseException:
+                await self.wire.interrupt()
                 raise
-        # The server refused before it ran anything, so this is the first time that it runs.
-        await self._forget_plans()
-        return await self._send(text, values)
+        return result.command_tuples or 0
 
-    async def _send(self, text: str, values: Row) -> Reply:
-        cursor = self._colour.cursor(self.connection)
-        await self._colour.wait(cursor.execute(text, values))
-        return await self._reply(cursor)
+    async def copy_out(self, text: str, timeout: int | None = None) -> AsyncGenerator[bytes]:
+        """The pieces in which the server sends a COPY: of a text, each is a row."""
+        async with self._limit(timeout):
+            await self.wire.begin_copy(text.encode())
+            try:
+                while (piece := await self.wire.take()) is not None:
+                    yield piece
+                await self.wire.end_copy(sent=False)
+            except BaseException:
+                await self.wire.interrupt()
+                raise
 
-    async def _forget_plans(self) -> None:
-        """Has the server and psycopg forget every statement that was prepared here."""
-        self._outdated = False
-        await self.command("deallocate all")
+    async def begin(self, timeout: int | None) -> None:
+        """
+        Gets to know the server; ``timeout`` is for every statement that has none of its own.
 
-    async def _reply(self, cursor: Any) -> Reply:
-        columns = _column_names(cursor)
-        rows = await self._colour.wait(cursor.fetchall()) if columns else ()
-        return Reply(columns, rows, cursor.rowcount)
+        Behind a pooler, which may lend another server for each transaction, the limit goes along
+        with each statement, and a statement may have other columns there than it has here.
+        """
+        pgconn = self.wire.pgconn
+        result = await self.wire.ask(partial(pgconn.send_query, b"select pg_backend_pid()"))
+        if result.get_value(0, 0) != b"%d" % pgconn.backend_pid:
+            self._is_shared = True
+        if self._is_shared:
+            self._usual = timeout
+        elif timeout is not None:
+            await self._set_limit(str(timeout))
 
-    @asynccontextmanager
-    async def _copying(self, text: str) -> AsyncIterator[tuple[Any, Any]]:
-        """The cursor of a COPY, and the COPY itself while it lasts."""
-        wait, leaving = self._colour.wait, self._colour.leaving
-        cursor = self._colour.cursor(self.connection)
-        manager = cursor.copy(text)
-        copy = await wait(self._colour.entering(manager))
+    def limit_of(self, timeout: int | None) -> int | None:
+        """The limit to send along with a statement that has this one, or none, of its own."""
+        return self._usual if timeout is None else timeout
+
+    def detach(self) -> None:
+        """Lets the pool have the connection."""
+        self.wire.detach()
+
+    def close(self) -> None:
+        """Closes the connection at once."""
+        self.wire.close()
+
+    def answer(self, prepared: Prepared, result: PGresult) -> Answer:
+        """What a result means; it may mean that statements are gone."""
+        if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
+            self.statements.clear()
+        if self._is_shared:
+            return Answer(prepared.columns_of(result), result)
+        return Answer(prepared.columns, result)
+
+    async def _ask_about(self, new: Sequence[str]) -> None:
+        questions = [self.statements.questions(text) for text in new]
+        results = iter(await self.wire.exchange(itertools.chain.from_iterable(questions)))
+        for text, asked in zip(new, questions, strict=True):
+            for told in itertools.islice(results, len(asked)):
+                check(told)
+            self.statements.learn(text, told)
+
+    async def _limited(self, request: Request, timeout: int) -> PGresult:
         try:
-            yield cursor, copy
-        except BaseException as error:
-            await wait(leaving(manager, error))
-            raise
-        await wait(leaving(manager, None))
+            (result,) = await self.together([request], timeout)
+            return result
+        except psycopg.errors.ActiveSqlTransaction:
+            # It refuses to share a round trip, as VACUUM does, and did nothing.
+            if self.in_transaction:
+                raise
+        if self._is_shared:
+            return await self.wire.ask(request)
+        async with self._limit(timeout):
+            return await self.wire.ask(request)
 
-    def _check_held(self) -> Connection:
-        if self._connection is None:
-            raise TransactionError("the transaction that this belongs to is over")
-        return self._connection
+    async def is_outdated(self, text: str, error: BaseException) -> bool:
+        """
+        Whether a statement failed only because of what was known of it, and may be sent again.
+
+        The server may have lost it, or have other types for it by now than it said. In a
+        transaction it cannot be sent again, as that has failed; but the next one will do.
+        """
+        known = self.statements.find(text)
+        if known is None or not _may_be_outdated(error):
+            return False
+        if is_gone(error):
+            # Where one is gone, the others are.
+            self.statements.clear()
+        elif _is_about_the_plan(error):
+            self.statements.forget(text)
+        if is_gone(error) or not self.is_idle:
+            return self.is_idle
+        try:
+            described = await self.describe(text)
+        except psycopg.Error:
+            return False
+        if described.types == known.types and not _is_about_the_plan(error):
+            return False
+        self.statements.forget(text)
+        return True
 
     @asynccontextmanager
     async def _limit(self, timeout: int | None) -> AsyncIterator[None]:
         """
-        The turn of one statement, under a limit of its own unless ``timeout`` is None.
+        A limit for what cannot share a round trip with the setting of it.
 
         The limit that was there before comes back at the end. A connection on which that fails
         is closed, so that nobody inherits the limit.
         """
-        if timeout is None and not self._limiting:
+        if timeout is None:
             yield
             return
-        async with self._turn:
-            if timeout is None:
-                yield
-                return
-            self._limiting = True
-            try:
-                before = await self._set_limit(str(timeout))
+        before = await self._set_limit(str(timeout))
+        try:
+            yield
+        finally:
+            # A failed transaction brings the limit back itself when it ends.
+            if self.wire.status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
                 try:
-                    yield
-                finally:
-                    await self._restore_limit(before)
-            finally:
-                self._limiting = False
+                    await self._set_limit(before)
+                except BaseException:
+                    self.close()
+                    raise
 
     async def _set_limit(self, limit: str) -> str:
         """Sets the limit, in a transaction only until its end, and gives the one before."""
+        request = replace(self.wire.pgconn, limit.encode(), local=self.in_transaction)
         try:
-            reply = await self._execute(_LIMIT, (limit, self.in_transaction))
+            result = await self.wire.ask(request)
         except psycopg.Error:
             raise
         except BaseException:
             # Stopped in the middle: nobody can say which limit it has now.
-            await self._colour.wait(self.connection.close())
+            self.close()
             raise
-        before: str = reply.rows[0][0]
-        return before
-
-    async def _restore_limit(self, limit: str) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        # A failed transaction brings the limit back itself when it ends.
-        status = connection.info.transaction_status
-        if status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
-            try:
-                await self._set_limit(limit)
-            except psycopg.Error:
-                await self._colour.wait(connection.close())
-                raise
+        return (result.get_value(0, 0) or b"").decode()
 
 
-def _is_about_a_plan(error: psycopg.Error) -> bool:
+_FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
+# Classes of SQLSTATE: data, features, names of statements, syntax and names, internal errors.
+_OUTDATED = ("22", "0A", "26", "42", "XX")
+# What the server says of a value in the binary format that has another length than its type.
+_BAD_LENGTH = "08P01"
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether the server does not know the statement that it was to run."""
+    return isinstance(error, psycopg.errors.InvalidSqlStatementName)
+
+
+def _may_be_outdated(error: BaseException) -> bool:
+    """Whether a statement may fail so because its types are others than the server once said."""
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        return error.sqlstate.startswith(_OUTDATED) or error.sqlstate == _BAD_LENGTH
+    return isinstance(error, (ParameterMisfit, psycopg.DataError))
+
+
+def _is_about_the_plan(error: BaseException) -> bool:
     """
-    Whether the server says that a prepared statement is outdated, or gone.
+    Whether the server says that it cannot go on with a plan: it has other columns by now.
 
     "cached plan must not change result type" has the SQLSTATE of everything that is not
     supported; the function in the server that says it tells it apart (plancache.c).
     """
-    if isinstance(error, psycopg.errors.InvalidSqlStatementName):
-        return True
-    return error.diag.source_function == "RevalidateCachedQuery"
+    diagnostic = error.diag if isinstance(error, psycopg.Error) else None
+    return diagnostic is not None and diagnostic.source_function == "RevalidateCachedQuery"
 
 
-def _column_names(cursor: Any) -> tuple[str, ...]:
-    """The names alone: psycopg's description holds much more, and costs as much as the call."""
-    result = cursor.pgresult
-    return tuple([result.fname(index).decode() for index in range(result.nfields)])
+def _tag(result: PGresult) -> str:
+    return (result.command_status or b"").decode()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, Protocol
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -16,18 +18,31 @@ from raxol_sql.engine.session import Session
 from raxol_sql.engine.types import guard
 from raxol_sql.errors import ConfigError, TransactionError
 
+# Where a connection keeps its session.
+_SESSION = "raxol_sql"
+_AT_HAND = 60.0
+
 
 class Sessions(Protocol):
-    """A source of sessions. What was acquired is released, come what may."""
+    """
+    A source of sessions.
+
+    One is acquired for a call, and released after it; or reserved for a block of calls, and freed
+    after that. What was taken is given back, come what may.
+    """
 
     async def acquire(self) -> Session: ...
 
     async def release(self, session: Session) -> None: ...
 
+    async def reserve(self) -> Session: ...
+
+    async def free(self, session: Session) -> None: ...
+
 
 @asynccontextmanager
 async def held(sessions: Sessions) -> AsyncIterator[Session]:
-    """A session for the length of a block."""
+    """A session for the length of a call."""
     session = await sessions.acquire()
     try:
         yield session
@@ -41,6 +56,11 @@ class PooledSessions:
 
     `open` makes one connection itself, so that a wrong address or password is an error of its own
     there, and not a pool that stays empty. Safe for threads or tasks, as psycopg_pool is.
+
+    As many sessions as the pool keeps open anyway stay here between two calls, at hand: to take
+    a connection out of the pool and to put it back costs a good part of a short call. One does so
+    for a minute at most, so that the pool sees each of its connections now and then; and none
+    while somebody waits for the pool.
     """
 
     def __init__(self, colour: Colour, config: Config) -> None:
@@ -48,6 +68,9 @@ class PooledSessions:
         self._config = config
         self._opening = colour.lock()
         self._pool: Any = None
+        self._open = False
+        self._at_hand: deque[Session] = deque()
+        self._waiting: deque[None] = deque()
 
     async def open(self, conninfo: str) -> None:
         """Connects once to see that it works, and opens the pool; an open one stays as it is."""
@@ -56,6 +79,68 @@ class PooledSessions:
                 conninfo = _completed(conninfo, self._config.timeout)
                 await self._try(conninfo)
                 self._pool = await self._opened(conninfo)
+                self._open = True
+
+    async def close(self) -> None:
+        """Closes every connection; a session still held is closed when it is released."""
+        self._open = False
+        while self._at_hand:
+            await self._put(self._at_hand.pop())
+        if self._pool is not None:
+            await self._colour.wait(self._pool.close())
+
+    async def acquire(self) -> Session:
+        if self._at_hand:
+            try:
+                return self._at_hand.pop()
+            except IndexError:  # another thread was faster
+                pass
+        return await self._get()
+
+    async def release(self, session: Session) -> None:
+        if (
+            self._open
+            and not self._waiting
+            and len(self._at_hand) < self._config.pool_min_size
+            and session.is_idle
+            and monotonic() - session.since < _AT_HAND
+        ):
+            self._at_hand.append(session)
+            # Whoever began to wait, or closed this, in this moment, did not see it.
+            if self._open and not self._waiting:
+                return
+            try:
+                session = self._at_hand.pop()
+            except IndexError:
+                return
+        await self._put(session)
+
+    async def reserve(self) -> Session:
+        return await self.acquire()
+
+    async def free(self, session: Session) -> None:
+        await self.release(session)
+
+    async def _get(self) -> Session:
+        if self._pool is None:
+            raise PoolClosed("this database is not open: get it from open(), awaited for asyncio")
+        self._waiting.append(None)
+        try:
+            if self._at_hand:
+                try:
+                    return self._at_hand.pop()
+                except IndexError:
+                    pass
+            connection = await self._colour.wait(self._pool.getconn())
+        finally:
+            self._waiting.pop()
+        session: Session = vars(connection)[_SESSION]
+        session.since = monotonic()
+        return session
+
+    async def _put(self, session: Session) -> None:
+        session.detach()
+        await self._colour.wait(self._pool.putconn(session.connection))
 
     async def _try(self, conninfo: str) -> None:
         """Raises here what would otherwise fail in the pool's own time, again and again."""
@@ -87,45 +172,38 @@ class PooledSessions:
         await self._colour.wait(pool.open(wait=True, timeout=longest))
         return pool
 
-    async def close(self) -> None:
-        """Closes every connection; a session still held is closed when it is released."""
-        if self._pool is not None:
-            await self._colour.wait(self._pool.close())
-
-    async def acquire(self) -> Session:
-        if self._pool is None:
-            raise PoolClosed("this database is not open: get it from open(), awaited for asyncio")
-        connection = await self._colour.wait(self._pool.getconn())
-        return Session(self._colour, connection)
-
-    async def release(self, session: Session) -> None:
-        connection = session.connection
-        try:
-            await session.give_back()
-        finally:
-            await self._colour.wait(self._pool.putconn(connection))
-
     async def _configure(self, connection: Connection) -> None:
         guard(connection)
-        if not self._config.leaves_statement_timeout:
-            limit = str(self._config.timeout)
-            await Session(self._colour, connection).execute(
-                "select set_config('statement_timeout', $1, false)", (limit,)
-            )
+        session = Session(self._colour, connection, lasting=self._config.prepare)
+        vars(connection)[_SESSION] = session
+        await session.begin(None if self._config.leaves_statement_timeout else self._config.timeout)
+        session.detach()
 
 
 class PinnedSession:
-    """The one session of a transaction; nobody else has it, and it is not given back."""
+    """The one session of a transaction: calls take turns on it, and it is not given back."""
 
     def __init__(self) -> None:
         self._session: Session | None = None
+        self._is_over = False
 
     async def acquire(self) -> Session:
-        if self._session is None:
-            raise TransactionError("this transaction is not open: use it inside of its with block")
-        return self._session
+        session = await self.reserve()
+        await session.turn.__aenter__()
+        if self._session is None:  # it ended while this waited
+            await session.turn.__aexit__(None, None, None)
+        return await self.reserve()
 
     async def release(self, session: Session) -> None:
+        await session.turn.__aexit__(None, None, None)
+
+    async def reserve(self) -> Session:
+        if self._session is None:
+            state = "over" if self._is_over else "not open"
+            raise TransactionError(f"this transaction is {state}: use it inside of its with block")
+        return self._session
+
+    async def free(self, session: Session) -> None:
         """Nothing: the transaction keeps it."""
 
     def begin(self, session: Session) -> None:
@@ -135,6 +213,7 @@ class PinnedSession:
     def end(self) -> None:
         """After this the session is no longer to be had here."""
         self._session = None
+        self._is_over = True
 
 
 def _completed(conninfo: str, timeout: int) -> str:

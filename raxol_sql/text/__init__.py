@@ -4,8 +4,8 @@ SQL text to query definitions: pure, without a database and without psycopg.
     bytes ──source──▶ Source ──lexer──▶ tokens ──parser──▶ Definition ──variants──▶ Statement
 
 `source` knows files and places, `lexer` PostgreSQL's tokens, `header` our comment lines,
-`statement` what may stand as a query's statement, `template` the parts of a body,
-`variants` which statements a body can become, and `parser` puts a file together.
+`statement` what may stand as a query's statement, `copying` what a COPY moves, `template` the
+parts of a body, `variants` which statements a body can become, and `parser` puts a file together.
 """
 
 from raxol_sql.text.definition import CopyShape, Definition, Directives, Kind

@@ -21,7 +21,7 @@ class Kind(enum.Enum):
 
     @property
     def gives_rows(self) -> bool:
-        """Whether the query gives rows, and so may name a result."""
+        """Whether running the query gives rows; a COPY is not run, but copied."""
         return self in (Kind.ONE, Kind.MAYBE, Kind.MANY)
 
 
@@ -48,11 +48,23 @@ class CopyShape:
     """
     What a COPY statement moves: into or out of the server, the columns it lists, if any, and the
     ``format``: ``text``, ``csv`` or ``binary``.
+
+    It is of a ``relation``, whose name is given as it is written, or of a ``query``: the text in
+    the brackets. ``layout`` are the options it has that make rows look otherwise than COPY writes
+    them by itself, such as ``delimiter`` and ``header``.
     """
 
     into_server: bool
     columns: tuple[str, ...]
     format: str
+    relation: str | None
+    query: str | None = None
+    layout: tuple[str, ...] = ()
+
+    @property
+    def look(self) -> str:
+        """How the rows look, for people: ``csv``, ``text with header``."""
+        return f"{self.format} with {', '.join(self.layout)}" if self.layout else self.format
 
 
 @attrs.frozen

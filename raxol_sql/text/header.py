@@ -84,7 +84,7 @@ def read_header(comment: str, offset: int) -> Header:
                 "name one of the records handed to load(), or scalar",
                 offset + words[3].start(),
             )
-        if not kind.gives_rows:
+        if not kind.gives_rows and kind is not Kind.COPY:
             raise Problem(
                 f"a :{kind.value} query has no result to name",
                 f"leave out -> {result}, or use :one, :maybe or :many",

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import attrs
 
 from raxol_sql.errors import DefinitionError
-from raxol_sql.text.definition import Definition, Directives
+from raxol_sql.text.copying import check_result, copy_shape
+from raxol_sql.text.definition import CopyShape, Definition, Directives
 from raxol_sql.text.header import (
+    Header,
     header_name,
     is_directive,
     is_header,
@@ -19,7 +21,7 @@ from raxol_sql.text.header import (
 )
 from raxol_sql.text.lexer import Token, TokenKind, tokenize
 from raxol_sql.text.source import Problem, Source
-from raxol_sql.text.statement import check_variants, copy_shape, one_statement
+from raxol_sql.text.statement import check_variants, one_statement
 from raxol_sql.text.template import read_template
 from raxol_sql.text.variants import has_more_than
 
@@ -180,7 +182,7 @@ class _Section:
             text = self._source.text
             statement = one_statement(text, body or self._tokens[:1])
             template = read_template(text, statement)
-            copy = copy_shape(text, statement, header.kind) if header else None
+            copy = self._copy_shape(header, statement) if header else None
             if has_more_than(template, directives.max_variants):
                 raise Problem(
                     f"more than {directives.max_variants} variants",
@@ -206,6 +208,13 @@ class _Section:
             line=line,
             offset=self._tokens[0].start,
         )
+
+    def _copy_shape(self, header: Header, statement: list[Token]) -> CopyShape | None:
+        shape = copy_shape(self._source.text, statement, header.kind)
+        if shape is not None and header.result is not None:
+            first = self._tokens[0].start
+            check_result(shape, header.result, self._source.text.index("->", first))
+        return shape
 
     def _comments(self) -> tuple[Directives, str, list[Token]]:
         """Directives and documentation between the header and the body, and the body."""

@@ -67,6 +67,9 @@ class Awaited:
     async def run_many(self, query: Any, rows: Any) -> Any:
         return self.verbs.run_many(query, rows)
 
+    async def run_all(self, bounds: Any) -> Any:
+        return self.verbs.run_all(bounds)
+
     async def stream(self, bound: Any, **options: Any) -> AsyncIterator[Any]:
         rows = self.verbs.stream(bound, **options)
         try:

@@ -210,9 +210,8 @@ def test_a_row_that_does_not_fit_is_an_error_with_its_number_and_nothing_is_copi
 def test_a_copy_without_columns_takes_rows_in_the_order_of_the_table(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         assert await db.copy(q.into_any, [(1, "a")]) == 1
-        with pytest.raises(psycopg.errors.BadCopyFileFormat) as caught:
+        with pytest.raises(rx.ParameterError, match="row 1 has 1 values for 2 columns: id, body"):
             await db.copy(q.into_any, [(2, "b"), (3,)])
-        assert caught.value.__notes__ == [f"in query q.into_any ({q.into_any.location})"]
         assert await db.run(q.count()) == 1
 
     play(story, pool_size=1)
@@ -281,7 +280,7 @@ def test_rows_come_out_as_texts(play: Play, q: Any) -> None:
         assert await db.copy(q.out) == []
         await db.copy(q.into, rows)
         assert await db.copy(q.out) == [(str(n), text) for n, text in rows]
-        with pytest.raises(rx.KindError, match="this COPY gives csv: hand copy"):
+        with pytest.raises(rx.KindError, match="this COPY gives csv with header: hand copy"):
             await db.copy(q.csv_out)
 
     play(story)

@@ -99,7 +99,7 @@ def test_rows_of_different_variants_keep_their_order(play: Play, queries: rx.Que
     play(story)
 
 
-def test_a_failure_in_the_second_chunk_undoes_the_first_and_names_the_rows(
+def test_a_failure_in_the_second_chunk_undoes_the_first_and_names_the_row(
     play: Play, queries: rx.Queries
 ) -> None:
     rows = [row(n) for n in range(1300)]
@@ -110,9 +110,7 @@ def test_a_failure_in_the_second_chunk_undoes_the_first_and_names_the_rows(
             await db.run_many(queries.users.create, rows)
 
         location = queries.users.create.location
-        assert caught.value.__notes__ == [
-            f"in query users.create ({location}) in rows 1000 to 1299"
-        ]
+        assert caught.value.__notes__ == [f"in query users.create ({location}) in row 1234"]
         assert await db.run(queries.users.count()) == 0
         assert len(await db.run_many(queries.users.create, rows[:3])) == 3
 
@@ -128,7 +126,7 @@ def test_a_row_without_a_result_undoes_all(play: Play, write: Any, queries: rx.Q
         await db.run_many(queries.users.create, map(row, range(2)))
         with pytest.raises(rx.NoRowsError, match=r"q\.touch") as caught:
             await db.run_many(q.touch, [{"id": 1}, {"id": 77}, {"id": 2}])
-        assert caught.value.__notes__ == ["in rows 0 to 2"]
+        assert caught.value.__notes__ == ["in row 1"]
         names = [user.name for user in await db.run(queries.users.all())]
         assert names == ["n0", "n1"]
 

@@ -26,7 +26,7 @@ NUMBERS = """\
     -- name: wrong :many -> User
     select 1 as id where false;
     -- name: cursors :one -> scalar
-    select count(*) from pg_cursors;
+    select count(*) from pg_cursors where name <> '';  -- the query itself has one without
     -- name: one :one -> scalar
     select 1;
     -- name: limited :many -> scalar

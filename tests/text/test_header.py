@@ -57,6 +57,7 @@ def test_a_header_is_a_comment_that_begins_with_name_and_a_colon(comment: str, f
         ("-- name: touch :affected", Header("touch", Kind.AFFECTED, None)),
         ("-- name: vacuum :exec", Header("vacuum", Kind.EXEC, None)),
         ("-- name: load :copy", Header("load", Kind.COPY, None)),
+        ("-- name: dump :copy -> User", Header("dump", Kind.COPY, "User")),
         ("-- name: match :one", Header("match", Kind.ONE, None)),
     ],
 )
@@ -87,7 +88,6 @@ def test_a_header_says_name_kind_and_result(comment: str, header: Header) -> Non
         ("-- name: a :many -> 2", "'2' cannot be the name of a record", "2", "or scalar"),
         ("-- name: a :many -> a.B", "'a.B' cannot be the name of a record", "a.B", "or scalar"),
         ("-- name: a :exec -> A", "a :exec query has no result to name", "->", "leave out -> A"),
-        ("-- name: a :copy -> A", "a :copy query has no result to name", "->", "leave out -> A"),
         (
             "-- name: a :affected -> A",
             "a :affected query has no result to name",

@@ -1,11 +1,11 @@
-"""What may stand as the one statement of a query, and what a COPY moves."""
+"""What may stand as the one statement of a query."""
 
 from __future__ import annotations
 
 import pytest
 
 from raxol_sql.errors import DefinitionError
-from raxol_sql.text.definition import CopyShape, Definition
+from raxol_sql.text.definition import Definition
 from raxol_sql.text.parser import parse
 from raxol_sql.text.source import Source
 from raxol_sql.text.variants import statement
@@ -27,10 +27,6 @@ def refused(body: str, kind: str = "exec") -> DefinitionError:
     assert len(errors) == 1, errors
     assert errors[0].query == "q"
     return errors[0]
-
-
-def shape(body: str) -> CopyShape | None:
-    return load(body, "copy").copy
 
 
 @pytest.mark.parametrize(
@@ -140,80 +136,3 @@ def test_transaction_control_is_refused_at_its_first_word() -> None:
         3,
         3,
     )
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ("copy users from stdin", CopyShape(True, (), "text")),
-        ("copy users (a, b) from stdin;", CopyShape(True, ("a", "b"), "text")),
-        ("COPY s.users(A, É) FROM STDIN", CopyShape(True, ("a", "É"), "text")),
-        ('copy "from" ("a""b", "C d") from stdin', CopyShape(True, ('a"b', "C d"), "text")),
-        ("copy users (a) to stdout", CopyShape(False, ("a",), "text")),
-        ("copy users to stdout (format csv, header)", CopyShape(False, (), "csv")),
-        ("copy users to stdout with (header, format 'CSV')", CopyShape(False, (), "csv")),
-        ("copy users from stdin with (format binary)", CopyShape(True, (), "binary")),
-        ("copy users (a) from stdin (format text, null 'csv')", CopyShape(True, ("a",), "text")),
-        ("copy users from stdin (delimiter 'x', null 'binary')", CopyShape(True, (), "text")),
-        ("copy users from stdin csv header", CopyShape(True, (), "csv")),
-        ("copy users from stdin with binary", CopyShape(True, (), "binary")),
-        ("copy binary users from stdin", CopyShape(True, (), "binary")),
-        ("copy csv from stdin", CopyShape(True, (), "text")),
-        ("copy stdin (csv) from stdin", CopyShape(True, ("csv",), "text")),
-        ("copy (select id, a from users) to stdout", CopyShape(False, (), "text")),
-        ("copy (select format csv from t) to stdout", CopyShape(False, (), "text")),
-        ("copy (select a from stdin) to stdout (format csv)", CopyShape(False, (), "csv")),
-        ("copy (delete from t returning (a)) to stdout", CopyShape(False, (), "text")),
-        (
-            "/*====*/ copy /*=====*/ t /* c */ (a /*?-?*/) from stdin",
-            CopyShape(True, ("a",), "text"),
-        ),
-        ("copy t from stdin where a > 1", CopyShape(True, (), "text")),
-    ],
-)
-def test_a_copy_has_a_direction_columns_and_a_format(body: str, expected: CopyShape) -> None:
-    assert shape(body) == expected
-
-
-def test_another_statement_has_no_copy_shape() -> None:
-    assert load("select copy from stdin").copy is None
-
-
-@pytest.mark.parametrize(
-    ("body", "kind", "said", "column"),
-    [
-        ("select 1", "copy", "a :copy query that is no COPY statement", 1),
-        ("/* c */ select 1", "copy", "a :copy query that is no COPY statement", 9),
-        ("copy t from stdin", "exec", "a COPY statement in a :exec query", 1),
-        ("copy t to stdout", "many", "a COPY statement in a :many query", 1),
-        ("copy t from '/etc/passwd'", "copy", "a COPY of a file on the server's machine", 1),
-        ("copy t to program 'sh'", "copy", "a COPY of a file on the server's machine", 1),
-        ("copy t from '/etc/passwd'", "exec", "a COPY of a file on the server's machine", 1),
-        (
-            "copy (select a from stdin) to 'x'",
-            "copy",
-            "a COPY of a file on the server's machine",
-            1,
-        ),
-        ("copy stdin to 'x'", "copy", "a COPY of a file on the server's machine", 1),
-        ("copy (select :a) to stdout", "copy", "COPY takes no parameters and no blocks", 14),
-        (
-            "copy t /*? a */ (a) /*?*/ from stdin",
-            "copy",
-            "COPY takes no parameters and no blocks",
-            8,
-        ),
-        (
-            "copy t /*= a: b: (c) */ (d) /*=*/ from stdin",
-            "copy",
-            "COPY takes no parameters and no blocks",
-            8,
-        ),
-    ],
-)
-def test_a_copy_that_its_kind_does_not_have_is_refused(
-    body: str, kind: str, said: str, column: int
-) -> None:
-    error = refused(body, kind)
-    assert (error.problem, error.line, error.column) == (said, 2, column)
-    assert error.remedy

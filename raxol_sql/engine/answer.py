@@ -1,0 +1,50 @@
+"""What the server answered to one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from psycopg.pq.abc import PGresult
+
+from raxol_sql.engine.columns import Columns
+
+T = TypeVar("T")
+
+
+class Answer:
+    """
+    The rows of a statement, which are read when they are asked for, or its count.
+
+    Belongs to the holder of the connection, and is to be read before that is given back.
+    """
+
+    __slots__ = ("_columns", "_result")
+
+    def __init__(self, columns: Columns, result: PGresult) -> None:
+        self._columns = columns
+        self._result = result
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return self._columns.names
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return self._result.ntuples
+
+    @property
+    def affected(self) -> int:
+        """How many rows the statement read or changed; -1 of one that counts nothing."""
+        affected = self._result.command_tuples
+        return -1 if affected is None else affected
+
+    def one(self, build: Callable[[tuple[Any, ...]], T]) -> T:
+        """What ``build`` makes of the first row, which there has to be."""
+        return self._columns.row(self._result, 0, build)
+
+    def all(self, build: Callable[[tuple[Any, ...]], T]) -> list[T]:
+        """What ``build`` makes of each row."""
+        return self._columns.rows(self._result, build)

@@ -1,0 +1,203 @@
+"""Queries that happen together or not at all, in as few round trips as there can be."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import psycopg
+
+from raxol_sql.engine.answer import Answer
+from raxol_sql.engine.explaining import request_for
+from raxol_sql.engine.limit import limited
+from raxol_sql.engine.session import Session
+from raxol_sql.engine.sessions import Sessions
+from raxol_sql.engine.statements import Prepared
+from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.engine.wire import Request, check
+from raxol_sql.queries import Bound
+from raxol_sql.records import shape_of
+
+T = TypeVar("T")
+
+
+class Batch:
+    """
+    A transaction, or a savepoint of one, whose statements are posted in groups.
+
+    The BEGIN travels with the first group, and the COMMIT with the last one, if that is posted as
+    such. A group may be posted before the answers to the one before it are collected. ``failed``
+    is the number, counted over all groups, of the query that an error is about.
+
+    Made and driven by `run_batch`.
+    """
+
+    def __init__(self, session: Session, block: Block, *, careful: bool) -> None:
+        self.failed: int | None = None
+        self._session = session
+        self._suspect: Bound[Any] | None = None
+        self._block = block
+        self._opened = block.opening is None
+        self._closed = False
+        self._careful = careful
+        self._count = 0
+        self._texts: set[str] = set()
+        self._groups: deque[_Group] = deque()
+
+    @property
+    def has_nothing_to_lose(self) -> bool:
+        """Whether no transaction is open that a statement would end that the server refuses."""
+        return not self._opened and not self._careful and not self._session.in_transaction
+
+    def knows(self, bound: Bound[Any]) -> bool:
+        """Whether a query is prepared."""
+        return self._session.knows(bound.statement.text)
+
+    async def prepare(self, bounds: Sequence[Bound[Any]]) -> None:
+        """
+        Has the server prepare what is new to it; a group has to be prepared to be posted.
+
+        What it refuses in a transaction would end that, so a savepoint is set before. A careful
+        batch begins before it asks: behind a pooler only a transaction stays on one server.
+        """
+        if all(self.knows(bound) for bound in bounds):
+            return
+        if not self._opened and (self._careful or self._session.in_transaction):
+            await self.send([])
+        try:
+            await self._session.prepare_all([bound.statement.text for bound in bounds])
+        except psycopg.Error:
+            unknown = (number for number, bound in enumerate(bounds) if not self.knows(bound))
+            self.failed = self._count + next(unknown)
+            raise
+
+    async def post(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> None:
+        """Sends a group; its answers are to be collected."""
+        session = self._session
+        group = _Group(self._count, opening=not self._opened, closing=last)
+        requests: list[Request] = []
+        if not self._opened and self._block.opening is not None:
+            requests.append(self._command(self._block.opening))
+        for number, bound in enumerate(bounds):
+            prepared = session.statements.find(bound.statement.text)
+            assert prepared is not None, "it was prepared"
+            self.failed, self._suspect = self._count + number, bound
+            if last and bound.query.kind.gives_rows:
+                # After the commit it would be too late to see that a column fits no field.
+                shape_of(bound.query, prepared.columns.names)
+            request = request_for(bound, prepared, session.wire.pgconn)
+            timeout = session.limit_of(bound.query.definition.directives.timeout)
+            self._texts.add(bound.statement.text)
+            if timeout is None:
+                requests.append(request)
+                group.parts.append((bound, prepared, 1))
+            else:
+                requests += limited(session.wire.pgconn, [request], timeout)
+                group.parts.append((bound, prepared, 3))
+        if last and self._block.closing is not None:
+            requests.append(self._command(self._block.closing))
+        self.failed = self._suspect = None
+        self._count += len(bounds)
+        self._groups.append(group)
+        self._opened = True
+        self._closed = last
+        await session.wire.post(requests)
+
+    async def collect(self) -> list[Answer]:
+        """The answers to the oldest group; raises the error of the first query that failed."""
+        group = self._groups.popleft()
+        results = deque(await self._session.wire.collect())
+        if group.opening and self._block.opening is not None:
+            check(results.popleft())
+        answers = []
+        for number, (bound, prepared, length) in enumerate(group.parts, group.first):
+            self.failed, self._suspect = number, bound
+            own = [results.popleft() for _ in range(length)]
+            check(own[0])
+            result = own[length // 2]
+            check(result)
+            answers.append(self._session.answer(prepared, result))
+        self.failed = self._suspect = None
+        for result in results:
+            check(result)
+        if group.closing and self._block.closing is not None:
+            self._block.conclude((results[-1].command_status or b"").decode())
+        return answers
+
+    async def send(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> list[Answer]:
+        """Posts a group, and collects what was posted before and the answers to this one."""
+        await self.post(bounds, last=last)
+        answers = []
+        while self._groups:
+            answers += await self.collect()
+        return answers
+
+    async def finish(self) -> None:
+        """Commits, unless the last group has done so."""
+        if self._opened and not self._closed:
+            await self._block.commit()
+
+    async def give_up(self, error: BaseException) -> bool:
+        """Takes everything back; gives whether it failed for no other reason than its age."""
+        while self._session.wire.is_expecting:
+            await self._session.wire.collect()
+        if self._opened:
+            await self._block.roll_back()
+        suspect = self._suspect
+        if suspect is None:
+            return False
+        text, cause = suspect.statement.text, error.__cause__ or error
+        if not await self._session.is_outdated(text, cause):
+            return False
+        # What made one outdated may have done so to the others.
+        for text in self._texts:
+            self._session.statements.forget(text)
+        return True
+
+    def _command(self, text: str) -> Request:
+        return partial(self._session.wire.pgconn.send_query_params, text.encode(), None)
+
+
+class _Group:
+    """What was posted together: the statements, and how many results there are for each."""
+
+    def __init__(self, first: int, *, opening: bool, closing: bool) -> None:
+        self.first = first
+        self.opening = opening
+        self.closing = closing
+        self.parts: list[tuple[Bound[Any], Prepared, int]] = []
+
+
+async def run_batch(
+    sessions: Sessions,
+    work: Callable[[Batch], Awaitable[T]],
+    options: TransactionOptions | None = None,
+    *,
+    joins: bool = False,
+    may_repeat: Callable[[], bool] = lambda: True,
+    careful: bool = False,
+) -> T:
+    """
+    What ``work`` makes of a batch, which happens whole or, after an error, not at all.
+
+    A batch that ``joins`` makes no savepoint in a transaction. Where a statement turns out to be
+    outdated, everything is done once more, from the beginning, if that is ours to do and
+    ``may_repeat`` allows it: the server has taken everything back by then.
+    """
+    block = Block(sessions, options, joins=joins)
+    session = await block.reserve()
+    try:
+        async with session.turn:
+            batch = Batch(session, block, careful=careful)
+            try:
+                result = await work(batch)
+                await batch.finish()
+                return result
+            except BaseException as error:
+                if not await batch.give_up(error) or careful or not may_repeat():
+                    raise
+    finally:
+        await block.free()
+    return await run_batch(sessions, work, options, joins=joins, careful=True)

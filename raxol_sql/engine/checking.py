@@ -1,0 +1,41 @@
+"""Whether what a caller hands in is what a verb takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raxol_sql.errors import KindError
+from raxol_sql.queries import Bound, Query
+from raxol_sql.text import CopyShape, Kind
+
+
+def bound_for(verb: str, bound: object) -> Bound[Any]:
+    """A query with its arguments, which is no :copy; raises `KindError` or TypeError otherwise."""
+    if isinstance(bound, Query):
+        raise KindError(bound.name, f"{verb} takes the query called: {bound.signature}")
+    if not isinstance(bound, Bound):
+        kind = type(bound).__name__
+        raise TypeError(f"{verb} takes a query called with its arguments; not {kind}")
+    if bound.query.kind is Kind.COPY:
+        raise KindError(bound.query.name, "a :copy query is run by copy()")
+    return bound
+
+
+def query_for(verb: str, query: object) -> Query[Any]:
+    """A query without arguments, which is no :copy; raises `KindError` or TypeError otherwise."""
+    if isinstance(query, Bound):
+        raise KindError(query.query.name, f"{verb} takes the query itself, and rows for it")
+    if not isinstance(query, Query):
+        raise TypeError(f"{verb} takes a query; not {type(query).__name__}")
+    if query.kind is Kind.COPY:
+        raise KindError(query.name, "a :copy query is run by copy()")
+    return query
+
+
+def copy_shape(query: object) -> CopyShape:
+    """What a :copy query moves; raises `KindError` or TypeError for anything else."""
+    if not isinstance(query, Query):
+        raise TypeError(f"copy() takes a :copy query; not {type(query).__name__}")
+    if query.definition.copy is None:
+        raise KindError(query.name, f"copy() takes :copy, and this is :{query.kind.value}")
+    return query.definition.copy

@@ -1,0 +1,96 @@
+"""The columns of a result: from what the server sends to values of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from psycopg import abc, adapt, pq
+from psycopg.pq.abc import PGresult
+
+from raxol_sql.engine.loading import Loading
+
+T = TypeVar("T")
+
+# Without its part in C, psycopg makes a list of each row.
+_GIVES_TUPLES = pq.__impl__ != "python"
+
+
+class Columns:
+    """
+    Reads the rows of a statement, whose columns are of the types given as ``oids``.
+
+    ``format`` is the one to ask the server for; unless it is given, 1, which is binary, if all
+    columns can be read from it, and else 0. Loaders that the program registered on the connection
+    are respected; they have to be there before this is made. Belongs to the holder of the
+    connection.
+    """
+
+    __slots__ = (
+        "_context",
+        "_parameter_status",
+        "_settings",
+        "_transformer",
+        "_watched",
+        "format",
+        "names",
+        "oids",
+    )
+
+    def __init__(
+        self,
+        context: abc.AdaptContext,
+        names: tuple[str, ...],
+        oids: tuple[int, ...],
+        format: pq.Format | None = None,
+    ) -> None:
+        self.names = names
+        self.oids = oids
+        loading = Loading(context.adapters)
+        self.format = loading.format(oids) if format is None else format
+        self._watched = loading.settings(oids, self.format)
+        self._context = context
+        connection = context.connection
+        assert connection is not None
+        self._parameter_status = connection.pgconn.parameter_status
+        self._renew()
+
+    def row(self, result: PGresult, index: int, build: Callable[[tuple[Any, ...]], T]) -> T:
+        """
+        What ``build`` makes of one row of a result in this ``format``.
+
+        Raises `psycopg.DataError` for a value that Python has no room for.
+        """
+        transformer = self._ready(result)
+        try:
+            value: T = transformer.load_row(index, _of_row(build))
+            return value
+        finally:
+            # A result is memory, and this lives as long as the statement.
+            transformer.set_pgresult(None, set_loaders=False)
+
+    def rows(self, result: PGresult, build: Callable[[tuple[Any, ...]], T]) -> list[T]:
+        """What ``build`` makes of each row of a result in this ``format``; raises as `row`."""
+        transformer = self._ready(result)
+        try:
+            return transformer.load_rows(0, result.ntuples, _of_row(build))
+        finally:
+            transformer.set_pgresult(None, set_loaders=False)
+
+    def _ready(self, result: PGresult) -> abc.Transformer:
+        for name, value in self._settings:
+            if self._parameter_status(name) != value:
+                self._renew()
+                break
+        self._transformer.set_pgresult(result, set_loaders=False)
+        return self._transformer
+
+    def _renew(self) -> None:
+        # A loader asks for the settings of the session when it is made.
+        self._settings = [(name, self._parameter_status(name)) for name in self._watched]
+        self._transformer = adapt.Transformer(self._context)
+        self._transformer.set_loader_types(self.oids, self.format)
+
+
+def _of_row(build: Callable[[tuple[Any, ...]], T]) -> Any:
+    return build if _GIVES_TUPLES else lambda row: build(tuple(row))

@@ -1,0 +1,1 @@
+"""How values of Python are written for the types that the server asks for."""

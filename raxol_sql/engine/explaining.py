@@ -1,0 +1,52 @@
+"""What an error says about the query that it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg.pq.abc import PGconn
+
+from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.statements import Prepared
+from raxol_sql.engine.wire import Request
+from raxol_sql.errors import ParameterError, RaxolSQLError
+from raxol_sql.queries import Bound, Query
+
+
+def explain(error: BaseException, query: Query[Any], more: str = "") -> None:
+    """
+    Adds to an error of the driver, or of a record's class, which query it was and where.
+
+    Our own errors say so themselves; ``more`` is added to either.
+    """
+    if isinstance(error, RaxolSQLError):
+        if more:
+            error.add_note(more)
+    elif isinstance(error, Exception):
+        error.add_note(" ".join(["in query", query.name, f"({query.location})", more]).strip())
+
+
+@contextmanager
+def explaining(query: Query[Any], more: str = "") -> Iterator[None]:
+    """Explains what is raised inside."""
+    try:
+        yield
+    except Exception as error:
+        explain(error, query, more)
+        raise
+
+
+def misfit(bound: Bound[Any], error: ParameterMisfit) -> ParameterError:
+    """The error for an argument that cannot be one of the type that the server asks for."""
+    name = bound.statement.parameters[error.index]
+    return ParameterError(bound.query.name, [f"{name}: {error.problem}"])
+
+
+def request_for(bound: Bound[Any], prepared: Prepared, pgconn: PGconn) -> Request:
+    """The sending of a query; raises `ParameterError` for an argument of another type."""
+    try:
+        return prepared.request(pgconn, bound.values)
+    except ParameterMisfit as error:
+        raise misfit(bound, error) from error

@@ -1,0 +1,124 @@
+"""One query for many rows, and many queries at once: both share their round trips."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from raxol_sql.engine.answer import Answer
+from raxol_sql.engine.batch import Batch, run_batch
+from raxol_sql.engine.checking import bound_for, query_for
+from raxol_sql.engine.explaining import explain
+from raxol_sql.engine.sessions import Sessions
+from raxol_sql.engine.transaction import TransactionOptions
+from raxol_sql.errors import KindError, ParameterError
+from raxol_sql.queries import Bound, Query
+from raxol_sql.records import can_refuse, result_of
+
+CHUNK = 1000
+_READING = TransactionOptions(isolation="repeatable read", read_only=True)
+
+
+async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]:
+    """See `Database.run_all`."""
+    asked = [bound_for("run_all()", bound) for bound in bounds]
+
+    async def work(batch: Batch) -> list[Any]:
+        await batch.prepare(asked)
+        results: list[Any] = []
+        _take_in(results, batch, asked, await batch.send(asked, last=True))
+        return results
+
+    async def explained(batch: Batch) -> list[Any]:
+        try:
+            return await work(batch)
+        except Exception as error:
+            number = batch.failed or 0
+            explain(error, asked[number].query, f"number {number} of run_all()")
+            raise
+
+    return await run_batch(sessions, explained, _READING, joins=True) if asked else []
+
+
+async def run_many(sessions: Sessions, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
+    """See `Database.run_many`."""
+    many = _Many(query_for("run_many()", query), rows)
+    return await run_batch(sessions, many.run, may_repeat=many.can_begin_again)
+
+
+class _Many:
+    """The rows of a `run_many`, in chunks, of which one is sent while another is answered."""
+
+    def __init__(self, query: Query[Any], rows: Iterable[Any]) -> None:
+        self._query = query
+        self._bounds = (_bind(query, row, number) for number, row in enumerate(rows))
+        self._taken: list[list[Bound[Any]]] | None = []
+
+    def can_begin_again(self) -> bool:
+        """Whether all rows that were taken so far are still there."""
+        return self._taken is not None
+
+    async def run(self, batch: Batch) -> list[Any]:
+        try:
+            return await self._run(batch)
+        except Exception as error:
+            explain(error, self._query, "" if batch.failed is None else f"in row {batch.failed}")
+            raise
+
+    async def _run(self, batch: Batch) -> list[Any]:
+        results: list[Any] = []
+        posted: list[Bound[Any]] = []
+        chunks = self._chunks()
+        chunk = next(chunks, None)
+        while chunk is not None:
+            following = next(chunks, None)
+            if posted and not all(batch.knows(bound) for bound in chunk):
+                _take_in(results, batch, posted, await batch.collect())
+                posted = []
+            await batch.prepare(chunk)
+            await batch.post(chunk, last=following is None and not can_refuse(self._query))
+            if posted:
+                _take_in(results, batch, posted, await batch.collect())
+                self._taken = None
+            posted, chunk = chunk, following
+        if posted:
+            _take_in(results, batch, posted, await batch.collect())
+        return results
+
+    def _chunks(self) -> Iterator[list[Bound[Any]]]:
+        yield from list(self._taken or ())
+        while chunk := list(itertools.islice(self._bounds, CHUNK)):
+            if self._taken is not None:
+                self._taken.append(chunk)
+            yield chunk
+
+
+def _take_in(
+    results: list[Any], batch: Batch, bounds: Sequence[Bound[Any]], answers: Sequence[Answer]
+) -> None:
+    """Adds what the next queries gave to the results."""
+    try:
+        for bound, answer in zip(bounds, answers, strict=True):
+            results.append(result_of(bound.query, answer))
+    except BaseException:
+        batch.failed = len(results)
+        raise
+
+
+def _bind(query: Query[Any], row: Any, number: int) -> Bound[Any]:
+    """``query`` with the arguments that a mapping, or a record with more fields, gives."""
+    if isinstance(row, Mapping):
+        given = row
+    elif attrs.has(type(row)):
+        names = query.definition.template.names
+        given = {name: getattr(row, name) for name in names if hasattr(row, name)}
+    else:
+        kind = type(row).__name__
+        raise KindError(query.name, f"row {number} is a {kind}; give mappings or attrs records")
+    try:
+        return query(**given)
+    except ParameterError as error:
+        raise ParameterError(query.name, [f"row {number}: {p}" for p in error.problems]) from None

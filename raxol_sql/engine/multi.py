@@ -1,0 +1,114 @@
+"""Named steps that happen together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import attrs
+
+from raxol_sql.engine.transaction import TransactionOptions
+from raxol_sql.errors import KindError
+from raxol_sql.queries import Bound, Query
+from raxol_sql.text import Kind
+
+Step = Bound[Any] | Callable[[Mapping[str, Any]], Bound[Any]]
+
+
+class Multi:
+    """
+    Named queries that happen together or not at all: a value, which ``db.run(multi)`` runs.
+
+    A step is a query with its arguments, or a function that makes one of the results so far, by
+    name. Steps that need no results travel together: a `Multi` without functions takes one or two
+    round trips, however many steps it has. The function may be called again, where everything
+    before it was taken back and is done once more; so it only makes its query.
+
+    Running it gives the results by name. The first failure takes everything back, and comes out
+    as it is; `StepFailure.of` says of it which step it was, and what the steps before gave.
+
+    ``isolation``, ``read_only`` and ``deferrable`` are those of `Database.transaction`. Immutable:
+    `add` gives another one. Safe to use from any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        isolation: str | None = None,
+        read_only: bool | None = None,
+        deferrable: bool | None = None,
+    ) -> None:
+        self._options = TransactionOptions(isolation, read_only, deferrable)
+        self._steps: tuple[tuple[str, Step], ...] = ()
+
+    def add(self, name: str, step: Step) -> Self:
+        """
+        This and one more step.
+
+        Raises ValueError for a name that is taken, TypeError for what is no step, and
+        `KindError` for a :copy query.
+        """
+        if name in self.names:
+            raise ValueError(f"there is a step {name!r} already")
+        if not callable(step) or isinstance(step, Query):
+            check_step(name, step)
+        more = type(self).__new__(type(self))
+        more._options = self._options
+        more._steps = (*self._steps, (name, step))
+        return more
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the steps, in their order."""
+        return tuple([name for name, _ in self._steps])
+
+    @property
+    def steps(self) -> tuple[tuple[str, Step], ...]:
+        """The steps with their names, in their order."""
+        return self._steps
+
+    @property
+    def options(self) -> TransactionOptions:
+        """How its transaction begins."""
+        return self._options
+
+    def __repr__(self) -> str:
+        return f"<Multi {', '.join(self.names) or 'without steps'}>"
+
+
+@attrs.frozen
+class StepFailure:
+    """
+    Where a `Multi` failed: at ``step``, after the steps in ``done`` had given these results.
+
+    All of it was taken back; the results are what was seen before.
+    """
+
+    step: str
+    done: Mapping[str, Any] = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, error: BaseException) -> StepFailure | None:
+        """What an error says of the step that it comes from; None if it comes from no `Multi`."""
+        found = getattr(error, _FAILURE, None)
+        return found if isinstance(found, cls) else None
+
+    def mark(self, error: BaseException) -> None:
+        """Has ``error`` say that it comes from here."""
+        setattr(error, _FAILURE, self)
+        error.add_note(f"in step {self.step!r} of a Multi; everything in it was taken back")
+
+
+_FAILURE = "__raxol_sql_step__"
+
+
+def check_step(name: str, step: object) -> Bound[Any]:
+    """What is a step that can be run; raises as `Multi.add` for anything else."""
+    if isinstance(step, Query):
+        raise KindError(step.name, f"step {name!r} takes the query called: {step.signature}")
+    if not isinstance(step, Bound):
+        kind = type(step).__name__
+        raise TypeError(f"step {name!r} is a query with its arguments, or gives one; not {kind}")
+    if step.query.kind is Kind.COPY:
+        raise KindError(step.query.name, f"step {name!r}: a :copy query is run by copy()")
+    return step

@@ -1,0 +1,70 @@
+"""The parameters of a statement: from values of Python to what libpq sends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.abc import AdaptContext
+
+from raxol_sql.engine.dumping.form import Data, Misfit
+from raxol_sql.engine.dumping.writer import Writer
+
+
+class ParameterMisfit(TypeError):  # noqa: N818 (it names the trouble, as TypeError does)
+    """
+    A value that the statement cannot take: the one at ``index``, of which the first is 0.
+
+    ``problem`` says why, and what would do; it never shows the value.
+    """
+
+    def __init__(self, index: int, problem: str) -> None:
+        super().__init__(index, problem)
+        self.index = index
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"parameter {self.index + 1}: {self.problem}"
+
+
+class Parameters:
+    """
+    Writes the values of a statement for the types that the server asks for, given as ``oids``.
+
+    A value goes in the binary format where it is certain what it means there, and as a text
+    otherwise, which the server judges as it would judge a literal. Dumpers that the program
+    registered on the connection are respected; they have to be there when the first value of
+    their class is sent. Belongs to the holder of the connection.
+    """
+
+    __slots__ = ("_first", "_forms", "_single", "oids")
+
+    def __init__(self, context: AdaptContext, oids: Sequence[int]) -> None:
+        self.oids = list(oids)
+        writer = Writer(context)
+        self._forms = [writer.forms(oid) for oid in self.oids]
+        self._single = len(self.oids) == 1
+
+    def dump(self, values: Sequence[Any]) -> tuple[list[Data | None], list[int]]:
+        """
+        The bytes of each value, and its format: 0 for text, 1 for binary.
+
+        Raises `ParameterMisfit` for a value that cannot be what the server asks for, ValueError
+        for more or fewer values than it asks for, and `psycopg.DataError` for a text with a NUL.
+        """
+        data: list[Data | None] = []
+        formats: list[int] = []
+        try:
+            if self._single and len(values) == 1:
+                value = values[0]
+                one, format = self._forms[0][type(value)](value)
+                return [one], [format]
+            for forms, value in zip(self._forms, values):  # noqa: B905 (checked below, cheaper)
+                one, format = forms[type(value)](value)
+                data.append(one)
+                formats.append(format)
+        except Misfit as misfit:
+            raise ParameterMisfit(len(data), str(misfit)) from misfit.__cause__
+        if not len(data) == len(values) == len(self._forms):
+            raise ValueError(f"{len(values)} values for {len(self._forms)} parameters")
+        return data, formats

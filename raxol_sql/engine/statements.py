@@ -1,0 +1,213 @@
+"""The prepared statements of one connection."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import capabilities
+from psycopg.pq import Format
+from psycopg.pq.abc import PGconn, PGresult
+
+from raxol_sql.engine.colour import Connection
+from raxol_sql.engine.columns import Columns
+from raxol_sql.engine.parameters import Parameters
+from raxol_sql.engine.patience import Patience
+from raxol_sql.engine.wire import Request
+
+# A plan takes the server some tens of kilobytes in each connection.
+LIMIT = 250
+# libpq can do so since 17.
+_CAN_CLOSE = capabilities.has_send_close_prepared()
+
+
+# The OIDs of the parameters, and those of the columns.
+Types = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+class Prepared:
+    """
+    A statement that the server has described: its parameters, and its columns.
+
+    ``name`` is what it is called on the server; without one it is not kept there, and its
+    ``text`` is sent each time. ``format`` is that of its results, if it does not depend on them.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_format",
+        "_parameters",
+        "columns",
+        "name",
+        "patience",
+        "text",
+        "types",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        text: bytes,
+        told: PGresult,
+        name: bytes = b"",
+        format: Format | None = None,
+    ) -> None:
+        self.text = text
+        self.name = name
+        self.types = types_of(told)
+        self._connection = connection
+        self._parameters = Parameters(connection, self.types[0])
+        self._format = format
+        self.columns = self._columns(told)
+        self.patience = Patience()
+
+    def columns_of(self, result: PGresult) -> Columns:
+        """
+        The columns of a result, which may be others than the server once told of.
+
+        Raises `psycopg.DataError` for one that cannot be read in the format that was asked for.
+        """
+        names, oids = _columns_in(result)
+        if (names, oids) == (self.columns.names, self.columns.oids):
+            return self.columns
+        asked = self.columns.format
+        self.columns = Columns(self._connection, names, oids, self._format)
+        if asked == self.columns.format:
+            return self.columns
+        if asked == Format.BINARY:
+            raise psycopg.DataError("the columns changed meanwhile: ask once more")
+        return Columns(self._connection, names, oids, Format.TEXT)
+
+    def request(self, pgconn: PGconn, values: Sequence[Any]) -> Request:
+        """The sending of it with ``values``; raises `ParameterMisfit` for one of another type."""
+        if not self.name:
+            return self.inside(pgconn, b"", values)
+        dumped, formats = self._parameters.dump(values)
+        return partial(pgconn.send_query_prepared, self.name, dumped, formats, self.columns.format)
+
+    def inside(self, pgconn: PGconn, before: bytes, values: Sequence[Any]) -> Request:
+        """The sending of its text with another one before it, as in ``declare c cursor for``."""
+        dumped, formats = self._parameters.dump(values)
+        return partial(
+            pgconn.send_query_params,
+            before + self.text,
+            dumped,
+            self.types[0],
+            formats,
+            self.columns.format,
+        )
+
+    def _columns(self, told: PGresult) -> Columns:
+        return Columns(self._connection, *_columns_in(told), self._format)
+
+
+class Statements:
+    """
+    The statements that a connection knows, by their texts.
+
+    If they are ``lasting`` the server keeps them, under a name that is made of the text: whoever
+    prepares it under that name means the same statement, be it another client behind the same
+    pooler. The one whose use is longest ago goes when there are more than ``limit``.
+    """
+
+    def __init__(self, connection: Connection, *, lasting: bool, limit: int = LIMIT) -> None:
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._lasting = lasting
+        self._limit = limit
+        self._known: OrderedDict[str, Prepared] = OrderedDict()
+        self._leftover: list[bytes] = []
+        self._marks: dict[str, str] = {}
+
+    def find(self, text: str) -> Prepared | None:
+        """The statement of that text, if the connection knows it; this is a use of it."""
+        known = self._known.get(text)
+        if known is not None:
+            self._known.move_to_end(text)
+        return known
+
+    def forget(self, text: str) -> None:
+        """
+        What was known of a statement does not hold any more.
+
+        From now on it is sent with a mark that nobody has used: a pooler that keeps statements
+        by their texts would take the same one for what it has already, outdated as that is.
+        """
+        known = self._known.pop(text, None)
+        if known is not None and known.name:
+            self._leftover.append(known.name)
+        if self._lasting:
+            self._marks[text] = f"\n-- {secrets.token_hex(6)}"
+
+    def clear(self) -> None:
+        """The server has dropped all of them."""
+        self._known.clear()
+        self._leftover.clear()
+
+    def questions(self, text: str) -> list[Request]:
+        """The requests that prepare and describe a text; the last one is answered by `learn`."""
+        while self._lasting and len(self._known) >= self._limit:
+            _, oldest = self._known.popitem(last=False)
+            self._leftover.append(oldest.name)
+        closing = [_closing(self._pgconn, name) for name in dict.fromkeys(self._leftover)]
+        self._leftover.clear()
+        sent, name = self._sent(text)
+        describe = partial(self._pgconn.send_describe_prepared, name)
+        return [*closing, *self._preparing(sent, name), describe]
+
+    def anew(self, known: Prepared, values: Sequence[Any]) -> list[Request]:
+        """
+        The requests that prepare again what the server has lost, and run it, in one round trip.
+
+        Behind a pooler each round trip may meet another server.
+        """
+        return [*self._preparing(known.text, known.name), known.request(self._pgconn, values)]
+
+    def learn(self, text: str, told: PGresult) -> Prepared:
+        """The statement that the server has described."""
+        sent, name = self._sent(text)
+        # One that the server does not keep may have other columns when it runs, and there is none
+        # that cannot be read as text.
+        format = None if self._lasting else Format.TEXT
+        prepared = Prepared(self._connection, sent, told, name, format)
+        self.keep(text, prepared)
+        return prepared
+
+    def keep(self, text: str, prepared: Prepared) -> None:
+        """The server knows this statement."""
+        self._known[text] = prepared
+
+    def _preparing(self, sent: bytes, name: bytes) -> list[Request]:
+        prepare = partial(self._pgconn.send_prepare, name, sent)
+        # Nothing is lost by closing what is not there, and the name is free after it.
+        return [_closing(self._pgconn, name), prepare] if name and _CAN_CLOSE else [prepare]
+
+    def _sent(self, text: str) -> tuple[bytes, bytes]:
+        """The text and the name that the server knows a statement by."""
+        sent = (text + self._marks.get(text, "")).encode()
+        if not self._lasting:
+            return sent, b""
+        return sent, b"rx_" + hashlib.blake2b(sent, digest_size=16).hexdigest().encode()
+
+
+def _closing(pgconn: PGconn, name: bytes) -> Request:
+    if _CAN_CLOSE:
+        return partial(pgconn.send_close_prepared, name)
+    return partial(pgconn.send_query_params, b"deallocate " + name, None)
+
+
+def _columns_in(result: PGresult) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    indexes = range(result.nfields)
+    names = [(result.fname(index) or b"").decode() for index in indexes]
+    return tuple(names), tuple([result.ftype(index) for index in indexes])
+
+
+def types_of(told: PGresult) -> Types:
+    """The OIDs of the parameters, and those of the columns, in a description."""
+    parameters = [told.param_type(index) for index in range(told.nparams)]
+    return tuple(parameters), tuple([told.ftype(index) for index in range(told.nfields)])

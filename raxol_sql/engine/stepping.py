@@ -1,0 +1,93 @@
+"""Running the steps of a `Multi`."""
+
+from __future__ import annotations
+
+import itertools
+from types import MappingProxyType
+from typing import Any
+
+import psycopg
+
+from raxol_sql.engine.batch import Batch, run_batch
+from raxol_sql.engine.explaining import explain
+from raxol_sql.engine.multi import Multi, StepFailure, check_step
+from raxol_sql.engine.sessions import Sessions
+from raxol_sql.queries import Bound
+from raxol_sql.records import can_refuse, result_of
+
+Named = tuple[str, Bound[Any]]
+
+
+async def run_multi(sessions: Sessions, multi: Multi) -> dict[str, Any]:
+    """The results of the steps by name; see `Multi`."""
+
+    async def work(batch: Batch) -> dict[str, Any]:
+        return await _Steps(multi, batch).run()
+
+    return await run_batch(sessions, work, multi.options) if multi.steps else {}
+
+
+class _Steps:
+    """The steps on their way through one batch."""
+
+    def __init__(self, multi: Multi, batch: Batch) -> None:
+        self._left = list(multi.steps)
+        self._names = multi.names
+        self._batch = batch
+        self._done: dict[str, Any] = {}
+        self._made: dict[str, Bound[Any]] = {}
+
+    async def run(self) -> dict[str, Any]:
+        try:
+            await self._prepare_ahead()
+            while self._left:
+                await self._send(self._next_group())
+        except Exception as error:
+            failed = self._batch.failed
+            number = len(self._done) if failed is None else failed
+            name = self._names[number]
+            StepFailure(name, MappingProxyType(self._done)).mark(error)
+            if name in self._made:
+                explain(error, self._made[name].query)
+            raise
+        return self._done
+
+    async def _prepare_ahead(self) -> None:
+        """Has the server look at all queries that are known by now, before anything begins."""
+        if self._batch.has_nothing_to_lose:
+            known = [step for _, step in self._left if isinstance(step, Bound)]
+            try:
+                await self._batch.prepare(known)
+            except psycopg.Error:
+                # A step before it may make what it needs: it is asked for again in its turn.
+                self._batch.failed = None
+
+    async def _send(self, group: list[Named]) -> None:
+        batch = self._batch
+        self._made.update(group)
+        while group:
+            ready = list(itertools.takewhile(lambda named: batch.knows(named[1]), group))
+            if not ready:
+                await batch.prepare([group[0][1]])
+                continue
+            del group[: len(ready)]
+            bounds = [bound for _, bound in ready]
+            is_end = not group and not self._left
+            last = is_end and not any(can_refuse(bound.query) for bound in bounds)
+            for (name, bound), answer in zip(
+                ready, await batch.send(bounds, last=last), strict=True
+            ):
+                self._done[name] = result_of(bound.query, answer)
+
+    def _next_group(self) -> list[Named]:
+        """The next steps that need no result which is not there yet."""
+        group: list[Named] = []
+        while self._left:
+            name, step = self._left[0]
+            if not isinstance(step, Bound):
+                if group:
+                    break
+                step = check_step(name, step(MappingProxyType(self._done)))
+            group.append((name, step))
+            del self._left[0]
+        return group

@@ -1,0 +1,101 @@
+"""The rows of a query, batch by batch, through a cursor on the server."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from raxol_sql.engine.answer import Answer
+from raxol_sql.engine.explaining import explain, misfit
+from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.session import Session
+from raxol_sql.engine.sessions import Sessions, held
+from raxol_sql.engine.statements import Prepared
+from raxol_sql.engine.transaction import Block
+from raxol_sql.engine.wire import Request
+from raxol_sql.errors import TransactionError
+from raxol_sql.queries import Bound
+from raxol_sql.records import shape_of
+
+_numbers = itertools.count(1)
+
+
+async def batches(sessions: Sessions, bound: Bound[Any], size: int) -> AsyncGenerator[list[Any]]:
+    """Lists of up to ``size`` records; see `Database.stream`."""
+    # A savepoint would take back what is done between the rows, when not all of them are taken.
+    block = Block(sessions, joins=True)
+    await block.enter()
+    cursor = _Cursor(sessions if block.opening is None else block.inside, bound, size)
+    try:
+        async for records in cursor.batches():
+            yield records
+    except BaseException as error:
+        await cursor.close()
+        await block.exit(error)
+        if isinstance(error, ParameterMisfit):
+            raise misfit(bound, error) from None
+        explain(error, bound.query)
+        if isinstance(error, psycopg.errors.SyntaxError):
+            error.add_note("stream() declares a cursor, which takes select, values and with")
+        raise
+    await block.exit(None)
+
+
+class _Cursor:
+    """A cursor on the server, in the transaction of the sessions from ``source``."""
+
+    def __init__(self, source: Sessions, bound: Bound[Any], size: int) -> None:
+        self._source = source
+        self._bound = bound
+        self._size = size
+        self._name = f"raxol_sql_{next(_numbers)}"
+        self._is_open = False
+
+    async def batches(self) -> AsyncGenerator[list[Any]]:
+        """Lists of records; the columns are looked at even if there are no rows."""
+        async with held(self._source) as session:
+            # A cursor has the columns of today, and no plan in which others could be noticed.
+            prepared = await session.describe(self._bound.statement.text)
+            records = await self._fetch(session, prepared, [self._declaration(session, prepared)])
+            self._is_open = True
+        yield records
+        while len(records) == self._size:
+            async with held(self._source) as session:
+                records = await self._fetch(session, prepared, [])
+            yield records
+        await self.close()
+
+    async def close(self) -> None:
+        """Has the server forget it, if it is still there."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            async with held(self._source) as session:
+                if not session.in_failed_transaction:
+                    await session.command(f"close {self._name}")
+        except (TransactionError, psycopg.OperationalError):
+            # The transaction is over, and the cursor with it.
+            pass
+
+    async def _fetch(
+        self, session: Session, prepared: Prepared, before: Sequence[Request]
+    ) -> list[Any]:
+        fetch = partial(
+            session.wire.pgconn.send_query_params,
+            f"fetch forward {self._size} from {self._name}".encode(),
+            None,
+            result_format=prepared.columns.format,
+        )
+        timeout = session.limit_of(self._bound.query.definition.directives.timeout)
+        results = await session.together([*before, fetch], timeout)
+        answer = Answer(prepared.columns, results[-1])
+        return answer.all(shape_of(self._bound.query, answer.columns))
+
+    def _declaration(self, session: Session, prepared: Prepared) -> Request:
+        before = f"declare {self._name} no scroll cursor for ".encode()
+        return prepared.inside(session.wire.pgconn, before, self._bound.values)

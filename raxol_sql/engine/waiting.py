@@ -1,0 +1,173 @@
+"""Waiting for the server, blocking or in an event loop: the only place that waits for a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import select
+from collections.abc import Callable
+from time import perf_counter
+from typing import Protocol
+
+from psycopg.pq.abc import PGconn
+
+from raxol_sql.engine.patience import LOOKS, Patience
+
+
+class Waiting(Protocol):
+    """
+    The waits of one libpq connection, which is in non-blocking mode.
+
+    Each ends early with whatever the signal handler, the event loop or the driver raises; what
+    was sent and received until then stays in libpq's buffers.
+    """
+
+    def __init__(self, pgconn: PGconn) -> None: ...
+
+    async def answer(self, patience: Patience) -> None:
+        """Until libpq has a result, or the end of the results."""
+
+    async def input(self, seconds: float | None = None) -> None:
+        """
+        Until there was something to read; libpq has it then.
+
+        Raises TimeoutError if there was nothing for ``seconds``.
+        """
+
+    async def flush(self) -> None:
+        """
+        Until libpq has sent all that it holds.
+
+        Takes meanwhile what the server sends, so that neither waits for the other for ever.
+        """
+
+    def detach(self) -> None:
+        """Lets go of the socket, which somebody else is going to close or to use."""
+
+
+class BlockingWaiting:
+    """Waits in the calling thread; signals are handled, and end a wait if their handler raises."""
+
+    def __init__(self, pgconn: PGconn) -> None:
+        self._pgconn = pgconn
+        self._readable = _poller(pgconn.socket, write=False)
+        self._ready = _poller(pgconn.socket, write=True)
+
+    async def answer(self, patience: Patience) -> None:
+        watches = patience.choose()
+        if not patience.is_timed:
+            self._wait(watches)
+            return
+        started = perf_counter()
+        self._wait(watches)
+        patience.learn(watches, perf_counter() - started)
+
+    async def input(self, seconds: float | None = None) -> None:
+        if not self._readable(None if seconds is None else math.ceil(seconds * 1000)):
+            raise TimeoutError
+        self._pgconn.consume_input()
+
+    async def flush(self) -> None:
+        while self._pgconn.flush():
+            self._ready(None)
+            self._pgconn.consume_input()
+
+    def detach(self) -> None:
+        """Nothing: nobody else knows that this waits."""
+
+    def _wait(self, watches: bool) -> None:
+        pgconn = self._pgconn
+        if watches:
+            for _ in range(LOOKS):
+                pgconn.consume_input()
+                if not pgconn.is_busy():
+                    return
+        while pgconn.is_busy():
+            self._readable(None)
+            pgconn.consume_input()
+
+
+class LoopWaiting:
+    """
+    Waits in the event loop.
+
+    The reader stays registered from one wait to the next. When something comes and nobody waits
+    for it, it goes, until the next wait: what is not asked for stays in the socket, and holds the
+    server back.
+    """
+
+    def __init__(self, pgconn: PGconn) -> None:
+        self._pgconn = pgconn
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._socket = -1
+
+    async def answer(self, patience: Patience) -> None:
+        while self._pgconn.is_busy():
+            await self.input()
+
+    async def input(self, seconds: float | None = None) -> None:
+        self._waiter = self._attached().create_future()
+        try:
+            if seconds is None:
+                await self._waiter
+            else:
+                await asyncio.wait_for(self._waiter, seconds)
+        finally:
+            self._waiter = None
+
+    async def flush(self) -> None:
+        while self._pgconn.flush():
+            loop = self._attached()
+            self._waiter = waiter = loop.create_future()
+            loop.add_writer(self._socket, _settle, waiter)
+            try:
+                await waiter
+            finally:
+                loop.remove_writer(self._socket)
+                self._waiter = None
+
+    def detach(self) -> None:
+        if self._loop is not None:
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._socket)
+            self._loop = None
+
+    def _attached(self) -> asyncio.AbstractEventLoop:
+        """The loop in which the reader is registered."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._socket = self._pgconn.socket
+            self._loop.add_reader(self._socket, self._read)
+        return self._loop
+
+    def _read(self) -> None:
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            self.detach()
+            return
+        try:
+            self._pgconn.consume_input()
+        except Exception as error:
+            self.detach()
+            waiter.set_exception(error)
+        else:
+            # Half a result is no reason to wake up.
+            if not self._pgconn.is_busy():
+                waiter.set_result(None)
+
+
+def _settle(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _poller(socket: int, *, write: bool) -> Callable[[int | None], object]:
+    """
+    What waits until ``socket`` can be read, or also until it can be written.
+
+    It takes the longest wait in milliseconds, and gives something false after that.
+    """
+    poll = select.poll()
+    poll.register(socket, select.POLLIN | select.POLLOUT if write else select.POLLIN)
+    return poll.poll

@@ -1,0 +1,66 @@
+"""Watching and sleeping: which of the two is the way that waits are waited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raxol_sql.engine.patience import Patience
+
+ROUNDS = 1000
+
+
+def waits(patience: Patience, watched: Callable[[], float], slept: Callable[[], float]) -> int:
+    """How many of many waits are watched, where either way takes as long as these say."""
+    count = 0
+    for _ in range(ROUNDS):
+        way = patience.choose()
+        count += way
+        if patience.is_timed:
+            patience.learn(way, watched() if way else slept())
+    return count
+
+
+def test_a_machine_that_is_slow_to_wake_up_has_its_connections_watched() -> None:
+    assert waits(Patience(), lambda: 20e-6, lambda: 60e-6) > ROUNDS * 0.9
+
+
+def test_a_machine_that_wakes_up_at_once_sleeps() -> None:
+    assert waits(Patience(), lambda: 18e-6, lambda: 20e-6) < ROUNDS * 0.1
+
+
+def test_a_statement_that_takes_longer_than_any_watch_is_slept_through() -> None:
+    assert waits(Patience(), lambda: 0.3 + 50e-6, lambda: 0.3) < ROUNDS * 0.1
+
+
+@given(st.floats(1e-6, 1), st.floats(1e-6, 1))
+def test_the_other_way_is_tried_now_and_then_and_no_more(watched: float, slept: float) -> None:
+    patience = Patience()
+    waits(patience, lambda: watched, lambda: slept)
+    usual = patience.watching
+
+    others = sum(patience.choose() != usual for _ in range(640))
+
+    assert others == 10
+
+
+@given(st.booleans())
+def test_a_change_of_the_machine_is_noticed(first: bool) -> None:
+    patience = Patience()
+    fast, slow = (lambda: 20e-6), (lambda: 90e-6)
+    waits(patience, fast if first else slow, slow if first else fast)
+    assert patience.watching is first
+
+    waits(patience, slow if first else fast, fast if first else slow)
+    assert patience.watching is not first
+
+
+def test_one_wait_at_a_lock_is_soon_forgotten() -> None:
+    patience = Patience()
+    waits(patience, lambda: 20e-6, lambda: 60e-6)
+
+    patience.learn(True, 30.0)
+
+    assert waits(patience, lambda: 20e-6, lambda: 60e-6) > ROUNDS * 0.6

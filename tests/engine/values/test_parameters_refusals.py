@@ -1,0 +1,173 @@
+"""What a statement cannot take is refused before it is sent, without showing it to anybody."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import ipaddress
+import pickle
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
+
+from raxol_sql.engine.parameters import ParameterMisfit
+
+
+class Secret:
+    def __repr__(self) -> str:
+        return "hunter2"
+
+
+TEXTS = ["text", "varchar", "bpchar", "name", '"char"', "xml", "bytea"]
+NOT_TEXTS = [
+    5,
+    0.5,
+    True,
+    decimal.Decimal(1),
+    uuid.UUID(int=1),
+    datetime.date(2024, 1, 1),
+    datetime.datetime(2024, 1, 1),
+    datetime.timedelta(1),
+    ipaddress.ip_address("::1"),
+    [1],
+    ("a",),
+    {"a"},
+    {"a": 1},
+    Jsonb(1),
+    Range(1, 2),
+]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("value", NOT_TEXTS, ids=lambda value: type(value).__name__)
+def test_nothing_but_a_text_is_one(prepared: Callable[[str], Any], name: str, value: Any) -> None:
+    with pytest.raises(ParameterMisfit, match=r"give (a str|bytes)"):
+        prepared(f"select $1::{name}").one(value)
+
+
+def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
+    prepared: Callable[[str], Any], mood: Any
+) -> None:
+    with pytest.raises(ParameterMisfit):
+        prepared("select $1::text").one(mood.OK)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        (
+            "text",
+            5,
+            "the server takes text here, and an int was given: give a str, or write the type "
+            "into the SQL, as in :name::bigint",
+        ),
+        (
+            "bytea",
+            uuid.UUID(int=1),
+            "the server takes bytea here, and a UUID was given: give bytes, or write the type "
+            "into the SQL, as in :name::uuid",
+        ),
+        ("int4", b"5", "the server takes integer here, and bytes were given"),
+        ("int4", 5.5, "the server takes integer here, and a float was given that is no whole "),
+        ("int4", fractions.Fraction(1), "integer here, and a Fraction was given"),
+        ("int4[]", 5, "the server takes integer[] here, and an int was given"),
+        ("int4[]", [1, [2]], "the lists within a list have to be of one length"),
+        ("text[]", ["a", 5], "the server takes text here, and an int was given: give a str"),
+        (
+            "jsonb",
+            {1},
+            "the server takes jsonb here, and a set was given that cannot be written as JSON",
+        ),
+        ("int4range", Multirange([]), "integer range here, and a Multirange was given"),
+        ("int4multirange", Range(1, 2), "multirange here, and a Range was given"),
+        ("inet", 10, "the server takes inet here, and an int was given"),
+        ("percentage", fractions.Fraction(1), "a type that psycopg does not know here, and a"),
+    ],
+)
+def test_the_refusal_says_what_is_wanted_and_what_was_given(
+    prepared: Callable[[str], Any], name: str, value: Any, problem: str
+) -> None:
+    with pytest.raises(ParameterMisfit) as caught:
+        prepared(f"select null, $1::{name}").one(value)
+
+    assert problem.replace("integer range", "int4range") in caught.value.problem
+    assert caught.value.index == 0
+
+
+def test_the_refusal_names_the_first_value_that_is_at_fault(prepared: Callable[[str], Any]) -> None:
+    statement = prepared("select $1::int, $2::text, $3::text")
+
+    with pytest.raises(ParameterMisfit) as caught:
+        statement(1, 2, 3)
+
+    assert caught.value.index == 1
+    assert str(caught.value).startswith("parameter 2: the server takes text here")
+    assert isinstance(caught.value, TypeError)
+
+
+@pytest.mark.parametrize("name", ["int4", "text", "jsonb", "int4[]", "percentage"])
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: [value]])
+def test_the_refusal_does_not_show_the_value(
+    prepared: Callable[[str], Any], name: str, wrap: Any
+) -> None:
+    with pytest.raises(ParameterMisfit) as caught:
+        prepared(f"select $1::{name}").one(wrap(Secret()))
+
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
+
+
+def test_the_refusal_can_be_sent_to_another_process() -> None:
+    refusal = pickle.loads(pickle.dumps(ParameterMisfit(3, "why")))
+
+    assert (refusal.index, refusal.problem, str(refusal)) == (3, "why", "parameter 4: why")
+
+
+def test_a_refusal_does_not_wear_off(prepared: Callable[[str], Any]) -> None:
+    statement = prepared("select $1::text")
+
+    for _ in range(3):
+        with pytest.raises(ParameterMisfit):
+            statement(5)
+        assert statement("5") == [("5",)]
+
+
+@pytest.mark.parametrize("name", ["text", "int4", "jsonb", "text[]", "item", "citext[]"])
+def test_a_nul_in_a_text_is_an_error_and_cuts_nothing_off(
+    prepared: Callable[[str], Any], name: str
+) -> None:
+    value: Any = "1\0 and more"
+    if name.endswith("[]"):
+        value = [value]
+    elif name == "item":
+        value = (value, 1, None)
+
+    with pytest.raises(psycopg.DataError, match="NUL"):
+        prepared(f"select $1::{name}").one(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("int4", 2**31, psycopg.errors.NumericValueOutOfRange),
+        ("int4[]", [2**31], psycopg.errors.NumericValueOutOfRange),
+        ("int4", "five", psycopg.errors.InvalidTextRepresentation),
+        ("percentage", 101, psycopg.errors.CheckViolation),
+        ("mood", "angry", psycopg.errors.InvalidTextRepresentation),
+        ("float4", 1e300, psycopg.errors.NumericValueOutOfRange),
+        ("float4", 1e-300, psycopg.errors.NumericValueOutOfRange),
+        ("timestamptz", "yesterday noon at tea", psycopg.errors.InvalidDatetimeFormat),
+        ("inet", uuid.UUID(int=1), psycopg.errors.InvalidTextRepresentation),
+    ],
+)
+def test_what_only_the_server_can_judge_is_left_to_it(
+    prepared: Callable[[str], Any], name: str, value: Any, error: type[psycopg.Error]
+) -> None:
+    with pytest.raises(error):
+        prepared(f"select $1::{name}").one(value)
