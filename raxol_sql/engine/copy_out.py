@@ -96,9 +96,7 @@ class RowDecoder:
         return records
 
 
-def _transformer(
-    context: abc.AdaptContext, oids: Sequence[int], format: Format
-) -> abc.Transformer:
+def _transformer(context: abc.AdaptContext, oids: Sequence[int], format: Format) -> abc.Transformer:
     """The loaders for rows of these types, which psycopg counts by the columns of a result."""
     assert context.connection is not None
     result = context.connection.pgconn.make_empty_result(ExecStatus.TUPLES_OK)

@@ -166,7 +166,8 @@ class Statements:
 
         Behind a pooler each round trip may meet another server.
         """
-        return [*self._preparing(known.text, known.name), known.request(self._pgconn, values)]
+        preparing = self._preparing(known.text, known.name, known.types[0])
+        return [*preparing, known.request(self._pgconn, values)]
 
     def learn(self, text: str, told: PGresult) -> Prepared:
         """The statement that the server has described."""
@@ -182,8 +183,10 @@ class Statements:
         """The server knows this statement."""
         self._known[text] = prepared
 
-    def _preparing(self, sent: bytes, name: bytes) -> list[Request]:
-        prepare = partial(self._pgconn.send_prepare, name, sent)
+    def _preparing(
+        self, sent: bytes, name: bytes, types: Sequence[int] | None = None
+    ) -> list[Request]:
+        prepare = partial(self._pgconn.send_prepare, name, sent, types)
         # Nothing is lost by closing what is not there, and the name is free after it.
         return [_closing(self._pgconn, name), prepare] if name and _CAN_CLOSE else [prepare]
 

@@ -6,12 +6,12 @@ import asyncio
 import math
 import select
 from collections.abc import Callable
-from time import perf_counter
 from typing import Protocol
 
 from psycopg.pq.abc import PGconn
 
-from raxol_sql.engine.patience import LOOKS, Patience
+# A look costs about half a microsecond: together they take as long as a short statement does.
+_LOOKS = 100
 
 
 class Waiting(Protocol):
@@ -24,8 +24,13 @@ class Waiting(Protocol):
 
     def __init__(self, pgconn: PGconn) -> None: ...
 
-    async def answer(self, patience: Patience) -> None:
-        """Until libpq has a result, or the end of the results."""
+    async def answer(self, watch: bool) -> bool:
+        """
+        Until libpq has a result, or the end of the results.
+
+        With ``watch`` it looks for it for a while, where that can be done, before it sleeps; gives
+        whether it did so in vain.
+        """
 
     async def input(self, seconds: float | None = None) -> None:
         """
@@ -53,14 +58,17 @@ class BlockingWaiting:
         self._readable = _poller(pgconn.socket, write=False)
         self._ready = _poller(pgconn.socket, write=True)
 
-    async def answer(self, patience: Patience) -> None:
-        watches = patience.choose()
-        if not patience.is_timed:
-            self._wait(watches)
-            return
-        started = perf_counter()
-        self._wait(watches)
-        patience.learn(watches, perf_counter() - started)
+    async def answer(self, watch: bool) -> bool:
+        pgconn = self._pgconn
+        if watch:
+            for _ in range(_LOOKS):
+                pgconn.consume_input()
+                if not pgconn.is_busy():
+                    return False
+        while pgconn.is_busy():
+            self._readable(None)
+            pgconn.consume_input()
+        return watch
 
     async def input(self, seconds: float | None = None) -> None:
         if not self._readable(None if seconds is None else math.ceil(seconds * 1000)):
@@ -74,17 +82,6 @@ class BlockingWaiting:
 
     def detach(self) -> None:
         """Nothing: nobody else knows that this waits."""
-
-    def _wait(self, watches: bool) -> None:
-        pgconn = self._pgconn
-        if watches:
-            for _ in range(LOOKS):
-                pgconn.consume_input()
-                if not pgconn.is_busy():
-                    return
-        while pgconn.is_busy():
-            self._readable(None)
-            pgconn.consume_input()
 
 
 class LoopWaiting:
@@ -102,9 +99,10 @@ class LoopWaiting:
         self._waiter: asyncio.Future[None] | None = None
         self._socket = -1
 
-    async def answer(self, patience: Patience) -> None:
+    async def answer(self, watch: bool) -> bool:
         while self._pgconn.is_busy():
             await self.input()
+        return False
 
     async def input(self, seconds: float | None = None) -> None:
         self._waiter = self._attached().create_future()

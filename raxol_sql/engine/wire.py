@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from time import monotonic
+from time import monotonic, perf_counter
 
 import psycopg
 from psycopg.errors import error_from_result
@@ -38,6 +38,7 @@ class Wire:
         self._waiting = colour.waiting(self.pgconn)
         self._syncs = 0
         self._unsynced = False
+        self._since = 0.0
         self._patience = Patience()
 
     @property
@@ -53,12 +54,14 @@ class Wire:
     async def ask(self, request: Request, patience: Patience | None = None) -> PGresult:
         """The result of one request; raises the driver's error if the server refused it."""
         pgconn = self.pgconn
+        patience = patience or self._patience
+        watch = patience.choose()
+        since = perf_counter()
         try:
             request()
             if pgconn.flush():
                 await self._waiting.flush()
-            await self._waiting.answer(patience or self._patience)
-            result = await self._next()
+            result = await self._next(patience, watch)
             if result is None:
                 raise self._lost(None)
             if result.status in _COPYING:
@@ -68,6 +71,8 @@ class Wire:
         except BaseException:
             await self._recover()
             raise
+        if patience.is_timed:
+            patience.learn(perf_counter() - since)
         check(result)
         return result
 
@@ -77,6 +82,7 @@ class Wire:
         try:
             if not self._syncs:
                 pgconn.enter_pipeline_mode()
+                self._since = perf_counter()
             self._unsynced = True
             for number, request in enumerate(requests, 1):
                 request()
@@ -98,9 +104,10 @@ class Wire:
         in the commit of a transaction that nobody began, is one result more.
         """
         results = []
+        watch = self._patience.choose()
         try:
             while True:
-                result = await self._next()
+                result = await self._next(self._patience, watch)
                 if result is None:
                     continue
                 if result.status == ExecStatus.PIPELINE_SYNC:
@@ -110,6 +117,8 @@ class Wire:
         except BaseException:
             await self._recover()
             raise
+        if self._patience.is_timed:
+            self._patience.learn(perf_counter() - self._since)
         return results
 
     async def exchange(self, requests: Iterable[Request]) -> list[PGresult]:
@@ -179,10 +188,10 @@ class Wire:
         self.pgconn.finish()
         self._syncs, self._unsynced = 0, False
 
-    async def _next(self) -> PGresult | None:
+    async def _next(self, patience: Patience | None = None, watch: bool = False) -> PGresult | None:
         pgconn = self.pgconn
-        if pgconn.is_busy():
-            await self._waiting.answer(self._patience)
+        if pgconn.is_busy() and await self._waiting.answer(watch) and patience is not None:
+            patience.miss()
         result = pgconn.get_result()
         if pgconn.status == ConnStatus.BAD:
             raise self._lost(result)

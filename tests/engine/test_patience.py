@@ -19,16 +19,16 @@ def waits(patience: Patience, watched: Callable[[], float], slept: Callable[[], 
         way = patience.choose()
         count += way
         if patience.is_timed:
-            patience.learn(way, watched() if way else slept())
+            patience.learn(watched() if way else slept())
     return count
 
 
 def test_a_machine_that_is_slow_to_wake_up_has_its_connections_watched() -> None:
-    assert waits(Patience(), lambda: 20e-6, lambda: 60e-6) > ROUNDS * 0.9
+    assert waits(Patience(), lambda: 20e-6, lambda: 60e-6) > ROUNDS * 0.75
 
 
 def test_a_machine_that_wakes_up_at_once_sleeps() -> None:
-    assert waits(Patience(), lambda: 18e-6, lambda: 20e-6) < ROUNDS * 0.1
+    assert waits(Patience(), lambda: 18e-6, lambda: 24e-6) < ROUNDS * 0.1
 
 
 def test_a_statement_that_takes_longer_than_any_watch_is_slept_through() -> None:
@@ -39,11 +39,26 @@ def test_a_statement_that_takes_longer_than_any_watch_is_slept_through() -> None
 def test_the_other_way_is_tried_now_and_then_and_no_more(watched: float, slept: float) -> None:
     patience = Patience()
     waits(patience, lambda: watched, lambda: slept)
-    usual = patience.watching
 
-    others = sum(patience.choose() != usual for _ in range(640))
+    others = 0
+    for _ in range(10 * ROUNDS):
+        usual = patience.is_watching
+        way = patience.choose()
+        others += way != usual
+        if patience.is_timed:
+            patience.learn(watched if way else slept)
 
-    assert others == 10
+    assert 8 <= others <= 10 * ROUNDS / 20
+
+
+def test_answers_that_do_not_come_while_they_are_watched_for_end_the_watching() -> None:
+    patience = Patience()
+    waits(patience, lambda: 20e-6, lambda: 60e-6)
+
+    for _ in range(3):
+        patience.miss()
+
+    assert not patience.is_watching
 
 
 @given(st.booleans())
@@ -51,16 +66,17 @@ def test_a_change_of_the_machine_is_noticed(first: bool) -> None:
     patience = Patience()
     fast, slow = (lambda: 20e-6), (lambda: 90e-6)
     waits(patience, fast if first else slow, slow if first else fast)
-    assert patience.watching is first
+    assert patience.is_watching is first
 
-    waits(patience, slow if first else fast, fast if first else slow)
-    assert patience.watching is not first
+    for _ in range(5):
+        waits(patience, slow if first else fast, fast if first else slow)
+    assert patience.is_watching is not first
 
 
 def test_one_wait_at_a_lock_is_soon_forgotten() -> None:
     patience = Patience()
     waits(patience, lambda: 20e-6, lambda: 60e-6)
 
-    patience.learn(True, 30.0)
+    patience.learn(30.0)
 
     assert waits(patience, lambda: 20e-6, lambda: 60e-6) > ROUNDS * 0.6

@@ -66,9 +66,7 @@ def test_a_transaction_of_steps_that_cannot_fail_here_is_one(
     assert trips(play, relay, lambda db: db.run(multi)) == 1
 
 
-def test_a_result_that_may_be_refused_has_the_commit_wait(
-    play: Play, relay: Relay, q: Any
-) -> None:
+def test_a_result_that_may_be_refused_has_the_commit_wait(play: Play, relay: Relay, q: Any) -> None:
     multi = rx.Multi().add("a", q.rename(id=1, name="x")).add("b", q.one()).add("c", q.one())
     assert trips(play, relay, lambda db: db.run(multi)) == 2
 

@@ -204,7 +204,9 @@ def test_a_limit_beyond_what_the_server_takes_is_refused_at_once(accounts_databa
         rx.Database.open(accounts_database, timeout=2**31)
 
 
-def test_a_query_is_one_round_trip_with_a_limit_and_without(play: Play, q: Any, relay: Relay) -> None:
+def test_a_query_is_one_round_trip_with_a_limit_and_without(
+    play: Play, q: Any, relay: Relay
+) -> None:
     async def story(db: Any) -> list[int]:
         needed = []
         for bound in (q.one(), q.quick()):

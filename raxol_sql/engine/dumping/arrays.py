@@ -58,8 +58,10 @@ def _flattened(value: Any, nests: tuple[type, ...]) -> tuple[list[int], list[Any
     while any(issubclass(kind, nests) for kind in set(map(type, items))):
         sizes = {len(item) if issubclass(type(item), nests) else None for item in items}
         size = sizes.pop()
-        if sizes or not size:
-            raise Misfit("the lists within a list have to be of one length, and not empty")
+        if sizes or size is None:
+            raise Misfit("the lists within a list have to be of one length")
+        if not size:  # whatever its dimensions, an array without items is one and the same
+            return [0], []
         dimensions.append(size)
         if len(dimensions) > _MOST_DIMENSIONS:
             raise Misfit(f"an array has {_MOST_DIMENSIONS} dimensions at most")

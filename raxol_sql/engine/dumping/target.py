@@ -38,6 +38,7 @@ def oids(*names: str) -> frozenset[int]:
 
 
 DOCUMENTS = oids("json", "jsonb")
+CHARACTERS = oids("text", "varchar", "bpchar")
 # A value of another type is not one of these, though every value has a text.
 TEXTS = oids("text", "varchar", "bpchar", "name", '"char"', "bytea", "xml", "refcursor") | {
     *_WITHOUT_INFO

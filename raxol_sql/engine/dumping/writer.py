@@ -8,6 +8,7 @@ from enum import Enum
 from numbers import Integral, Real
 from types import NoneType
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.abc import AdaptContext, Dumper
@@ -24,7 +25,7 @@ from raxol_sql.engine.dumping.literals import multirange_literal, range_literal,
 from raxol_sql.engine.dumping.moments import moment
 from raxol_sql.engine.dumping.numbers import PACKED, boolean, integer, real
 from raxol_sql.engine.dumping.registered import custom, own
-from raxol_sql.engine.dumping.target import DOCUMENTS, TEXTS, Target, oids
+from raxol_sql.engine.dumping.target import CHARACTERS, DOCUMENTS, TEXTS, Target, oids
 
 _BYTEA = psycopg.postgres.types["bytea"].oid
 _BOOL = psycopg.postgres.types["bool"].oid
@@ -32,6 +33,9 @@ _BOOL = psycopg.postgres.types["bool"].oid
 _RAW = oids("text", "varchar", "bpchar")
 _BYTES = (bytes, bytearray, memoryview)
 _UNKNOWN = 0
+# What has one text, whatever the settings of the session: it may stand for itself where the
+# server takes a text, as in :number::text.
+_WITH_ONE_TEXT = (int, Decimal, UUID)
 
 
 class Writer:
@@ -81,6 +85,8 @@ class Writer:
             return _bytes(target, kind)
         if dumper is not None and dumper is self._dumper(Enum):
             return own(self._transformer, target, kind)
+        if target.oid in CHARACTERS and issubclass(kind, _WITH_ONE_TEXT):
+            return textual(self.forms(_UNKNOWN).text)
         raise target.refusal(kind)
 
     def _container(self, target: Target, kind: type, dumper: type[Dumper] | None) -> Form | None:

@@ -94,7 +94,7 @@ def test_elements_are_what_they_would_be_alone(
 
 
 @pytest.mark.parametrize(
-    "value", [[[1], [2, 3]], [[]], [[1], []], [[1], 2], [[1], None], [[[[[[[1]]]]]]]]
+    "value", [[[1], [2, 3]], [[1], []], [[1], 2], [[1], None], [[[[[[[1]]]]]]]]
 )
 @pytest.mark.parametrize("name", ["int4[]", "percentage[]"])
 def test_a_list_that_is_no_array_is_refused(

@@ -26,12 +26,16 @@ class Secret:
 
 
 TEXTS = ["text", "varchar", "bpchar", "name", '"char"', "xml", "bytea"]
+CHARACTERS = ["text", "varchar", "bpchar"]
+WITH_ONE_TEXT = {
+    5: "5",
+    -(10**30): "-1000000000000000000000000000000",
+    True: "true",
+    decimal.Decimal("1.50"): "1.50",
+    uuid.UUID(int=1): "00000000-0000-0000-0000-000000000001",
+}
 NOT_TEXTS = [
-    5,
     0.5,
-    True,
-    decimal.Decimal(1),
-    uuid.UUID(int=1),
     datetime.date(2024, 1, 1),
     datetime.datetime(2024, 1, 1),
     datetime.timedelta(1),
@@ -52,6 +56,26 @@ def test_nothing_but_a_text_is_one(prepared: Callable[[str], Any], name: str, va
         prepared(f"select $1::{name}").one(value)
 
 
+@pytest.mark.parametrize("name", sorted({*TEXTS} - {*CHARACTERS}))
+@pytest.mark.parametrize("value", WITH_ONE_TEXT)
+def test_a_number_is_none_of_the_types_that_only_look_like_texts(
+    prepared: Callable[[str], Any], name: str, value: Any
+) -> None:
+    with pytest.raises(ParameterMisfit, match=r"give (a str|bytes)"):
+        prepared(f"select $1::{name}").one(value)
+
+
+@pytest.mark.parametrize("name", CHARACTERS)
+@pytest.mark.parametrize("value", WITH_ONE_TEXT)
+def test_what_has_one_text_is_that_text_as_the_server_casts_it(
+    prepared: Callable[[str], Any], name: str, value: Any
+) -> None:
+    kind = {int: "numeric", decimal.Decimal: "numeric", uuid.UUID: "uuid", bool: "bool"}
+
+    assert prepared(f"select $1::{name}").one(value) == WITH_ONE_TEXT[value]
+    assert prepared(f"select $1::{kind[type(value)]}::{name}").one(value) == WITH_ONE_TEXT[value]
+
+
 def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
     prepared: Callable[[str], Any], mood: Any
 ) -> None:
@@ -64,9 +88,9 @@ def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
     [
         (
             "text",
-            5,
-            "the server takes text here, and an int was given: give a str, or write the type "
-            "into the SQL, as in :name::bigint",
+            0.5,
+            "the server takes text here, and a float was given: give a str, or write the type "
+            "into the SQL, as in :name::float8",
         ),
         (
             "bytea",
@@ -79,7 +103,7 @@ def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
         ("int4", fractions.Fraction(1), "integer here, and a Fraction was given"),
         ("int4[]", 5, "the server takes integer[] here, and an int was given"),
         ("int4[]", [1, [2]], "the lists within a list have to be of one length"),
-        ("text[]", ["a", 5], "the server takes text here, and an int was given: give a str"),
+        ("text[]", ["a", 0.5], "the server takes text here, and a float was given: give a str"),
         (
             "jsonb",
             {1},
@@ -105,7 +129,7 @@ def test_the_refusal_names_the_first_value_that_is_at_fault(prepared: Callable[[
     statement = prepared("select $1::int, $2::text, $3::text")
 
     with pytest.raises(ParameterMisfit) as caught:
-        statement(1, 2, 3)
+        statement(1, 0.2, 0.3)
 
     assert caught.value.index == 1
     assert str(caught.value).startswith("parameter 2: the server takes text here")
@@ -134,7 +158,7 @@ def test_a_refusal_does_not_wear_off(prepared: Callable[[str], Any]) -> None:
 
     for _ in range(3):
         with pytest.raises(ParameterMisfit):
-            statement(5)
+            statement(0.5)
         assert statement("5") == [("5",)]
 
 
