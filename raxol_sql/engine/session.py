@@ -72,10 +72,8 @@ class Session:
             if not await self.is_outdated(text, error):
                 raise
             # The server refused before it ran anything, so this is the first time that it runs.
-            if not is_gone(error):
-                prepared = await self.prepare(text)
+            prepared = await self.prepare(text)
             *_, result = await self.together(self.statements.anew(prepared, values), timeout)
-            self.statements.keep(text, prepared)
         return self.answer(prepared, result)
 
     async def command(self, text: str) -> str:
@@ -251,7 +249,9 @@ class Session:
         except psycopg.Error:
             return False
         if described.types == known.types and not _is_about_the_plan(error):
-            return False
+            # Another server, which a pooler lent, may have prepared it before a table changed.
+            if not self._is_shared or not known.name or _is_about_a_value(error):
+                return False
         self.statements.forget(text)
         return True
 
@@ -295,8 +295,9 @@ class Session:
 _FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
 # Classes of SQLSTATE: data, features, names of statements, syntax and names, internal errors.
 _OUTDATED = ("22", "0A", "26", "42", "XX")
-# What the server says of a value in the binary format that has another length than its type.
+# What the server says of a value in the binary format of another type than it expects.
 _BAD_LENGTH = "08P01"
+_BADLY_WRITTEN = ("22P03", "22021")
 
 
 def is_gone(error: BaseException) -> bool:
@@ -309,6 +310,12 @@ def _may_be_outdated(error: BaseException) -> bool:
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
         return error.sqlstate.startswith(_OUTDATED) or error.sqlstate == _BAD_LENGTH
     return isinstance(error, (ParameterMisfit, psycopg.DataError))
+
+
+def _is_about_a_value(error: BaseException) -> bool:
+    """Whether an error is one of a value, and not of the way in which it was written."""
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return state is None or (state.startswith("22") and state not in _BADLY_WRITTEN)
 
 
 def _is_about_the_plan(error: BaseException) -> bool:

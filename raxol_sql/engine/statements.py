@@ -151,9 +151,10 @@ class Statements:
 
     def questions(self, text: str) -> list[Request]:
         """The requests that prepare and describe a text; the last one is answered by `learn`."""
-        while self._lasting and len(self._known) >= self._limit:
+        while len(self._known) >= self._limit:
             _, oldest = self._known.popitem(last=False)
-            self._leftover.append(oldest.name)
+            if oldest.name:
+                self._leftover.append(oldest.name)
         closing = [_closing(self._pgconn, name) for name in dict.fromkeys(self._leftover)]
         self._leftover.clear()
         sent, name = self._sent(text)
@@ -162,7 +163,7 @@ class Statements:
 
     def anew(self, known: Prepared, values: Sequence[Any]) -> list[Request]:
         """
-        The requests that prepare again what the server has lost, and run it, in one round trip.
+        The requests that prepare a known statement, and run it, in one round trip.
 
         Behind a pooler each round trip may meet another server.
         """
@@ -175,13 +176,8 @@ class Statements:
         # One that the server does not keep may have other columns when it runs, and there is none
         # that cannot be read as text.
         format = None if self._lasting else Format.TEXT
-        prepared = Prepared(self._connection, sent, told, name, format)
-        self.keep(text, prepared)
+        prepared = self._known[text] = Prepared(self._connection, sent, told, name, format)
         return prepared
-
-    def keep(self, text: str, prepared: Prepared) -> None:
-        """The server knows this statement."""
-        self._known[text] = prepared
 
     def _preparing(
         self, sent: bytes, name: bytes, types: Sequence[int] | None = None

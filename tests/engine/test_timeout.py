@@ -204,7 +204,7 @@ def test_a_limit_beyond_what_the_server_takes_is_refused_at_once(accounts_databa
         rx.Database.open(accounts_database, timeout=2**31)
 
 
-def test_a_query_is_one_round_trip_with_a_limit_and_without(
+def test_a_limit_of_its_own_costs_a_query_no_round_trip(play: Play, q: Any, relay: Relay) -> None:
     play: Play, q: Any, relay: Relay
 ) -> None:
     async def story(db: Any) -> list[int]:
