@@ -15,7 +15,7 @@ from psycopg.pq.abc import PGresult
 from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.limit import limited, replace
-from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.outdated import Suspicion, may_commit, suspicion_of
 from raxol_sql.engine.statements import Prepared, Statements
 from raxol_sql.engine.turn import Turn
 from raxol_sql.engine.wire import Request, Wire, check
@@ -103,7 +103,8 @@ class Session:
             await self._ask_about(new)
         except psycopg.Error as error:
             # A pooler may answer with a statement that it keeps, and that is outdated.
-            if not self._is_shared or self.in_transaction or not _may_be_outdated(error):
+            is_clear = suspicion_of(error) is Suspicion.NONE
+            if is_clear or not self._is_shared or self.in_transaction:
                 raise
             for text in new:
                 self.statements.forget(text)
@@ -235,23 +236,25 @@ class Session:
         transaction it cannot be sent again, as that has failed; but the next one will do.
         """
         known = self.statements.find(text)
-        if known is None or not _may_be_outdated(error):
+        suspicion = suspicion_of(error)
+        if known is None or suspicion is Suspicion.NONE:
             return False
-        if is_gone(error):
+        if suspicion is Suspicion.GONE:
             # Where one is gone, the others are.
             self.statements.clear()
-        elif _is_about_the_plan(error):
-            self.statements.forget(text)
-        if is_gone(error) or not self.is_idle:
             return self.is_idle
+        if suspicion is Suspicion.PLAN:
+            self.statements.forget(text)
+        if not self.is_idle or may_commit(text):
+            return False
         try:
             described = await self.describe(text)
         except psycopg.Error:
             return False
-        if described.types == known.types and not _is_about_the_plan(error):
-            # Another server, which a pooler lent, may have prepared it before a table changed.
-            if not self._is_shared or not known.name or _is_about_a_value(error):
-                return False
+        # Another server, which a pooler lent, may have prepared it before a table changed.
+        is_elsewhere = self._is_shared and known.name and suspicion is not Suspicion.VALUE
+        if described.types == known.types and suspicion is not Suspicion.PLAN and not is_elsewhere:
+            return False
         self.statements.forget(text)
         return True
 
@@ -293,40 +296,6 @@ class Session:
 
 
 _FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
-# Classes of SQLSTATE: data, features, names of statements, syntax and names, internal errors.
-_OUTDATED = ("22", "0A", "26", "42", "XX")
-# What the server says of a value in the binary format of another type than it expects.
-_BAD_LENGTH = "08P01"
-_BADLY_WRITTEN = ("22P03", "22021")
-
-
-def is_gone(error: BaseException) -> bool:
-    """Whether the server does not know the statement that it was to run."""
-    return isinstance(error, psycopg.errors.InvalidSqlStatementName)
-
-
-def _may_be_outdated(error: BaseException) -> bool:
-    """Whether a statement may fail so because its types are others than the server once said."""
-    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-        return error.sqlstate.startswith(_OUTDATED) or error.sqlstate == _BAD_LENGTH
-    return isinstance(error, (ParameterMisfit, psycopg.DataError))
-
-
-def _is_about_a_value(error: BaseException) -> bool:
-    """Whether an error is one of a value, and not of the way in which it was written."""
-    state = error.sqlstate if isinstance(error, psycopg.Error) else None
-    return state is None or (state.startswith("22") and state not in _BADLY_WRITTEN)
-
-
-def _is_about_the_plan(error: BaseException) -> bool:
-    """
-    Whether the server says that it cannot go on with a plan: it has other columns by now.
-
-    "cached plan must not change result type" has the SQLSTATE of everything that is not
-    supported; the function in the server that says it tells it apart (plancache.c).
-    """
-    diagnostic = error.diag if isinstance(error, psycopg.Error) else None
-    return diagnostic is not None and diagnostic.source_function == "RevalidateCachedQuery"
 
 
 def _tag(result: PGresult) -> str:

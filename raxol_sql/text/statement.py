@@ -90,6 +90,11 @@ def _check_words(words: list[str], place: int) -> None:
         )
 
 
+def first_word_of(statement: str) -> str:
+    """The word of plain letters that a statement begins with, in lower case, or nothing."""
+    return first_word(statement, list(tokenize(statement)))
+
+
 def first_word(text: str, statement: list[Token]) -> str:
     """The word of plain letters that a statement begins with, in lower case, or nothing."""
     for token in statement:

@@ -205,8 +205,6 @@ def test_a_limit_beyond_what_the_server_takes_is_refused_at_once(accounts_databa
 
 
 def test_a_limit_of_its_own_costs_a_query_no_round_trip(play: Play, q: Any, relay: Relay) -> None:
-    play: Play, q: Any, relay: Relay
-) -> None:
     async def story(db: Any) -> list[int]:
         needed = []
         for bound in (q.one(), q.quick()):

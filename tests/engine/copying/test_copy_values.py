@@ -173,7 +173,7 @@ def stored(copier: Copier, relation: str, value: Any, format: str) -> Any:
 
 
 @given(data=st.data(), type=st.sampled_from([*NATURAL]))
-@settings(max_examples=1000)
+@settings(max_examples=600)
 def test_a_value_of_the_usual_kind_is_stored_as_a_parameter_stores_it(
     copier: Copier, table: Callable[[str], str], data: st.DataObject, type: str
 ) -> None:
@@ -186,7 +186,7 @@ def test_a_value_of_the_usual_kind_is_stored_as_a_parameter_stores_it(
 
 
 @given(type=st.sampled_from([*NATURAL, *OTHERS]), value=anything)
-@settings(max_examples=1000)
+@settings(max_examples=600)
 def test_any_other_value_is_stored_as_a_parameter_stores_it_or_refused(
     copier: Copier, table: Callable[[str], str], type: str, value: Any
 ) -> None:
