@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from raxol_sql.text.lexer import Token, TokenKind, split, tokenize
 from raxol_sql.text.source import Problem
@@ -92,10 +92,10 @@ def _check_words(words: list[str], place: int) -> None:
 
 def first_word_of(statement: str) -> str:
     """The word of plain letters that a statement begins with, in lower case, or nothing."""
-    return first_word(statement, list(tokenize(statement)))
+    return first_word(statement, tokenize(statement))
 
 
-def first_word(text: str, statement: list[Token]) -> str:
+def first_word(text: str, statement: Iterable[Token]) -> str:
     """The word of plain letters that a statement begins with, in lower case, or nothing."""
     for token in statement:
         if not token.is_comment:
