@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
-from raxol_sql.engine.explaining import request_for
+from raxol_sql.engine.explaining import misfit
 from raxol_sql.engine.limit import limited
+from raxol_sql.engine.parameters import ParameterMisfit
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.statements import Prepared
 from raxol_sql.engine.transaction import Block, TransactionOptions
-from raxol_sql.engine.wire import Request, check
+from raxol_sql.engine.wire import DONE, Request, check
 from raxol_sql.queries import Bound
 from raxol_sql.records import shape_of
 
@@ -51,9 +53,9 @@ class Batch:
         """Whether no transaction is open that a statement would end that the server refuses."""
         return not self._opened and not self._careful and not self._session.in_transaction
 
-    def knows(self, bound: Bound[Any]) -> bool:
-        """Whether a query is prepared."""
-        return self._session.knows(bound.statement.text)
+    def knows(self, bounds: Iterable[Bound[Any]]) -> bool:
+        """Whether all of these queries are prepared."""
+        return all(map(self._session.knows, {bound.statement.text for bound in bounds}))
 
     async def prepare(self, bounds: Sequence[Bound[Any]]) -> None:
         """
@@ -62,48 +64,49 @@ class Batch:
         What it refuses in a transaction would end that, so a savepoint is set before. A careful
         batch begins before it asks: behind a pooler only a transaction stays on one server.
         """
-        if all(self.knows(bound) for bound in bounds):
+        if self.knows(bounds):
             return
         if not self._opened and (self._careful or self._session.in_transaction):
             await self.send([])
         try:
             await self._session.prepare_all([bound.statement.text for bound in bounds])
         except psycopg.Error:
-            unknown = (number for number, bound in enumerate(bounds) if not self.knows(bound))
+            unknown = (number for number, bound in enumerate(bounds) if not self.knows([bound]))
             self.failed = self._count + next(unknown)
             raise
 
     async def post(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> None:
         """Sends a group; its answers are to be collected."""
-        session = self._session
+        pgconn = self._session.wire.pgconn
         group = _Group(self._count, opening=not self._opened, closing=last)
         requests: list[Request] = []
         if not self._opened and self._block.opening is not None:
             requests.append(self._command(self._block.opening))
-        for number, bound in enumerate(bounds):
-            prepared = session.statements.find(bound.statement.text)
-            assert prepared is not None, "it was prepared"
-            self.failed, self._suspect = self._count + number, bound
-            if last and bound.query.kind.gives_rows:
-                # After the commit it would be too late to see that a column fits no field.
-                shape_of(bound.query, prepared.columns.names)
-            request = request_for(bound, prepared, session.wire.pgconn)
-            timeout = session.limit_of(bound.query.definition.directives.timeout)
-            self._texts.add(bound.statement.text)
+        ways: dict[str, tuple[Prepared, int | None]] = {}
+        for bound in bounds:
+            text = bound.statement.text
+            try:
+                prepared, timeout = ways.get(text) or ways.setdefault(text, self._way(bound, last))
+                request = prepared.request(pgconn, bound.values)
+            except Exception as error:
+                self.failed, self._suspect = self._count + len(group.parts), bound
+                if isinstance(error, ParameterMisfit):
+                    raise misfit(bound, error) from error
+                raise
             if timeout is None:
                 requests.append(request)
                 group.parts.append((bound, prepared, 1))
             else:
-                requests += limited(session.wire.pgconn, [request], timeout)
+                requests += limited(pgconn, [request], timeout)
                 group.parts.append((bound, prepared, 3))
         if last and self._block.closing is not None:
             requests.append(self._command(self._block.closing))
-        self.failed = self._suspect = None
+        self._texts |= ways.keys()
         self._count += len(bounds)
         self._groups.append(group)
         self._opened = True
         self._closed = last
-        await session.wire.post(requests)
+        await self._session.wire.post(requests)
 
     async def collect(self) -> list[Answer]:
         """The answers to the oldest group; raises the error of the first query that failed."""
@@ -111,15 +114,14 @@ class Batch:
         results = deque(await self._session.wire.collect())
         if group.opening and self._block.opening is not None:
             check(results.popleft())
-        answers = []
-        for number, (bound, prepared, length) in enumerate(group.parts, group.first):
-            self.failed, self._suspect = number, bound
-            own = [results.popleft() for _ in range(length)]
-            check(own[0])
-            result = own[length // 2]
-            check(result)
-            answers.append(self._session.answer(prepared, result))
-        self.failed = self._suspect = None
+        answer_of = self._session.answer
+        answers: list[Answer] = []
+        for bound, prepared, length in group.parts:
+            result = results.popleft() if length == 1 else _middle_of(results, length)
+            if result.status not in DONE:
+                self.failed, self._suspect = group.first + len(answers), bound
+                check(result)
+            answers.append(answer_of(prepared, result))
         for result in results:
             check(result)
         if group.closing and self._block.closing is not None:
@@ -156,6 +158,15 @@ class Batch:
             self._session.statements.forget(text)
         return True
 
+    def _way(self, bound: Bound[Any], last: bool) -> tuple[Prepared, int | None]:
+        """The statement of a query, and its limit."""
+        prepared = self._session.statements.find(bound.statement.text)
+        assert prepared is not None, "it was prepared"
+        if last and bound.query.kind.gives_rows:
+            # After the commit it would be too late to see that a column fits no field.
+            shape_of(bound.query, prepared.columns.names)
+        return prepared, self._session.limit_of(bound.query.definition.directives.timeout)
+
     def _command(self, text: str) -> Request:
         return partial(self._session.wire.pgconn.send_query_params, text.encode(), None)
 
@@ -168,6 +179,12 @@ class _Group:
         self.opening = opening
         self.closing = closing
         self.parts: list[tuple[Bound[Any], Prepared, int]] = []
+
+
+def _middle_of(results: deque[PGresult], length: int) -> PGresult:
+    """The result of a request among those that were sent around it, or the error of the first."""
+    own = [results.popleft() for _ in range(length)]
+    return own[length // 2] if own[0].status in DONE else own[0]
 
 
 async def run_batch(

@@ -6,11 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg.pq.abc import PGconn
-
 from raxol_sql.engine.parameters import ParameterMisfit
-from raxol_sql.engine.statements import Prepared
-from raxol_sql.engine.wire import Request
 from raxol_sql.errors import ParameterError, RaxolSQLError
 from raxol_sql.queries import Bound, Query
 
@@ -42,11 +38,3 @@ def misfit(bound: Bound[Any], error: ParameterMisfit) -> ParameterError:
     """The error for an argument that cannot be one of the type that the server asks for."""
     name = bound.statement.parameters[error.index]
     return ParameterError(bound.query.name, [f"{name}: {error.problem}"])
-
-
-def request_for(bound: Bound[Any], prepared: Prepared, pgconn: PGconn) -> Request:
-    """The sending of a query; raises `ParameterError` for an argument of another type."""
-    try:
-        return prepared.request(pgconn, bound.values)
-    except ParameterMisfit as error:
-        raise misfit(bound, error) from error

@@ -75,7 +75,7 @@ class _Many:
         chunk = next(chunks, None)
         while chunk is not None:
             following = next(chunks, None)
-            if posted and not all(batch.knows(bound) for bound in chunk):
+            if posted and not batch.knows(chunk):
                 _take_in(results, batch, posted, await batch.collect())
                 posted = []
             await batch.prepare(chunk)

@@ -66,7 +66,7 @@ class _Steps:
         batch = self._batch
         self._made.update(group)
         while group:
-            ready = list(itertools.takewhile(lambda named: batch.knows(named[1]), group))
+            ready = list(itertools.takewhile(lambda named: batch.knows([named[1]]), group))
             if not ready:
                 await batch.prepare([group[0][1]])
                 continue

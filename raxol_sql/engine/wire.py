@@ -38,6 +38,7 @@ class Wire:
         self._waiting = colour.waiting(self.pgconn)
         self._syncs = 0
         self._unsynced = False
+        self._is_unsent = False
         self._since = 0.0
         self._patience = Patience()
 
@@ -128,6 +129,7 @@ class Wire:
 
     async def begin_copy(self, text: bytes) -> None:
         """Starts a COPY, in either direction; it ends with `end_copy`."""
+        self._is_unsent = False
         try:
             self.pgconn.send_query(text)
             if self.pgconn.flush():
@@ -146,11 +148,16 @@ class Wire:
             raise psycopg.ProgrammingError("this is no COPY")
 
     async def put(self, block: bytes) -> None:
-        """Sends a piece of a COPY FROM STDIN."""
+        """
+        Sends a piece of a COPY FROM STDIN.
+
+        It may be still on its way after that, while the next one is made.
+        """
         try:
-            self.pgconn.put_copy_data(block)
-            if self.pgconn.flush():
+            if self._is_unsent:
                 await self._waiting.flush()
+            self.pgconn.put_copy_data(block)
+            self._is_unsent = bool(self.pgconn.flush())
         except BaseException:
             await self._recover()
             raise

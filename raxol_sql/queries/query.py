@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from raxol_sql.errors import ParameterError
 from raxol_sql.queries.arguments import choose
-from raxol_sql.text import Definition, Kind, Statement
+from raxol_sql.text import Definition, Kind
+from raxol_sql.text.variants import Statement, statement
 
 ResultT = TypeVar("ResultT", covariant=True)
 
@@ -43,11 +45,25 @@ class Query(Generic[ResultT]):
         """
         if positional:
             raise ParameterError(self.name, [f"give arguments by name: {self.signature}"])
-        statement = choose(self.name, self.definition.template, arguments, self._statements)
-        values = tuple([arguments[name] for name in statement.parameters])
-        return Bound(self, statement, values)
+        return self.bind(arguments)
 
-    @property
+    def bind(self, arguments: Mapping[str, object]) -> Bound[ResultT]:
+        """The query with arguments by name, as calling it gives; raises likewise."""
+        only = self._only
+        if only is not None and arguments.keys() == only.used:
+            return Bound(self, only, tuple(map(arguments.__getitem__, only.parameters)))
+        chosen = choose(self.name, self.definition.template, arguments, self._statements)
+        return Bound(self, chosen, tuple([arguments[name] for name in chosen.parameters]))
+
+    @cached_property
+    def _only(self) -> Statement | None:
+        """The statement of a query that has only one; such a query needs no choosing."""
+        template = self.definition.template
+        if template.conditions or template.choices:
+            return None
+        return statement(template, (), {})
+
+    @cached_property
     def name(self) -> str:
         """The name with its namespace, as in ``users.get``."""
         return self.definition.qualified_name
