@@ -29,7 +29,7 @@ TRAILER = b"\xff\xff"
 # The size in bytes that blocks should have, and the one they may have: larger ones make libpq slow.
 BLOCK = 64 * 1024
 LARGEST_BLOCK = 256 * 1024
-_FIRST_ROWS = 256
+_FIRST_ROWS = 16
 _MOST_ROWS = 4096
 
 

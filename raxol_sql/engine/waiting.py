@@ -39,11 +39,12 @@ class Waiting(Protocol):
         Raises TimeoutError if there was nothing for ``seconds``.
         """
 
-    async def flush(self) -> None:
+    async def flush(self, seconds: float | None = None) -> None:
         """
         Until libpq has sent all that it holds.
 
         Takes meanwhile what the server sends, so that neither waits for the other for ever.
+        Raises TimeoutError if nothing went on for ``seconds``.
         """
 
     def detach(self) -> None:
@@ -71,17 +72,19 @@ class BlockingWaiting:
         return watch
 
     async def input(self, seconds: float | None = None) -> None:
-        if not self._readable(None if seconds is None else math.ceil(seconds * 1000)):
-            raise TimeoutError
-        self._pgconn.consume_input()
+        self._sleep(self._readable, seconds)
 
-    async def flush(self) -> None:
+    async def flush(self, seconds: float | None = None) -> None:
         while self._pgconn.flush():
-            self._ready(None)
-            self._pgconn.consume_input()
+            self._sleep(self._ready, seconds)
 
     def detach(self) -> None:
         """Nothing: nobody else knows that this waits."""
+
+    def _sleep(self, poll: Callable[[int | None], object], seconds: float | None) -> None:
+        if not poll(None if seconds is None else math.ceil(seconds * 1000)):
+            raise TimeoutError
+        self._pgconn.consume_input()
 
 
 class LoopWaiting:
@@ -105,22 +108,20 @@ class LoopWaiting:
         return False
 
     async def input(self, seconds: float | None = None) -> None:
-        self._waiter = self._attached().create_future()
+        self._waiter = waiter = self._attached().create_future()
         try:
-            if seconds is None:
-                await self._waiter
-            else:
-                await asyncio.wait_for(self._waiter, seconds)
+            # A timer costs as much as the rest of a wait.
+            await (waiter if seconds is None else asyncio.wait_for(waiter, seconds))
         finally:
             self._waiter = None
 
-    async def flush(self) -> None:
+    async def flush(self, seconds: float | None = None) -> None:
         while self._pgconn.flush():
             loop = self._attached()
             self._waiter = waiter = loop.create_future()
             loop.add_writer(self._socket, _settle, waiter)
             try:
-                await waiter
+                await (waiter if seconds is None else asyncio.wait_for(waiter, seconds))
             finally:
                 loop.remove_writer(self._socket)
                 self._waiter = None

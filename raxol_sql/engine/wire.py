@@ -226,10 +226,12 @@ class Wire:
         if pgconn.status == ConnStatus.BAD:
             self.close()
             return
-        if pgconn.transaction_status != TransactionStatus.ACTIVE:
+        is_active = pgconn.transaction_status == TransactionStatus.ACTIVE
+        if not is_active and not self._unsynced:
             return
         try:
-            await self._wait(self.connection.cancel_safe(timeout=_STOPPING))
+            if is_active:
+                await self._wait(self.connection.cancel_safe(timeout=_STOPPING))
             await self._drain(monotonic() + _STOPPING)
         except Exception:
             # It cannot be said what the server does now; what interrupted goes on to the caller.
@@ -245,9 +247,9 @@ class Wire:
             self._sync()
         while True:
             if pgconn.flush():
-                await self._waiting.flush()
+                await self._waiting.flush(_left(deadline))
             while pgconn.is_busy():
-                await self._waiting.input(max(0.0, deadline - monotonic()))
+                await self._waiting.input(_left(deadline))
             result = pgconn.get_result()
             if pgconn.status == ConnStatus.BAD:
                 raise self._lost(result)
@@ -263,7 +265,11 @@ class Wire:
             elif result.status == ExecStatus.COPY_OUT:
                 while (length := pgconn.get_copy_data(1)[0]) >= 0:
                     if not length:
-                        await self._waiting.input(max(0.0, deadline - monotonic()))
+                        await self._waiting.input(_left(deadline))
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - monotonic())
 
 
 def _nothing() -> None:

@@ -1,0 +1,89 @@
+"""The wire: requests that fail before they are sent, and traffic that is large both ways."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+import raxol_sql as rx
+from raxol_sql.engine.colour import BLOCKING, run_blocking
+from raxol_sql.engine.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.engine.conftest import Play
+
+
+@pytest.fixture
+def wire(side: psycopg.Connection[Any]) -> Iterator[Wire]:
+    yield Wire(BLOCKING, side)
+
+
+def asked(wire: Wire, text: bytes) -> bytes | None:
+    request = partial(wire.pgconn.send_query_params, text, None)
+    return run_blocking(wire.ask(request)).get_value(0, 0)
+
+
+def refuse() -> None:
+    raise LookupError("not to be sent")
+
+
+def test_a_request_that_cannot_be_made_leaves_the_connection_usable(wire: Wire) -> None:
+    with pytest.raises(LookupError):
+        run_blocking(wire.ask(refuse))
+
+    assert asked(wire, b"select 1") == b"1"
+
+
+@pytest.mark.parametrize("before", [0, 1, 200])
+def test_so_does_one_among_others_and_those_before_it_do_not_happen_for_good(
+    wire: Wire, before: int
+) -> None:
+    pgconn = wire.pgconn
+    insert = (
+        b"insert into users (email, name, age) values (gen_random_uuid()::text || '@b.de', 'x', 1)"
+    )
+
+    with pytest.raises(LookupError):
+        run_blocking(
+            wire.exchange([*[partial(pgconn.send_query_params, insert, None)] * before, refuse])
+        )
+
+    assert asked(wire, b"select 1") == b"1"
+    assert not wire.is_expecting
+
+
+def test_what_is_posted_twice_is_collected_in_that_order(wire: Wire) -> None:
+    pgconn = wire.pgconn
+    for first in (1, 3):
+        texts = [b"select %d" % first, b"select %d" % (first + 1)]
+        run_blocking(wire.post([partial(pgconn.send_query_params, text, None) for text in texts]))
+
+    got = [run_blocking(wire.collect()), run_blocking(wire.collect())]
+
+    assert [[one.get_value(0, 0) for one in results] for results in got] == [
+        [b"1", b"2"],
+        [b"3", b"4"],
+    ]
+    assert asked(wire, b"select 5") == b"5"
+
+
+def test_large_arguments_and_large_results_do_not_wait_for_each_other(
+    play: Play, write: Any
+) -> None:
+    q = write("-- name: echo :one -> scalar\nselect :x::text;")
+    texts = [chr(97 + number % 26) * 200_000 for number in range(120)]
+
+    async def story(db: Any) -> None:
+        assert await db.run_many(q.echo, [{"x": text} for text in texts]) == texts
+        assert await db.run_all([q.echo(x=text) for text in texts]) == texts
+        multi = rx.Multi()
+        for number, text in enumerate(texts):
+            multi = multi.add(str(number), q.echo(x=text))
+        assert list((await db.run(multi)).values()) == texts
+
+    play(story)
