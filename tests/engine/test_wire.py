@@ -13,14 +13,12 @@ from raxol_sql.engine.colour import BLOCKING, run_blocking
 from raxol_sql.engine.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.engine.conftest import Play
 
 
 @pytest.fixture
-def wire(side: psycopg.Connection[Any]) -> Iterator[Wire]:
-    yield Wire(BLOCKING, side)
+def wire(side: psycopg.Connection[Any]) -> Wire:
+    return Wire(BLOCKING, side)
 
 
 def asked(wire: Wire, text: bytes) -> bytes | None:
@@ -40,17 +38,13 @@ def test_a_request_that_cannot_be_made_leaves_the_connection_usable(wire: Wire) 
 
 
 @pytest.mark.parametrize("before", [0, 1, 200])
-def test_so_does_one_among_others_and_those_before_it_do_not_happen_for_good(
-    wire: Wire, before: int
-) -> None:
+def test_so_does_one_among_others(wire: Wire, before: int) -> None:
     pgconn = wire.pgconn
-    insert = (
-        b"insert into users (email, name, age) values (gen_random_uuid()::text || '@b.de', 'x', 1)"
-    )
-
     with pytest.raises(LookupError):
         run_blocking(
-            wire.exchange([*[partial(pgconn.send_query_params, insert, None)] * before, refuse])
+            wire.exchange(
+                [*[partial(pgconn.send_query_params, b"select 1", None)] * before, refuse]
+            )
         )
 
     assert asked(wire, b"select 1") == b"1"
