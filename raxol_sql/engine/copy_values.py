@@ -23,7 +23,7 @@ from raxol_sql.engine.driver import is_driver
 from raxol_sql.engine.dumping.writer import Writer
 
 _types = psycopg.postgres.types
-_TEXT = _types["text"].oid
+TEXT = _types["text"].oid
 # The type whose dumper writes bytes as they are.
 RAW = _types["bytea"].oid
 
@@ -71,7 +71,7 @@ class Column(Protocol):
 class TextColumn:
     """A column of a COPY in text: a value goes as a text that the type's input function reads."""
 
-    oid = _TEXT
+    oid = TEXT
 
     def __init__(self, writer: Writer, column: CopyColumn) -> None:
         plain = _plain(column)
@@ -90,12 +90,25 @@ class BinaryColumn:
     """A column of a COPY in binary: a value goes as the bytes that the type receives."""
 
     def __init__(self, forms: BinaryForms, adapters: AdaptersMap, column: CopyColumn) -> None:
-        oid = _TEXT if column.is_textual else column.oid
+        oid = TEXT if column.is_textual else column.oid
         plain = _plain(column)
         plain = attrs.evolve(plain, kinds=_with_own_dumper(adapters, oid, plain.kinds))
         self.oid = oid if plain.kinds else RAW
         self.takes = plain.has
         self.convert = forms.of(column.oid, is_textual=column.is_textual)
+
+
+def all_texts_are_plain(adapters: AdaptersMap) -> bool:
+    """
+    Whether there is no kind of str that the program writes in a way of its own.
+
+    Then whatever is no plain value of a column of texts is an error of psycopg's dumper, if that
+    is the one in C.
+    """
+    kinds: list[type] = [str]
+    for kind in kinds:
+        kinds.extend(type.__subclasses__(kind))
+    return all(_is_drivers(adapters, kind) for kind in kinds)
 
 
 def _with_own_dumper(adapters: AdaptersMap, oid: int, kinds: frozenset[type]) -> frozenset[type]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import attrs
@@ -39,7 +40,7 @@ class Multi:
         deferrable: bool | None = None,
     ) -> None:
         self._options = TransactionOptions(isolation, read_only, deferrable)
-        self._steps: tuple[tuple[str, Step], ...] = ()
+        self._steps: dict[str, Step] = {}
 
     def add(self, name: str, step: Step) -> Self:
         """
@@ -48,24 +49,24 @@ class Multi:
         Raises ValueError for a name that is taken, TypeError for what is no step, and
         `KindError` for a :copy query.
         """
-        if name in self.names:
+        if name in self._steps:
             raise ValueError(f"there is a step {name!r} already")
         if not callable(step) or isinstance(step, Query):
             check_step(name, step)
         more = type(self).__new__(type(self))
         more._options = self._options
-        more._steps = (*self._steps, (name, step))
+        more._steps = {**self._steps, name: step}
         return more
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the steps, in their order."""
-        return tuple([name for name, _ in self._steps])
+        return tuple(self._steps)
 
     @property
-    def steps(self) -> tuple[tuple[str, Step], ...]:
-        """The steps with their names, in their order."""
-        return self._steps
+    def steps(self) -> Mapping[str, Step]:
+        """The steps by name, in their order."""
+        return MappingProxyType(self._steps)
 
     @property
     def options(self) -> TransactionOptions:

@@ -31,7 +31,7 @@ class _Steps:
     """The steps on their way through one batch."""
 
     def __init__(self, multi: Multi, batch: Batch) -> None:
-        self._left = list(multi.steps)
+        self._left = list(multi.steps.items())
         self._names = multi.names
         self._batch = batch
         self._done: dict[str, Any] = {}
@@ -66,7 +66,7 @@ class _Steps:
         batch = self._batch
         self._made.update(group)
         while group:
-            ready = list(itertools.takewhile(lambda named: batch.knows([named[1]]), group))
+            ready = self._ready(group)
             if not ready:
                 await batch.prepare([group[0][1]])
                 continue
@@ -78,6 +78,12 @@ class _Steps:
                 ready, await batch.send(bounds, last=last), strict=True
             ):
                 self._done[name] = result_of(bound.query, answer)
+
+    def _ready(self, group: list[Named]) -> list[Named]:
+        """The steps at the beginning of a group whose statements are prepared."""
+        if self._batch.knows([bound for _, bound in group]):
+            return list(group)
+        return list(itertools.takewhile(lambda named: self._batch.knows([named[1]]), group))
 
     def _next_group(self) -> list[Named]:
         """The next steps that need no result which is not there yet."""

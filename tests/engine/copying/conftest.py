@@ -74,9 +74,7 @@ class Copier:
 
     def decoder(self, query: str, format: str) -> RowDecoder:
         """What reads the rows of a query."""
-        told = self.described(query)
-        names = [(told.fname(index) or b"").decode() for index in range(told.nfields)]
-        oids = [told.ftype(index) for index in range(told.nfields)]
+        names, oids = self.told(query)
         shape = CopyShape(False, (), format, None, query)
         return RowDecoder(self.connection, "q.out", shape, names, oids)
 
@@ -86,6 +84,12 @@ class Copier:
         """Copies the rows of a query out."""
         decoder = self.decoder(query, format)
         return run_blocking(decoder.read(given(self.pieces(query, format)), build))
+
+    def told(self, query: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """The names and the types of the columns of a query."""
+        told = self.described(query)
+        names = [(told.fname(index) or b"").decode() for index in range(told.nfields)]
+        return tuple(names), tuple([told.ftype(index) for index in range(told.nfields)])
 
     def described(self, text: str) -> psycopg.pq.abc.PGresult:
         """What the server says of a statement."""
