@@ -100,15 +100,18 @@ class BinaryColumn:
 
 def all_texts_are_plain(adapters: AdaptersMap) -> bool:
     """
-    Whether there is no kind of str that the program writes in a way of its own.
+    Whether every kind of str is written as a str is, and not as an enum or by the program.
 
     Then whatever is no plain value of a column of texts is an error of psycopg's dumper, if that
     is the one in C.
     """
+    usual = adapters.get_dumper(str, PyFormat.AUTO)
     kinds: list[type] = [str]
     for kind in kinds:
         kinds.extend(type.__subclasses__(kind))
-    return all(_is_drivers(adapters, kind) for kind in kinds)
+    return is_driver(usual) and all(
+        adapters.get_dumper(kind, PyFormat.AUTO) is usual for kind in kinds
+    )
 
 
 def _with_own_dumper(adapters: AdaptersMap, oid: int, kinds: frozenset[type]) -> frozenset[type]:

@@ -57,18 +57,29 @@ class Wire:
         pgconn = self.pgconn
         patience = patience or self._patience
         watch = patience.choose()
-        since = perf_counter()
+        since = perf_counter() if patience.is_timed else 0.0
+        waiting = self._waiting
         try:
             request()
             if pgconn.flush():
-                await self._waiting.flush()
-            result = await self._next(patience, watch)
+                await waiting.flush()
+            if pgconn.is_busy() and await waiting.answer(watch):
+                patience.miss()
+            result = pgconn.get_result()
             if result is None:
                 raise self._lost(None)
-            if result.status in _COPYING:
-                raise psycopg.NotSupportedError("a COPY is moved by copy()")
-            while await self._next() is not None:
-                pass
+            if result.status not in DONE:
+                self._check_alive(result)
+            while True:
+                if pgconn.is_busy():
+                    await waiting.answer(False)
+                more = pgconn.get_result()
+                if more is None:
+                    break
+                # The commit of a single statement comes after its result, and may fail.
+                if more.status not in DONE:
+                    self._check_alive(more)
+                    result = more
         except BaseException:
             await self._recover()
             raise
@@ -194,6 +205,13 @@ class Wire:
         self._waiting.detach()
         self.pgconn.finish()
         self._syncs, self._unsynced = 0, False
+
+    def _check_alive(self, result: PGresult) -> None:
+        """Raises for a connection that is gone, and for a COPY, which nobody would move."""
+        if self.pgconn.status == ConnStatus.BAD:
+            raise self._lost(result)
+        if result.status in _COPYING:
+            raise psycopg.NotSupportedError("a COPY is moved by copy()")
 
     async def _next(self, patience: Patience | None = None, watch: bool = False) -> PGresult | None:
         pgconn = self.pgconn

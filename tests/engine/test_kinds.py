@@ -269,3 +269,42 @@ def test_a_bound_query_runs_again_and_on_another_database(play: Play, queries: r
 
     play(story)
     play(story)
+
+
+DEFERRED = """\
+    -- name: make :exec
+    create table deferred (a int constraint once unique deferrable initially deferred);
+    -- name: unmake :exec
+    drop table deferred;
+    -- name: add :affected
+    insert into deferred values (:a), (:a);
+    -- name: add_quickly :affected
+    -- @timeout 5s
+    insert into deferred values (:a), (:a);
+    -- name: count :one -> scalar
+    select count(*) from deferred;
+"""
+
+
+def test_what_fails_only_when_it_is_committed_is_an_error(play: Play, write: Any) -> None:
+    q = write(DEFERRED)
+
+    async def story(db: Any) -> None:
+        await db.run(q.make())
+        try:
+            for add in (q.add, q.add_quickly):
+                with pytest.raises(psycopg.errors.UniqueViolation) as caught:
+                    await db.run(add(a=1))
+                assert caught.value.diag.constraint_name == "once"
+                with pytest.raises(psycopg.errors.UniqueViolation):
+                    await db.run_many(add, [{"a": 1}, {"a": 2}])
+                with pytest.raises(psycopg.errors.UniqueViolation):
+                    await db.run(rx.Multi().add("a", add(a=1)))
+                with pytest.raises(psycopg.errors.UniqueViolation):
+                    async with db.transaction() as tx:
+                        await tx.run(add(a=1))
+            assert await db.run(q.count()) == 0
+        finally:
+            await db.run(q.unmake())
+
+    play(story, pool_size=1)
