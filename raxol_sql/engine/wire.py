@@ -16,6 +16,8 @@ from raxol_sql.engine.patience import Patience
 Request = Callable[[], object]
 
 DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+_FAILED = ExecStatus.FATAL_ERROR
+_SYNC = ExecStatus.PIPELINE_SYNC
 _COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT)
 _PUSH = 64
 # How long, in seconds, a server may take to stop what it was told to stop.
@@ -115,22 +117,29 @@ class Wire:
         Where one request failed, the ones after it did not happen. What fails at the very end,
         in the commit of a transaction that nobody began, is one result more.
         """
-        results = []
-        watch = self._patience.choose()
+        pgconn, waiting, patience = self.pgconn, self._waiting, self._patience
+        results: list[PGresult] = []
+        watch = patience.choose()
         try:
             while True:
-                result = await self._next(self._patience, watch)
-                if result is None:
-                    continue
-                if result.status == ExecStatus.PIPELINE_SYNC:
+                if pgconn.is_busy() and await waiting.answer(watch):
+                    patience.miss()
+                result = pgconn.get_result()
+                # After each result comes nothing, once; after that of a lost connection, for ever.
+                if result is None or result.status == _FAILED:
+                    if pgconn.status == ConnStatus.BAD:
+                        raise self._lost(result)
+                    if result is None:
+                        continue
+                if result.status == _SYNC:
                     break
                 results.append(result)
             self._leave()
         except BaseException:
             await self._recover()
             raise
-        if self._patience.is_timed:
-            self._patience.learn(perf_counter() - self._since)
+        if patience.is_timed:
+            patience.learn(perf_counter() - self._since)
         return results
 
     async def exchange(self, requests: Iterable[Request]) -> list[PGresult]:
@@ -213,10 +222,10 @@ class Wire:
         if result.status in _COPYING:
             raise psycopg.NotSupportedError("a COPY is moved by copy()")
 
-    async def _next(self, patience: Patience | None = None, watch: bool = False) -> PGresult | None:
+    async def _next(self) -> PGresult | None:
         pgconn = self.pgconn
-        if pgconn.is_busy() and await self._waiting.answer(watch) and patience is not None:
-            patience.miss()
+        if pgconn.is_busy():
+            await self._waiting.answer(False)
         result = pgconn.get_result()
         if pgconn.status == ConnStatus.BAD:
             raise self._lost(result)
@@ -274,7 +283,7 @@ class Wire:
             if result is None:
                 if not self._syncs:
                     return
-            elif result.status == ExecStatus.PIPELINE_SYNC:
+            elif result.status == _SYNC:
                 self._leave()
                 if not self._syncs:
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections import OrderedDict, UserDict, defaultdict, deque, namedtuple
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
+from psycopg.types.enum import EnumInfo, register_enum
 from psycopg.types.json import Jsonb
 
 import raxol_sql as rx
@@ -322,6 +324,12 @@ def test_documents_and_lists_need_no_wrapping(shares: Copier, format: str) -> No
     ]
 
 
+class Name(str):
+    """A kind of str with nothing special."""
+
+    __slots__ = ()
+
+
 class Hidden(str):
     """A text that is never to be written as it is."""
 
@@ -369,6 +377,40 @@ def test_dumpers_that_the_program_registered_write_their_values(own: Copier) -> 
         *[(1, "a", b"ab", ["x"]), (2, "**", b"", [])] * 2,
         *[(8, "a", b"ba", ["x"]), (9, "**", b"dc", [])],
     ]
+
+
+class Label(str, enum.Enum):  # noqa: UP042 (as programs have it that are older than StrEnum)
+    """An enum whose labels on the server are its names."""
+
+    ok = "Fine!"
+
+
+@FORMATS
+def test_a_kind_of_str_is_written_in_its_way_among_many_of_the_usual(
+    own: Copier, format: str
+) -> None:
+    own.connection.execute("create temp table kinds (id int, label mood, name text)")
+    info = EnumInfo.fetch(own.connection, "mood")
+    assert info is not None
+    register_enum(info, own.connection, Label)
+    own.connection.adapters.register_dumper(Hidden, HiddenDumper)
+    usual = [(0, "sad", "x")] * 3000
+    odd = [(1, Label.ok, Name("y")), (2, "ok", Hidden("zz"))]
+    assert own.into("kinds", ("id", "label", "name"), [*usual, *odd, *usual], format) == 6002
+    found = own.connection.execute("select label::text, name from kinds where id > 0 order by id")
+    assert found.fetchall() == [("ok", "y"), ("ok", "**")]
+
+
+def test_texts_of_another_type_among_many_of_the_usual_are_taken_all_the_same(
+    own: Copier,
+) -> None:
+    own.connection.execute("create temp table mixed (id int, name text)")
+    rows: list[Any] = [(n, "x") for n in range(3000)]
+    rows[1500] = (1500, 7)
+    rows[2000] = (2000, None)
+    own.into("mixed", ("id", "name"), rows)
+    found = own.connection.execute("select id, name from mixed where name is distinct from 'x'")
+    assert found.fetchall() == [(1500, "7"), (2000, None)]
 
 
 @FORMATS
