@@ -267,7 +267,8 @@ def _shipped() -> set[str] | None:
     for distribution in importlib.metadata.distributions(name=rx.__name__):
         names = {str(file) for file in distribution.files or ()}
         if Path(str(distribution.locate_file("raxol_sql"))).resolve() == PACKAGE.resolve() and (
-            "raxol_sql/__init__.py" in names
+            # A checkout in which something was built lists all that it has, its tests too.
+            "raxol_sql/__init__.py" in names and "setup.cfg" not in names
         ):
             return names
     return None
