@@ -8,11 +8,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import psycopg
-from psycopg.adapt import AdaptersMap, Transformer
-from psycopg.pq import Format
+from psycopg.adapt import AdaptersMap
 from psycopg.types.composite import CompositeInfo
 from psycopg.types.enum import EnumInfo
 from psycopg.types.multirange import Multirange, MultirangeInfo
+from psycopg.types.numeric import DecimalBinaryDumper
 from psycopg.types.range import Range, RangeInfo, dump_range_binary
 
 from raxol_sql.engine.dumping.arrays import Elements, array
@@ -48,8 +48,7 @@ class BinaryForms:
     def __init__(self, writer: Writer, adapters: AdaptersMap) -> None:
         self._writer = writer
         self._types = adapters.types
-        numeral = adapters.get_dumper_by_oid(_NUMERIC, Format.BINARY)
-        self._numeral = numeral(Decimal, Transformer(adapters)).dump
+        self._numeral = DecimalBinaryDumper(Decimal).dump
 
     def of(self, oid: int, *, is_textual: bool = False) -> Binary:
         """The function for a type; ``is_textual`` says that its binary form is its text."""
@@ -64,6 +63,8 @@ class BinaryForms:
 
     def _from_text(self, oid: int) -> FromText:
         info = self._types.get(oid)
+        if info is not None and info.array_oid == oid:
+            return self._array(info.oid, info.delimiter, isinstance(info, CompositeInfo))
         if oid in _TEXTS or isinstance(info, EnumInfo):
             return _same
         if oid == _JSONB:
@@ -72,8 +73,6 @@ class BinaryForms:
             return self._numeric
         if oid in _FLOATS:
             return self._float(oid)
-        if info is not None and info.array_oid == oid:
-            return self._array(info.oid, info.delimiter, isinstance(info, CompositeInfo))
         if isinstance(info, RangeInfo):
             return self._range(info.subtype_oid)
         if isinstance(info, MultirangeInfo):

@@ -15,8 +15,9 @@ from raxol_sql.text import CopyShape
 # What a binary COPY begins and ends with; there are no flags, and the header has no extension.
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
-# The size in bytes that blocks should have, and the one they may have: larger ones make libpq slow.
-BLOCK = 64 * 1024
+# The size in bytes that blocks should have, below which memory is not asked of the system each
+# time, and the one they may have: larger ones make libpq slow.
+BLOCK = 96 * 1024
 LARGEST_BLOCK = 256 * 1024
 _FIRST_ROWS = 16
 _MOST_ROWS = 4096

@@ -20,7 +20,7 @@ def ready_blocks(query: str, data: CopyData) -> AsyncIterator[bytes] | None:
     Raises TypeError for text, and, when a block of it is read, for a file that gives text.
     """
     if isinstance(data, (bytes, bytearray, memoryview)):
-        return _blocks(_slices(memoryview(data)))
+        return _blocks(_slices(bytes(data)))
     if isinstance(data, str):
         raise TypeError(f"{query}: copy() takes bytes, a binary file or rows; not a str")
     if hasattr(data, "read"):
@@ -42,10 +42,9 @@ async def _blocks(blocks: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield block
 
 
-def _slices(data: memoryview) -> Iterator[bytes]:
-    plain = data.cast("B")
-    for start in range(0, len(plain), BLOCK):
-        yield bytes(plain[start : start + BLOCK])
+def _slices(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), BLOCK):
+        yield data[start : start + BLOCK]
 
 
 def _read(query: str, file: BinaryIO) -> bytes:

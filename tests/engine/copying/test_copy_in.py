@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import enum
 from collections import OrderedDict, UserDict, defaultdict, deque, namedtuple
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
@@ -14,14 +13,12 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
-from psycopg.types.enum import EnumInfo, register_enum
 from psycopg.types.json import Jsonb
 
 import raxol_sql as rx
 from raxol_sql.engine.colour import run_blocking
 from raxol_sql.engine.copy_in import BLOCK, HEADER, LARGEST_BLOCK, TRAILER, RowEncoder
+from raxol_sql.engine.copying import ready_blocks
 from raxol_sql.text import CopyShape
 
 if TYPE_CHECKING:
@@ -300,6 +297,20 @@ def test_an_asynchronous_iterable_gives_the_same_blocks(shares: Copier, format: 
     )
 
 
+def test_bytes_that_are_ready_are_cut_into_blocks() -> None:
+    data = bytes(range(256)) * 1000
+    for whole in (data, bytearray(data), memoryview(data), memoryview(data[::-1])[::-1]):
+        blocks = ready_blocks("q", whole)
+        assert blocks is not None
+        cut = run_blocking(gathered(blocks))
+        assert b"".join(cut) == data
+        assert max(map(len, cut)) <= BLOCK
+
+
+async def gathered(blocks: AsyncIterator[bytes]) -> list[bytes]:
+    return [block async for block in blocks]
+
+
 def test_what_is_no_iterable_is_refused_at_once(shares: Copier) -> None:
     encoder = RowEncoder(shares.connection, "q", CopyShape(True, NAMES, "text", "shares"), ())
     with pytest.raises(TypeError, match="not iterable"):
@@ -322,83 +333,6 @@ def test_documents_and_lists_need_no_wrapping(shares: Copier, format: str) -> No
         (3, "text", ["{}", '"']),
         (4, {"as": "text"}, None),
     ]
-
-
-class Name(str):
-    """A kind of str with nothing special."""
-
-    __slots__ = ()
-
-
-class Hidden(str):
-    """A text that is never to be written as it is."""
-
-    __slots__ = ()
-
-
-class HiddenDumper(Dumper):
-    """The way of a program to write it."""
-
-    def dump(self, value: str) -> bytes:
-        return b"*" * len(value)
-
-
-class ShiftedDumper(Dumper):
-    """The way of a program to write every int."""
-
-    oid = psycopg.postgres.types["int4"].oid
-    format = Format.BINARY
-
-    def dump(self, value: int) -> bytes:
-        return (value + 1).to_bytes(4, "big")
-
-
-class ReversedDumper(Dumper):
-    """The way of a program to write every bytes object."""
-
-    oid = psycopg.postgres.types["bytea"].oid
-    format = Format.BINARY
-
-    def dump(self, value: bytes) -> bytes:
-        return value[::-1]
-
-
-def test_dumpers_that_the_program_registered_write_their_values(own: Copier) -> None:
-    own.connection.execute("create temp table kept (id int, name text, data bytea, tags text[])")
-    names = ("id", "name", "data", "tags")
-    adapters = own.connection.adapters
-    adapters.register_dumper(Hidden, HiddenDumper)
-    for format in ("text", "binary"):
-        own.into("kept", names, [(1, "a", b"ab", ["x"]), (2, Hidden("ab"), b"", [])], format)
-    adapters.register_dumper(int, ShiftedDumper)
-    adapters.register_dumper(bytes, ReversedDumper)
-    own.into("kept", names, [(7, "a", b"ab", ["x"]), (8, Hidden("ab"), b"cd", [])], "binary")
-    assert own.connection.execute("select id, name, data, tags from kept").fetchall() == [
-        *[(1, "a", b"ab", ["x"]), (2, "**", b"", [])] * 2,
-        *[(8, "a", b"ba", ["x"]), (9, "**", b"dc", [])],
-    ]
-
-
-class Label(str, enum.Enum):  # noqa: UP042 (as programs have it that are older than StrEnum)
-    """An enum whose labels on the server are its names."""
-
-    ok = "Fine!"
-
-
-@FORMATS
-def test_a_kind_of_str_is_written_in_its_way_among_many_of_the_usual(
-    own: Copier, format: str
-) -> None:
-    own.connection.execute("create temp table kinds (id int, label mood, name text)")
-    info = EnumInfo.fetch(own.connection, "mood")
-    assert info is not None
-    register_enum(info, own.connection, Label)
-    own.connection.adapters.register_dumper(Hidden, HiddenDumper)
-    usual = [(0, "sad", "x")] * 3000
-    odd = [(1, Label.ok, Name("y")), (2, "ok", Hidden("zz"))]
-    assert own.into("kinds", ("id", "label", "name"), [*usual, *odd, *usual], format) == 6002
-    found = own.connection.execute("select label::text, name from kinds where id > 0 order by id")
-    assert found.fetchall() == [("ok", "y"), ("ok", "**")]
 
 
 def test_texts_of_another_type_among_many_of_the_usual_are_taken_all_the_same(
