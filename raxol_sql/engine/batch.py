@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+import attrs
 import psycopg
 from psycopg.pq.abc import PGresult
 
@@ -55,7 +57,7 @@ class Batch:
 
     def knows(self, bounds: Iterable[Bound[Any]]) -> bool:
         """Whether all of these queries are prepared."""
-        return all(map(self._session.knows, {bound.statement.text for bound in bounds}))
+        return all(map(self._session.knows, _by_text(bounds)))
 
     async def prepare(self, bounds: Sequence[Bound[Any]]) -> None:
         """
@@ -77,55 +79,34 @@ class Batch:
 
     async def post(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> None:
         """Sends a group; its answers are to be collected."""
-        pgconn = self._session.wire.pgconn
-        group = _Group(self._count, opening=not self._opened, closing=last)
-        requests: list[Request] = []
-        if not self._opened and self._block.opening is not None:
-            requests.append(self._command(self._block.opening))
-        ways: dict[str, tuple[Prepared, int | None]] = {}
-        for bound in bounds:
-            text = bound.statement.text
-            try:
-                prepared, timeout = ways.get(text) or ways.setdefault(text, self._way(bound, last))
-                request = prepared.request(pgconn, bound.values)
-            except Exception as error:
-                self.failed, self._suspect = self._count + len(group.parts), bound
-                if isinstance(error, ParameterMisfit):
-                    raise misfit(bound, error) from error
-                raise
-            if timeout is None:
-                requests.append(request)
-                group.parts.append((bound, prepared, 1))
-            else:
-                requests += limited(pgconn, [request], timeout)
-                group.parts.append((bound, prepared, 3))
-        if last and self._block.closing is not None:
-            requests.append(self._command(self._block.closing))
+        ways = {text: self._way(bound, last) for text, bound in _by_text(bounds).items()}
+        group = _Group(self._count, bounds, ways, opening=not self._opened, closing=last)
         self._texts |= ways.keys()
         self._count += len(bounds)
         self._groups.append(group)
         self._opened = True
         self._closed = last
-        await self._session.wire.post(requests)
+        await self._session.wire.post(self._requests(group))
 
     async def collect(self) -> list[Answer]:
         """The answers to the oldest group; raises the error of the first query that failed."""
         group = self._groups.popleft()
-        results = deque(await self._session.wire.collect())
+        results = iter(await self._session.wire.collect())
         if group.opening and self._block.opening is not None:
-            check(results.popleft())
-        answer_of = self._session.answer
+            check(next(results))
+        answer_of, ways = self._session.answer, group.ways
         answers: list[Answer] = []
-        for bound, prepared, length in group.parts:
-            result = results.popleft() if length == 1 else _middle_of(results, length)
+        for bound in group.bounds:
+            prepared, timeout = ways[bound.statement.text]
+            result = next(results) if timeout is None else _middle_of(results)
             if result.status not in DONE:
                 self.failed, self._suspect = group.first + len(answers), bound
                 check(result)
             answers.append(answer_of(prepared, result))
         for result in results:
             check(result)
-        if group.closing and self._block.closing is not None:
-            self._block.conclude((results[-1].command_status or b"").decode())
+            if group.closing and self._block.closing is not None:
+                self._block.conclude((result.command_status or b"").decode())
         return answers
 
     async def send(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> list[Answer]:
@@ -167,24 +148,51 @@ class Batch:
             shape_of(bound.query, prepared.columns.names)
         return prepared, self._session.limit_of(bound.query.definition.directives.timeout)
 
+    def _requests(self, group: _Group) -> Iterator[Request]:
+        """The requests of a group, each made when the one before it was sent."""
+        pgconn, ways = self._session.wire.pgconn, group.ways
+        if group.opening and self._block.opening is not None:
+            yield self._command(self._block.opening)
+        for number, bound in enumerate(group.bounds, group.first):
+            prepared, timeout = ways[bound.statement.text]
+            try:
+                request = prepared.request(pgconn, bound.values)
+            except Exception as error:
+                self.failed, self._suspect = number, bound
+                if isinstance(error, ParameterMisfit):
+                    raise misfit(bound, error) from error
+                raise
+            if timeout is None:
+                yield request
+            else:
+                yield from limited(pgconn, [request], timeout)
+        if group.closing and self._block.closing is not None:
+            yield self._command(self._block.closing)
+
     def _command(self, text: str) -> Request:
         return partial(self._session.wire.pgconn.send_query_params, text.encode(), None)
 
 
+@attrs.frozen
 class _Group:
-    """What was posted together: the statements, and how many results there are for each."""
+    """What is posted together, with the statement and the limit of each text; ``first`` counts."""
 
-    def __init__(self, first: int, *, opening: bool, closing: bool) -> None:
-        self.first = first
-        self.opening = opening
-        self.closing = closing
-        self.parts: list[tuple[Bound[Any], Prepared, int]] = []
+    first: int
+    bounds: Sequence[Bound[Any]]
+    ways: Mapping[str, tuple[Prepared, int | None]]
+    opening: bool
+    closing: bool
 
 
-def _middle_of(results: deque[PGresult], length: int) -> PGresult:
-    """The result of a request among those that were sent around it, or the error of the first."""
-    own = [results.popleft() for _ in range(length)]
-    return own[length // 2] if own[0].status in DONE else own[0]
+def _by_text(bounds: Iterable[Bound[Any]]) -> dict[str, Bound[Any]]:
+    """One query for each text there is."""
+    return {bound.statement.text: bound for bound in bounds}
+
+
+def _middle_of(results: Iterator[PGresult]) -> PGresult:
+    """The result of a request that has one before and one after it, or the error before it."""
+    before, own, _ = itertools.islice(results, 3)
+    return own if before.status in DONE else before
 
 
 async def run_batch(
