@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -49,6 +49,11 @@ class Session:
         return pgconn.transaction_status == TransactionStatus.IDLE
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a statement is on its way."""
+        return self.wire.status == TransactionStatus.ACTIVE
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, be it one that failed."""
         return self.wire.status != TransactionStatus.IDLE
@@ -67,7 +72,7 @@ class Session:
             if timeout is None:
                 result = await self.wire.ask(request, prepared.patience)
             else:
-                result = await self._limited(request, timeout)
+                result = await self._limited(text, request, timeout)
         except Exception as error:
             if not await self.is_outdated(text, error):
                 raise
@@ -96,11 +101,12 @@ class Session:
 
         Raises the error of the first one that it refuses; those before it are known then.
         """
-        new = [text for text in dict.fromkeys(texts) if not self.knows(text)]
+        needed = dict.fromkeys(texts)
+        new = [text for text in needed if not self.knows(text)]
         if not new:
             return
         try:
-            await self._ask_about(new)
+            await self._ask_about(new, needed)
         except psycopg.Error as error:
             # A pooler may answer with a statement that it keeps, and that is outdated.
             is_clear = suspicion_of(error) is Suspicion.NONE
@@ -108,7 +114,7 @@ class Session:
                 raise
             for text in new:
                 self.statements.forget(text)
-            await self._ask_about(new)
+            await self._ask_about(new, needed)
 
     async def describe(self, text: str) -> Prepared:
         """
@@ -148,7 +154,7 @@ class Session:
         self, text: str, blocks: AsyncIterator[bytes], timeout: int | None = None
     ) -> int:
         """Sends blocks of bytes in the format of the COPY; gives the count of rows."""
-        async with self._limit(timeout):
+        async with self._limit(self.limit_of(timeout)):
             await self.wire.begin_copy(text.encode())
             try:
                 async for block in blocks:
@@ -161,7 +167,7 @@ class Session:
 
     async def copy_out(self, text: str, timeout: int | None = None) -> AsyncGenerator[bytes]:
         """The pieces in which the server sends a COPY: of a text, each is a row."""
-        async with self._limit(timeout):
+        async with self._limit(self.limit_of(timeout)):
             await self.wire.begin_copy(text.encode())
             try:
                 while (piece := await self.wire.take()) is not None:
@@ -203,26 +209,27 @@ class Session:
         """What a result means; it may mean that statements are gone."""
         if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
             self.statements.clear()
-        if self._is_shared:
+        if self._is_shared or not prepared.has_plan:
             return Answer(prepared.columns_of(result), result)
         return Answer(prepared.columns, result)
 
-    async def _ask_about(self, new: Sequence[str]) -> None:
-        questions = [self.statements.questions(text) for text in new]
+    async def _ask_about(self, new: Sequence[str], needed: Container[str]) -> None:
+        questions = [self.statements.questions(text, needed) for text in new]
         results = iter(await self.wire.exchange(itertools.chain.from_iterable(questions)))
         for text, asked in zip(new, questions, strict=True):
             for told in itertools.islice(results, len(asked)):
                 check(told)
             self.statements.learn(text, told)
 
-    async def _limited(self, request: Request, timeout: int) -> PGresult:
-        try:
-            (result,) = await self.together([request], timeout)
-            return result
-        except psycopg.errors.ActiveSqlTransaction:
-            # It refuses to share a round trip, as VACUUM does, and did nothing.
-            if self.in_transaction:
-                raise
+    async def _limited(self, text: str, request: Request, timeout: int) -> PGresult:
+        if self.in_transaction or not may_commit(text):
+            try:
+                (result,) = await self.together([request], timeout)
+                return result
+            except psycopg.errors.ActiveSqlTransaction:
+                # It refuses to share a round trip, as VACUUM does, and did nothing.
+                if self.in_transaction:
+                    raise
         if self._is_shared:
             return await self.wire.ask(request)
         async with self._limit(timeout):
@@ -242,8 +249,9 @@ class Session:
         if suspicion is Suspicion.GONE:
             # Where one is gone, the others are.
             self.statements.clear()
-            return self.is_idle
-        if suspicion is Suspicion.PLAN:
+            return self.is_idle and not may_commit(text)
+        if suspicion is Suspicion.PLAN or not self.is_idle or may_commit(text):
+            # Who cannot ask the server now prepares it anew with its next use.
             self.statements.forget(text)
         if not self.is_idle or may_commit(text):
             return False
@@ -269,6 +277,11 @@ class Session:
         if timeout is None:
             yield
             return
+        if self._is_shared and not self.in_transaction:
+            async with self._alone():
+                await self._set_limit(str(timeout))
+                yield
+            return
         before = await self._set_limit(str(timeout))
         try:
             yield
@@ -280,6 +293,17 @@ class Session:
                 except BaseException:
                     self.close()
                     raise
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """A transaction, for which a pooler lends one server, and which ends with its settings."""
+        await self.command("begin")
+        try:
+            yield
+            await self.command("commit")
+        finally:
+            if self.wire.status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                await self.command("rollback")
 
     async def _set_limit(self, limit: str) -> str:
         """Sets the limit, in a transaction only until its end, and gives the one before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, Protocol
 
@@ -84,8 +84,9 @@ class PooledSessions:
     async def close(self) -> None:
         """Closes every connection; a session still held is closed when it is released."""
         self._open = False
-        while self._at_hand:
-            await self._put(self._at_hand.pop())
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                await self._put(self._at_hand.pop())
         if self._pool is not None:
             await self._colour.wait(self._pool.close())
 
@@ -169,7 +170,11 @@ class PooledSessions:
         )
         # Waits for the connections that are kept: asyncio cannot end a loop, and would hang, in
         # the moment in which the pool connects.
-        await self._colour.wait(pool.open(wait=True, timeout=longest))
+        try:
+            await self._colour.wait(pool.open(wait=True, timeout=longest))
+        except BaseException:
+            await self._colour.wait(pool.close())
+            raise
         return pool
 
     async def _configure(self, connection: Connection) -> None:

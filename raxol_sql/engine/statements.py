@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,10 +20,12 @@ from raxol_sql.engine.columns import Columns
 from raxol_sql.engine.parameters import Parameters
 from raxol_sql.engine.patience import Patience
 from raxol_sql.engine.wire import Request
+from raxol_sql.text import first_word_of
 
 # A plan takes the server some tens of kilobytes in each connection.
 LIMIT = 250
 # libpq can do so since 17.
+_PLANNED = ("select", "insert", "update", "delete", "merge", "values", "with", "table", "")
 _CAN_CLOSE = capabilities.has_send_close_prepared()
 
 
@@ -36,6 +39,7 @@ class Prepared:
 
     ``name`` is what it is called on the server; without one it is not kept there, and its
     ``text`` is sent each time. ``format`` is that of its results, if it does not depend on them.
+    Without a plan the server does not notice that it has other columns than before.
     """
 
     __slots__ = (
@@ -43,6 +47,7 @@ class Prepared:
         "_format",
         "_parameters",
         "columns",
+        "has_plan",
         "name",
         "patience",
         "text",
@@ -56,9 +61,12 @@ class Prepared:
         told: PGresult,
         name: bytes = b"",
         format: Format | None = None,
+        *,
+        has_plan: bool = True,
     ) -> None:
         self.text = text
         self.name = name
+        self.has_plan = has_plan
         self.types = types_of(told)
         self._connection = connection
         self._parameters = Parameters(connection, self.types[0])
@@ -138,23 +146,31 @@ class Statements:
         From now on it is sent with a mark that nobody has used: a pooler that keeps statements
         by their texts would take the same one for what it has already, outdated as that is.
         """
+        self._leave(text)
+        if self._lasting:
+            self._marks[text] = f"\n-- {secrets.token_hex(6)}"
+
+    def _leave(self, text: str) -> None:
         known = self._known.pop(text, None)
         if known is not None and known.name:
             self._leftover.append(known.name)
-        if self._lasting:
-            self._marks[text] = f"\n-- {secrets.token_hex(6)}"
 
     def clear(self) -> None:
         """The server has dropped all of them."""
         self._known.clear()
         self._leftover.clear()
 
-    def questions(self, text: str) -> list[Request]:
-        """The requests that prepare and describe a text; the last one is answered by `learn`."""
-        while len(self._known) >= self._limit:
-            _, oldest = self._known.popitem(last=False)
-            if oldest.name:
-                self._leftover.append(oldest.name)
+    def questions(self, text: str, needed: Container[str] = ()) -> list[Request]:
+        """
+        The requests that prepare and describe a text; the last one is answered by `learn`.
+
+        Those that are ``needed`` at the same time do not have to go.
+        """
+        surplus = len(self._known) + 1 - self._limit
+        if surplus > 0:
+            unneeded = (one for one in self._known if one not in needed)
+            for oldest in list(itertools.islice(unneeded, surplus)):
+                self._leave(oldest)
         closing = [_closing(self._pgconn, name) for name in dict.fromkeys(self._leftover)]
         self._leftover.clear()
         sent, name = self._sent(text)
@@ -173,10 +189,12 @@ class Statements:
     def learn(self, text: str, told: PGresult) -> Prepared:
         """The statement that the server has described."""
         sent, name = self._sent(text)
-        # One that the server does not keep may have other columns when it runs, and there is none
-        # that cannot be read as text.
-        format = None if self._lasting else Format.TEXT
-        prepared = self._known[text] = Prepared(self._connection, sent, told, name, format)
+        # One that the server does not keep, or has no plan for, such as a FETCH, may have other
+        # columns when it runs, and there is none that cannot be read as text.
+        has_plan = first_word_of(text) in _PLANNED
+        format = None if self._lasting and has_plan else Format.TEXT
+        prepared = Prepared(self._connection, sent, told, name, format, has_plan=has_plan)
+        self._known[text] = prepared
         return prepared
 
     def _preparing(

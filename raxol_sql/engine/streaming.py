@@ -34,8 +34,11 @@ async def batches(sessions: Sessions, bound: Bound[Any], size: int) -> AsyncGene
         async for records in cursor.batches():
             yield records
     except BaseException as error:
-        await cursor.close()
-        await block.exit(error)
+        try:
+            if block.opening is None:  # the end of a transaction of its own ends it as well
+                await cursor.close()
+        finally:
+            await block.exit(error)
         if isinstance(error, ParameterMisfit):
             raise misfit(bound, error) from None
         explain(error, bound.query)

@@ -110,6 +110,11 @@ class Block:
                     await self.commit()
                 else:
                     await self.roll_back()
+        except BaseException:
+            if session.is_busy:
+                # This did not wait until another task was done with it: nobody can use it now.
+                session.close()
+            raise
         finally:
             await self.free()
 

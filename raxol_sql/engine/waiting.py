@@ -8,6 +8,7 @@ import select
 from collections.abc import Callable
 from typing import Protocol
 
+import psycopg
 from psycopg.pq.abc import PGconn
 
 # A look costs about half a microsecond: together they take as long as a short statement does.
@@ -131,6 +132,8 @@ class LoopWaiting:
             if not self._loop.is_closed():
                 self._loop.remove_reader(self._socket)
             self._loop = None
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(psycopg.OperationalError("the connection was taken away"))
 
     def _attached(self) -> asyncio.AbstractEventLoop:
         """The loop in which the reader is registered."""
@@ -148,8 +151,8 @@ class LoopWaiting:
         try:
             self._pgconn.consume_input()
         except Exception as error:
-            self.detach()
             waiter.set_exception(error)
+            self.detach()
         else:
             # Half a result is no reason to wake up.
             if not self._pgconn.is_busy():

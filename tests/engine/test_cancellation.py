@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import signal
 import threading
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -24,6 +24,8 @@ SQL = """\
     select :n::int;
     -- name: nap :one -> scalar
     select :n::int from pg_sleep(0.01);
+    -- name: long :one -> scalar
+    select 1 from pg_sleep(30);
     -- name: limited_nap :one -> scalar
     -- @timeout 4s
     select :n::int from pg_sleep(0.01);
@@ -279,3 +281,73 @@ def test_ctrl_c_ends_the_loops_main_task_and_the_statement(
         thread.join()
         signal.signal(signal.SIGINT, before)
     assert side.execute(STATES).fetchall() == []
+
+
+def test_a_task_in_a_transaction_that_is_taken_away_ends(
+    runner: asyncio.Runner, accounts_database: str, q: Any
+) -> None:
+    async def main() -> None:
+        async with rx.AsyncDatabase.open(accounts_database, pool_size=1) as db:
+            children: list[asyncio.Task[Any]] = []
+
+            async def owner() -> None:
+                async with db.transaction() as tx:
+                    bound = q.long()
+                    children.append(asyncio.create_task(tx.run(bound)))
+                    await asyncio.sleep(0.1)
+
+            task = asyncio.create_task(owner())
+            await asyncio.sleep(0.2)  # it waits for the other one's turn to end
+            task.cancel()
+            done, pending = await asyncio.wait([task, *children], timeout=5)
+            assert not pending
+            assert all(one.cancelled() or one.exception() for one in done)
+            assert await db.run(q.echo(n=5)) == 5
+
+    runner.run(main())
+
+
+def test_a_stream_that_is_cancelled_twice_gives_its_connection_back(
+    runner: asyncio.Runner, accounts_database: str, q: Any
+) -> None:
+    async def main() -> None:
+        async with rx.AsyncDatabase.open(accounts_database, pool_size=1, timeout=5000) as db:
+
+            async def consume() -> None:
+                async with aclosing(db.stream(q.rows(), batch=10)) as rows:
+                    async for _ in rows:
+                        await asyncio.sleep(10)
+
+            for turns in range(6):
+                task = asyncio.create_task(consume())
+                await asyncio.sleep(0.05)
+                task.cancel()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+                assert await db.run(q.echo(n=turns)) == turns
+
+    runner.run(main())
+
+
+def test_opening_that_is_cancelled_leaves_nothing_behind(
+    runner: asyncio.Runner, accounts_database: str
+) -> None:
+    async def main() -> None:
+        for number in range(10):
+            task = asyncio.create_task(rx.AsyncDatabase.open(accounts_database).__aenter__())
+            await asyncio.sleep(number * 0.004)
+            task.cancel()
+            try:
+                db = await task
+            except asyncio.CancelledError:
+                continue
+            await db.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if others:
+            await asyncio.wait(others, timeout=5)
+        assert all(task.done() for task in others)
+
+    runner.run(main())

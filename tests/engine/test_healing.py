@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +235,29 @@ def test_a_transaction_fails_once_and_the_next_one_does_not(play: Play, q: Any, 
             assert [row.b for row in await tx.run(q.above(a=0))] == [None]
 
     play(story, pool_size=1)
+
+
+def test_a_type_that_changed_fails_one_transaction_at_most(
+    play: Play, q: Any, side: Any, write: Any
+) -> None:
+    own = write("-- name: put :affected\ninsert into typed (a) values (:a);")
+    side.execute("create table typed (a int)")
+
+    async def put(db: Any, value: Any) -> None:
+        async with db.transaction() as tx:
+            await tx.run(own.put(a=value))
+
+    async def story(db: Any) -> None:
+        await put(db, 1)
+        side.execute("alter table typed alter a type text using a::text")
+        with suppress(psycopg.Error, rx.ParameterError):
+            await put(db, "x")
+        await put(db, "x")
+
+    try:
+        play(story, pool_size=1)
+    finally:
+        side.execute("drop table typed")
 
 
 async def rows_by_run_many(db: Any, q: Any) -> list[Any]:

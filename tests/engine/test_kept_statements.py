@@ -133,3 +133,14 @@ def test_without_preparing_nothing_is_left_on_the_server_by_any_verb(
             assert await db.run(q.kept()) == 0
 
     play(story, pool_size=1, prepare=False)
+
+
+def test_more_statements_at_once_than_are_kept_are_run_all_the_same(play: Play, write: Any) -> None:
+    count = LIMIT + 5
+    many = write("".join(f"-- name: n{n} :one -> scalar\nselect {n};\n" for n in range(count)))
+
+    async def story(db: Any) -> None:
+        for _ in range(2):
+            assert await db.run_all([many[f"n{n}"]() for n in range(count)]) == [*range(count)]
+
+    play(story, pool_size=1)
