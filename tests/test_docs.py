@@ -23,18 +23,19 @@ def _blocks(path: Path, language: str) -> list[str]:
     return [text for kind, text in _BLOCK.findall(path.read_text()) if kind == language]
 
 
-def test_the_python_of_the_readme_runs_as_it_stands(
-    repository: Path, accounts_database: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "count"), [("README.md", 2), ("docs/running.md", 9)])
+def test_the_python_of_the_documents_runs_as_it_stands(
+    repository: Path, accounts_database: str, monkeypatch: pytest.MonkeyPatch, name: str, count: int
 ) -> None:
     monkeypatch.chdir(repository)
     monkeypatch.setenv("DATABASE_URL", accounts_database)
     namespace: dict[str, object] = {}
-    blocks = _blocks(repository / "README.md", "python")
+    blocks = _blocks(repository / name, "python")
 
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), namespace)
+        exec(compile(block, name, "exec"), namespace)
 
-    assert len(blocks) == 2
+    assert len(blocks) == count
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/sql_files.md"])
