@@ -168,7 +168,7 @@ def test_without_their_support_a_transaction_happens_whole_or_fails_whole(
 
     async def story(db: Any) -> list[str]:
         await together(one(db, number) for number in range(1, CLIENTS + 1))
-        return [one.name for one in await db.run(client(db).queries.users.all())]
+        return [user.name for user in await db.run(client(db).queries.users.all())]
 
     made = play(story, url, pool_size=CLIENTS)
     marks = [f"{number}.{turn}." for number in range(1, CLIENTS + 1) for turn in range(TURNS)]
