@@ -8,10 +8,9 @@ from typing import Any, Self
 
 import attrs
 
+from raxol_sql.engine.checking import bound_for
 from raxol_sql.engine.transaction import TransactionOptions
-from raxol_sql.errors import KindError
 from raxol_sql.queries import Bound, Query
-from raxol_sql.text import Kind
 
 Step = Bound[Any] | Callable[[Mapping[str, Any]], Bound[Any]]
 
@@ -105,11 +104,4 @@ _FAILURE = "__raxol_sql_step__"
 
 def check_step(name: str, step: object) -> Bound[Any]:
     """What is a step that can be run; raises as `Multi.add` for anything else."""
-    if isinstance(step, Query):
-        raise KindError(step.name, f"step {name!r} takes the query called: {step.signature}")
-    if not isinstance(step, Bound):
-        kind = type(step).__name__
-        raise TypeError(f"step {name!r} is a query with its arguments, or gives one; not {kind}")
-    if step.query.kind is Kind.COPY:
-        raise KindError(step.query.name, f"step {name!r}: a :copy query is run by copy()")
-    return step
+    return bound_for(f"step {name!r}", step)
