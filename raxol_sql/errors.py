@@ -14,6 +14,12 @@ Every error that raxol_sql defines, and the one tree they hang on.
     │   ├── TooManyRowsError   LookupError
     │   └── RecordError        TypeError             columns that do not fit the record
     ├── TransactionError       RuntimeError          a block that did not do what it says
+    ├── DeadlineExceeded       QueryCanceled,        a call did not end in its time
+    │                          TimeoutError
+    ├── PoolExhausted          PoolTimeout           no connection became free in that time
+    ├── OutcomeUnknownError    OperationalError      nobody can say yet whether it happened
+    ├── CommittedResultLost    RuntimeError          it happened, and what it gave is lost
+    ├── ForkedError            RuntimeError          used in a process forked after it was opened
     ├── EmbeddedError          RuntimeError          the embedded server cannot be had
     └── MigrationError         RuntimeError
         ├── MigrationLockedError                     somebody else is migrating
@@ -22,9 +28,10 @@ Every error that raxol_sql defines, and the one tree they hang on.
         ├── MigrationMissingError                    an applied migration has no file any more
         └── IrreversibleError                        a migration without a way back
 
-The second column is the type that a caller might already be catching; each error is one.
-Errors of the driver are not wrapped: ``except psycopg.errors.UniqueViolation`` works, and such
-an error carries a note with the name of the query and the place where it is written.
+The second column is the type that a caller might already be catching, of Python or of the
+driver; each error is one. Errors of the driver are not wrapped:
+``except psycopg.errors.UniqueViolation`` works, and such an error carries a note with the name of
+the query and the place where it is written.
 
 All of them pickle. None of them holds the value of an argument.
 """
@@ -32,6 +39,11 @@ All of them pickle. None of them holds the value of an argument.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from psycopg import OperationalError
+from psycopg.errors import QueryCanceled
+from psycopg_pool import PoolTimeout
 
 
 class RaxolSQLError(Exception):
@@ -157,6 +169,69 @@ class RecordError(ResultError, TypeError):
 
 class TransactionError(RaxolSQLError, RuntimeError):
     """A transaction was used or ended in another way than its block says."""
+
+
+class DeadlineExceeded(RaxolSQLError, QueryCanceled, TimeoutError):  # noqa: N818
+    """
+    A call did not end in the time that it had; either side may have noticed first.
+
+    ``effect`` is what became of it on the server: "none", nothing was sent; "rolled back", the
+    server stopped and took it back; "committed", it was done just then; "unknown", the connection
+    had to be closed, and it may still be done. In a transaction the end of that decides.
+    """
+
+    def __init__(self, effect: str) -> None:
+        super().__init__(effect)
+        self.effect = effect
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # OSError, which TimeoutError is, would make it of nothing.
+        return type(self), (self.effect,), {**vars(self)}
+
+    def __str__(self) -> str:
+        return f"the time of this call is over: {_EFFECTS[self.effect]}"
+
+
+_EFFECTS = {
+    "none": "nothing was sent",
+    "rolled back": "the server stopped, and took back what it had done",
+    "committed": "it was done just then, and its result is not waited for",
+    "unknown": "no answer came, the connection was closed, and it may have happened or happen yet",
+}
+
+
+class PoolExhausted(RaxolSQLError, PoolTimeout):  # noqa: N818
+    """All connections of the pool are in use; the message says by whom, and what would help."""
+
+
+class OutcomeUnknownError(RaxolSQLError, OperationalError):
+    """
+    The connection was lost, and it cannot be said whether the work has happened.
+
+    It must not be done again before that is known. ``token``, an `OutcomeToken`, can be kept, as
+    a text too, and asked later, when the server is back: ``token.resolve(db)``. It is None where
+    there is nothing to ask for.
+    """
+
+    def __init__(self, problem: str, token: Any = None) -> None:
+        super().__init__(problem, token)
+        self.problem = problem
+        self.token = token
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class CommittedResultLost(RaxolSQLError, RuntimeError):  # noqa: N818
+    """
+    The work has happened, and the rows that it would have given are lost with the connection.
+
+    It is no `OperationalError`, so that nobody who does those again does this twice.
+    """
+
+
+class ForkedError(RaxolSQLError, RuntimeError):
+    """A database was used in a process that was forked after it had been opened."""
 
 
 class EmbeddedError(RaxolSQLError, RuntimeError):

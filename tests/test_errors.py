@@ -8,11 +8,15 @@ import pickle
 import re
 from collections.abc import Callable
 
+import psycopg_pool
 import pytest
+from psycopg import OperationalError
+from psycopg.errors import QueryCanceled
 
 import raxol_sql as rx
 from raxol_sql import errors
 from raxol_sql.errors import DefinitionError, RaxolSQLError
+from raxol_sql.failures import Incarnation, OutcomeToken
 
 CLASSES: dict[str, type[Exception]] = {
     name: member
@@ -20,7 +24,11 @@ CLASSES: dict[str, type[Exception]] = {
     if issubclass(member, Exception) and member.__module__ == errors.__name__
 }
 _LINE = re.compile(r"    (?P<before>[│ ├└─]*)(?P<name>[A-Za-z]+)(?P<rest>.*)")
-_BUILTIN = re.compile(r"\b([A-Z][A-Za-z]*Error)\b")
+_BUILTIN = re.compile(r"\b([A-Z][A-Za-z]*Error|QueryCanceled|PoolTimeout)\b")
+# Those of the driver and of its pool, which stand beside the builtins.
+DRIVER = {
+    kind.__name__: kind for kind in (OperationalError, QueryCanceled, psycopg_pool.PoolTimeout)
+}
 
 
 def _drawn() -> dict[str, tuple[str | None, set[str]]]:
@@ -84,6 +92,10 @@ def _examples() -> list[RaxolSQLError]:
         "UnknownQueryError": errors.UnknownQueryError("users.gte", ["users.get", "users.all"]),
         "ParameterError": errors.ParameterError("users.get", ["id is missing", "x is unknown"]),
         "KindError": errors.KindError("users.get", "is no :copy"),
+        "DeadlineExceeded": errors.DeadlineExceeded("rolled back"),
+        "OutcomeUnknownError": errors.OutcomeUnknownError(
+            "the line was cut", OutcomeToken(Incarnation("7", "00000001"), 5, created=1.0)
+        ),
     }
     for name in ("ResultError", "NoRowsError", "TooManyRowsError", "RecordError"):
         special[name] = getattr(errors, name)("users.get", "a.sql:7", "expected else")
@@ -129,7 +141,7 @@ def test_notes_are_copied_along(error: RaxolSQLError) -> None:
 def test_every_builtin_that_is_drawn_catches_the_error(error: RaxolSQLError) -> None:
     above, builtins = DRAWN[type(error).__name__]
     for name in [above or "RaxolSQLError", *sorted(builtins)]:
-        expected = CLASSES.get(name) or __builtins__[name]  # type: ignore[index]
+        expected = CLASSES.get(name) or DRIVER.get(name) or __builtins__[name]  # type: ignore[index]
         with pytest.raises(expected):
             raise error
 

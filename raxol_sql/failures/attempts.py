@@ -1,0 +1,182 @@
+"""The attempts of one call: whether there is another one, and after which wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from random import SystemRandom
+
+import attrs
+
+from raxol_sql.failures.budget import Budgets
+from raxol_sql.failures.failure import Effect, Failure, Verdict
+from raxol_sql.failures.retry import Cause, RetryPolicy
+
+# The operating system's: Python's own are the same in all processes of a program that seeds them,
+# and those of a generator of ours in all that are forked from one. Either would make a herd.
+_RANDOM = SystemRandom().random
+# The poison guard: so many connections in a row may end under a query without a word.
+_MUTE_LOSSES = 2
+
+
+@attrs.frozen
+class Again:
+    """Do it again, after ``wait`` seconds."""
+
+    wait: float
+
+
+@attrs.frozen
+class Stop:
+    """
+    Do not do it again, and let the error through.
+
+    ``reason`` is a clause for its note, such as "the attempts are used up"; None if there is
+    nothing to add to the error.
+    """
+
+    reason: str | None
+
+
+class Attempts:
+    """
+    The attempts of one call, the first of which begins when this is made.
+
+    ``deadline`` is a moment of ``clock``, None for no limit; ``random`` gives numbers from 0 to
+    below 1. ``waited`` is what all the waits come to. Times are in seconds. Not safe to share
+    between threads.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_budgets",
+        "_by_choice",
+        "_causes",
+        "_clock",
+        "_deadline",
+        "_failures",
+        "_last",
+        "_mute_losses",
+        "_policy",
+        "_quickest",
+        "_random",
+        "_started",
+        "_stop",
+        "waited",
+    )
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        budgets: Budgets,
+        deadline: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = _RANDOM,
+    ) -> None:
+        self._policy = policy
+        self._budgets = budgets
+        self._deadline = deadline
+        self._clock = clock
+        self._random = random
+        self._started = self._begun = self._last = clock()
+        self._quickest: float | None = None
+        self._failures = 0
+        self._causes: dict[Cause, int] = {}
+        self._by_choice = 0
+        self._mute_losses = 0
+        self._stop: Stop | None = None
+        self.waited = 0.0
+
+    @property
+    def count(self) -> int:
+        """The attempts so far, with the one that is waited for or under way."""
+        return self._failures + (self._stop is None)
+
+    def after(
+        self, failure: Failure, *, may_repeat: bool, is_mute_loss: bool = False
+    ) -> Again | Stop:
+        """
+        Whether there is another attempt after one that failed. To be asked once for each.
+
+        ``may_repeat`` says that it does no harm if the work is done twice: it is declared
+        idempotent, or the server keeps it from writing. ``is_mute_loss`` says that a connection
+        with the work on the wire ended without a word from the server. Where an outcome can be
+        resolved, that comes first, and ``failure`` has the effect that was found.
+
+        There is another one if the failure is safe to repeat, attempts are left, the time left
+        is more than the wait and the quickest attempt so far, and the `Budgets` pay for it. A
+        `Stop` is the last word: there is none after it.
+        """
+        if self._stop is not None:
+            return self._stop
+        self._note_time()
+        self._failures += 1
+        self._count_losses(failure, is_mute_loss)
+        step = self._decide(failure, may_repeat)
+        if isinstance(step, Again):
+            self._begun = self._last + step.wait
+            self.waited += step.wait
+        else:
+            self._stop = step
+        return step
+
+    def note(self) -> str | None:
+        """What to note at the error that is let through; None if there is nothing to say."""
+        reason = self._stop and self._stop.reason
+        if self._failures < 2:
+            return f"not retried: {reason}" if reason else None
+        told = f"after {self._failures} attempts in {_seconds(self._last - self._started)}"
+        if self.waited:
+            told += f", {_seconds(self.waited)} of it waiting"
+        return f"{told}; not retried any more: {reason}" if reason else told
+
+    def _note_time(self) -> None:
+        self._last = self._clock()
+        # A wait may have been cut short, and the attempt begun before it was thought to.
+        took = max(0.0, self._last - self._begun)
+        self._quickest = took if self._quickest is None else min(self._quickest, took)
+
+    def _count_losses(self, failure: Failure, is_mute_loss: bool) -> None:
+        # After a crash the server is away for a while, and not to get a connection then speaks
+        # neither for the work nor against it. Any other answer speaks for it.
+        if failure.verdict is not Verdict.ACQUIRE:
+            self._mute_losses = self._mute_losses + 1 if is_mute_loss else 0
+
+    def _decide(self, failure: Failure, may_repeat: bool) -> Again | Stop:
+        is_by_choice = self._policy.is_by_choice(failure)
+        if failure.verdict is Verdict.NEVER and not is_by_choice:
+            return Stop("such a failure is never retried" if self._failures > 1 else None)
+        if failure.effect is Effect.COMMITTED:
+            return Stop("it has taken effect")
+        is_in_doubt = failure.verdict is Verdict.RESOLVE or failure.effect is Effect.UNKNOWN
+        if is_in_doubt and not may_repeat:
+            return Stop("it may have taken effect")
+        if self._policy.attempts == 1:
+            return Stop(None)
+        if self._mute_losses >= _MUTE_LOSSES:
+            return Stop("the query may be what ends the connection")
+        if self._failures >= self._policy.attempts:
+            return Stop("the attempts are used up")
+        if is_by_choice and self._by_choice >= self._policy.also_repeats:
+            return Stop(f"{failure.sqlstate} was repeated as often as the policy says")
+        cause = Cause.of(failure)
+        self._causes[cause] = times = self._causes.get(cause, 0) + 1
+        wait = self._random() * self._policy.longest_wait(failure, times)
+        if not self._is_time_for(wait):
+            return Stop("too little time is left")
+        # Last, since a token that is taken is gone.
+        if not self._budgets.of(cause).take():
+            trouble = "lost connections" if cause is Cause.CONNECTION else "conflicts"
+            return Stop(f"the pool's budget for retries after {trouble} is used up")
+        self._by_choice += is_by_choice
+        return Again(wait)
+
+    def _is_time_for(self, wait: float) -> bool:
+        if self._deadline is None:
+            return True
+        return self._deadline - self._last > wait + (self._quickest or 0.0)
+
+
+def _seconds(value: float) -> str:
+    digits = f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+    return digits.rstrip("0").rstrip(".") + " s"

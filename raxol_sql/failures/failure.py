@@ -1,0 +1,116 @@
+"""What is known of something that went wrong: a value, and the words it is told in."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+
+class Phase(enum.Enum):
+    """
+    How far the work had come when it failed, which only the client knows.
+
+    An error alone does not tell: the same lost connection means that nothing happened in one
+    phase, and that nobody knows what happened in another.
+    """
+
+    ACQUIRE = "acquire"
+    """Nothing of the work was sent: a connection was waited for, made, or got ready."""
+
+    SENT = "sent"
+    """A statement outside of a transaction was sent: it is its own commit."""
+
+    IN_TRANSACTION = "in transaction"
+    """A transaction was open, and its COMMIT was not sent."""
+
+    COMMIT_SENT = "commit sent"
+    """The COMMIT may have left."""
+
+    DONE = "done"
+    """The server said that it is done; what failed came after that."""
+
+
+class Effect(enum.Enum):
+    """What can have happened on the server."""
+
+    NONE = "none"
+    """Nothing was sent that could have had one."""
+
+    ROLLED_BACK = "rolled back"
+    """Whatever was done is taken back, for certain."""
+
+    COMMITTED = "committed"
+    """It happened."""
+
+    UNKNOWN = "unknown"
+    """It happened or it did not; the client was not told."""
+
+
+class Verdict(enum.Enum):
+    """What may be done again, if anybody wants to; see `RetryPolicy` for whether they do."""
+
+    NEVER = "never"
+    """Nothing: the same would happen again, or it is not ours to repeat."""
+
+    ACQUIRE = "acquire"
+    """The attempt to get a connection; nothing was sent."""
+
+    STATEMENT = "statement"
+    """The statement, if no transaction is open; on the same connection."""
+
+    TRANSACTION = "transaction"
+    """The whole transaction, with everything that led to it; on the same connection."""
+
+    TRANSACTION_NEW = "transaction on a new connection"
+    """The whole transaction, on another connection."""
+
+    RESOLVE = "resolve"
+    """Nothing before it is known what happened, unless it may happen twice."""
+
+
+class Category(enum.Enum):
+    """What kind of trouble it is."""
+
+    CONNECTION = "connection"
+    SHUTDOWN = "shutdown"
+    STARTUP = "startup"
+    AUTHENTICATION = "authentication"
+    CONFIGURATION = "configuration"
+    POOL = "pool"
+    CONFLICT = "conflict"
+    LOCK = "lock"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    RESOURCE = "resource"
+    LIMIT = "limit"
+    READ_ONLY = "read only"
+    STALE = "stale statement"
+    AMBIGUOUS = "ambiguous"
+    CONSTRAINT = "constraint"
+    DATA = "data"
+    PRIVILEGE = "privilege"
+    PROGRAMMING = "programming"
+    RAISED = "raised by a function"
+    FOREIGN = "foreign data"
+    SYSTEM = "system"
+    INTERNAL = "internal"
+    CORRUPTION = "corruption"
+    NOTICE = "notice"
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen
+class Failure:
+    """
+    What is known of an error: what `classify` says.
+
+    ``sqlstate`` is the server's five characters, None where there are none; ``hint`` says in a
+    sentence what it means and what would help, without any value of the caller's.
+    """
+
+    category: Category
+    effect: Effect
+    verdict: Verdict
+    sqlstate: str | None
+    hint: str
