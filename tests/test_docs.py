@@ -23,7 +23,9 @@ def _blocks(path: Path, language: str) -> list[str]:
     return [text for kind, text in _BLOCK.findall(path.read_text()) if kind == language]
 
 
-@pytest.mark.parametrize(("name", "count"), [("README.md", 2), ("docs/running.md", 9)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("README.md", 2), ("docs/running.md", 9), ("docs/failures.md", 2)]
+)
 def test_the_python_of_the_documents_runs_as_it_stands(
     repository: Path, accounts_database: str, monkeypatch: pytest.MonkeyPatch, name: str, count: int
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import attrs
 import click
@@ -59,7 +60,7 @@ def _module(project: Project) -> ModuleType:
         ) from error
 
 
-ONE_CONNECTION = {"pool_size": 1, "pool_min_size": 1}
+ONE_CONNECTION: dict[str, Any] = {"pool_size": 1, "pool_min_size": 1}
 
 
 @contextmanager

@@ -42,6 +42,8 @@ class Config:
     idle_timeout: int
     retry_interval: int
     max_retries: int
+    outcome: str
+    leak_after: int
     prepare: bool
     stacktrace: bool
     show_sensitive_data_on_connection_error: bool

@@ -92,6 +92,12 @@ def _server(value: object) -> str:
     return "embedded"
 
 
+def _outcome(value: object) -> str:
+    if value not in ("xid", "witness", "none"):
+        raise ValueError('give "xid", "witness" or "none"')
+    return str(value)
+
+
 _MS = "milliseconds"
 
 KEYS = {
@@ -109,6 +115,8 @@ KEYS = {
         Key("idle_timeout", _whole(1, _MS), 30_000, "RAXOL_DB_IDLE_TIMEOUT"),
         Key("retry_interval", _whole(0, _MS), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
         Key("max_retries", _whole(0, "retries"), 5, "RAXOL_DB_MAX_RETRIES"),
+        Key("outcome", _outcome, "xid", "RAXOL_DB_OUTCOME"),
+        Key("leak_after", _whole(1, _MS), 60_000),
         Key("prepare", _switch, True, "RAXOL_DB_PREPARE"),
         Key("stacktrace", _switch),
         Key("show_sensitive_data_on_connection_error", _switch, False),

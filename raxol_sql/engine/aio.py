@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -12,10 +12,15 @@ from raxol_sql.config import Config
 from raxol_sql.engine.blocking import Database, Verbs
 from raxol_sql.engine.colour import ASYNCIO
 from raxol_sql.engine.copying import CopyData
+from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.multi import Multi
-from raxol_sql.engine.sessions import PooledSessions, Sessions
+from raxol_sql.engine.pool import PooledSessions
+from raxol_sql.engine.resolving import forget_outcomes
+from raxol_sql.engine.sessions import Sessions
+from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
 
 R = TypeVar("R")
@@ -40,14 +45,14 @@ class AsyncVerbs:
         self._executor = Executor(sessions)
 
     @overload
-    async def run(self, bound: Bound[R]) -> R: ...
+    async def run(self, bound: Bound[R], *, outcome: str | None = None) -> R: ...
 
     @overload
     async def run(self, bound: Multi) -> dict[str, Any]: ...
 
     @_as(Verbs.run)
-    async def run(self, bound: Bound[Any] | Multi) -> Any:
-        return await self._executor.run(bound)
+    async def run(self, bound: Bound[Any] | Multi, *, outcome: str | None = None) -> Any:
+        return await self._executor.run(bound, outcome)
 
     @_as(Verbs.run_all)
     async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
@@ -82,14 +87,48 @@ class AsyncVerbs:
         isolation: str | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
+        outcome: str = "none",
     ) -> AsyncTransaction:
         """
         A block that happens whole or not at all: ``async with db.transaction() as tx``.
 
         The rest is as `Database.transaction` says.
         """
-        options = TransactionOptions(isolation, read_only, deferrable)
+        options = TransactionOptions(isolation, read_only, deferrable, outcome)
         return AsyncTransaction(self._sessions, options)
+
+    async def transact(
+        self,
+        work: Callable[[AsyncTransaction], Awaitable[R]],
+        *,
+        isolation: str | None = None,
+        read_only: bool | None = None,
+        deferrable: bool | None = None,
+        outcome: str | None = None,
+        verify: Callable[[], Awaitable[bool | None]] | None = None,
+        timeout: int | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> R:
+        """
+        What ``await work(tx)`` gives, in a transaction that happens once and whole, or not at all.
+
+        The rest is as `Database.transact` says. A task that is cancelled while the COMMIT is on
+        its way waits for the answer, a moment at most, before it is: its CancelledError has a note
+        that says what became of the transaction, and `OutcomeToken.of` gives the token where that
+        is not known.
+        """
+        return await transact(
+            self._sessions,
+            lambda block: work(AsyncTransaction.of(block)),
+            Undertaking(
+                TransactionOptions(
+                    isolation, read_only, deferrable, outcome or self._sessions.outcome
+                ),
+                self._sessions.timeout if timeout is None else timeout,
+                verify,
+                retry,
+            ),
+        )
 
 
 async def _one_by_one(batches: AsyncGenerator[list[Any]]) -> AsyncGenerator[Any]:
@@ -110,8 +149,18 @@ class AsyncTransaction(AsyncVerbs):
     """
 
     def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
-        self._block = Block(outer, options)
-        super().__init__(self._block.inside)
+        self._set(Block(outer, options))
+
+    @classmethod
+    def of(cls, block: Block) -> Self:
+        """The transaction of a block, which somebody else enters and leaves."""
+        transaction = cls.__new__(cls)
+        transaction._set(block)
+        return transaction
+
+    def _set(self, block: Block) -> None:
+        self._block = block
+        super().__init__(block.inside)
 
     async def __aenter__(self) -> Self:
         await self._block.enter()
@@ -132,23 +181,34 @@ class AsyncDatabase(AsyncVerbs):
 
     Made by `open`: ``async with AsyncDatabase.open() as db``, or ``db = await
     AsyncDatabase.open()`` and a ``close`` later. For the tasks of one event loop, and to be
-    closed before that ends: asyncio may wait for ever for the workers of a pool left open.
+    closed before that ends: asyncio may wait for ever for the workers of a pool left open. In a
+    process that was forked after it was opened it raises `ForkedError`.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._pool = PooledSessions(ASYNCIO, config)
+    def __init__(self, config: Config, retry: RetryPolicy | None = None) -> None:
+        self._pool = PooledSessions(ASYNCIO, config, retry)
         super().__init__(self._pool)
         self.config = config
 
     @classmethod
-    def open(cls, url: str | None = None, **configuration: object) -> Self:
+    def open(
+        cls, url: str | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+    ) -> Self:
         """
         A database that opens when it is entered or awaited; configuration as for `Database.open`.
 
         The configuration is found, and `ConfigError` raised, here; the first connection is made,
         and the driver's errors raised, there.
         """
-        return cls(Config.find(url, **configuration))  # type: ignore[arg-type]
+        return cls(Config.find(url, **configuration), retry)  # type: ignore[arg-type]
+
+    @_as(Database.resolve)
+    async def resolve(self, token: OutcomeToken) -> Effect:
+        return await self._pool.resolve(token, deadline_of(self.config.timeout))
+
+    @_as(Database.forget_outcomes)
+    async def forget_outcomes(self, days: int = 7) -> int:
+        return await forget_outcomes(self._pool, days)
 
     @_as(Database.close)
     async def close(self) -> None:

@@ -13,14 +13,16 @@ import psycopg
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
+from raxol_sql.engine.deadline import deadline_of, earliest
 from raxol_sql.engine.explaining import misfit
 from raxol_sql.engine.limit import limited
 from raxol_sql.engine.parameters import ParameterMisfit
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.statements import Prepared
-from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.engine.transaction import Block, Pending, TransactionOptions
 from raxol_sql.engine.wire import DONE, Request, check
+from raxol_sql.failures import Attempts, Phase
 from raxol_sql.queries import Bound
 from raxol_sql.records import shape_of
 
@@ -80,23 +82,36 @@ class Batch:
     async def post(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> None:
         """Sends a group; its answers are to be collected."""
         ways = {text: self._way(bound, last) for text, bound in _by_text(bounds).items()}
-        group = _Group(self._count, bounds, ways, opening=not self._opened, closing=last)
+        witness_at = self._place_of_witness(bounds)
+        group = _Group(
+            self._count, bounds, ways, witness_at, opening=not self._opened, closing=last
+        )
         self._texts |= ways.keys()
         self._count += len(bounds)
         self._groups.append(group)
         self._opened = True
         self._closed = last
+        self._block.phase = Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION
         await self._session.wire.post(self._requests(group))
 
     async def collect(self) -> list[Answer]:
         """The answers to the oldest group; raises the error of the first query that failed."""
-        group = self._groups.popleft()
-        results = iter(await self._session.wire.collect())
+        group, witness = self._groups.popleft(), self._session.witness
+        try:
+            results = iter(await self._session.wire.collect())
+        except Exception:
+            # What came before the end may say where to look for the rest.
+            received = self._session.wire.received[group.results_before_witness :]
+            if group.witness_at is not None and witness is not None and received:
+                witness.see(received[0])
+            raise
         if group.opening and self._block.opening is not None:
             check(next(results))
-        answer_of, ways = self._session.answer, group.ways
+        answer_of, ways, witness_at = self._session.answer, group.ways, group.witness_at
         answers: list[Answer] = []
         for bound in group.bounds:
+            if witness_at is not None and witness is not None and witness_at == len(answers):
+                witness.learn(next(results))
             prepared, timeout = ways[bound.statement.text]
             result = next(results) if timeout is None else _middle_of(results)
             if result.status not in DONE:
@@ -117,10 +132,14 @@ class Batch:
             answers += await self.collect()
         return answers
 
-    async def finish(self) -> None:
-        """Commits, unless the last group has done so."""
-        if self._opened and not self._closed:
-            await self._block.commit()
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a COMMIT was sent along, so that a lost answer does not mean a rollback."""
+        return self._closed and self._block.closing == "commit"
+
+    async def finish(self) -> Pending | None:
+        """Commits, unless the last group has done so; gives what is to be settled after that."""
+        return await self._block.commit() if self._opened and not self._closed else None
 
     async def give_up(self, error: BaseException) -> bool:
         """Takes everything back; gives whether it failed for no other reason than its age."""
@@ -139,6 +158,16 @@ class Batch:
             self._session.statements.forget(text)
         return True
 
+    def _place_of_witness(self, bounds: Sequence[Bound[Any]]) -> int | None:
+        """Before which of the queries the witness of the transaction is asked for, if it is."""
+        witness = self._session.witness
+        if witness is None or witness.is_asked:
+            return None
+        for place, bound in enumerate(bounds):
+            if witness.comes_before(bound.statement.text):
+                return place
+        return None
+
     def _way(self, bound: Bound[Any], last: bool) -> tuple[Prepared, int | None]:
         """The statement of a query, and its limit."""
         prepared = self._session.statements.find(bound.statement.text)
@@ -146,7 +175,7 @@ class Batch:
         if last and bound.query.kind.gives_rows:
             # After the commit it would be too late to see that a column fits no field.
             shape_of(bound.query, prepared.columns.names)
-        return prepared, self._session.limit_of(bound.query.definition.directives.timeout)
+        return prepared, self._session.limits.of(bound.query.definition.directives.timeout)
 
     def _requests(self, group: _Group) -> Iterator[Request]:
         """The requests of a group, each made when the one before it was sent."""
@@ -154,6 +183,11 @@ class Batch:
         if group.opening and self._block.opening is not None:
             yield self._command(self._block.opening)
         for number, bound in enumerate(group.bounds, group.first):
+            if number - group.first == group.witness_at and self._session.witness is not None:
+                yield self._session.witness.request(pgconn)
+                if group.closing:
+                    # The server hands over what it has, before anything can be in doubt.
+                    yield pgconn.send_flush_request
             prepared, timeout = ways[bound.statement.text]
             try:
                 request = prepared.request(pgconn, bound.values)
@@ -175,13 +209,25 @@ class Batch:
 
 @attrs.frozen
 class _Group:
-    """What is posted together, with the statement and the limit of each text; ``first`` counts."""
+    """
+    What is posted together, with the statement and the limit of each text; ``first`` counts.
+
+    The witness of the transaction is asked for before the query at ``witness_at``, if it is here.
+    """
 
     first: int
     bounds: Sequence[Bound[Any]]
     ways: Mapping[str, tuple[Prepared, int | None]]
+    witness_at: int | None
     opening: bool
     closing: bool
+
+    @property
+    def results_before_witness(self) -> int:
+        """How many results come before that of the witness."""
+        before = self.bounds[: self.witness_at or 0]
+        limits = [self.ways[bound.statement.text][1] for bound in before]
+        return self.opening + sum(1 if limit is None else 3 for limit in limits)
 
 
 def _by_text(bounds: Iterable[Bound[Any]]) -> dict[str, Bound[Any]]:
@@ -195,34 +241,79 @@ def _middle_of(results: Iterator[PGresult]) -> PGresult:
     return own if before.status in DONE else before
 
 
+@attrs.frozen
+class BatchOptions:
+    """
+    How a batch runs: its ``purpose`` for those who wait, and what its transaction is like.
+
+    It ends after ``timeout`` milliseconds, 0 for no limit. One that ``joins`` makes no savepoint
+    in a transaction. It is done again only while ``may_repeat`` allows it, as its rows may be
+    gone.
+    """
+
+    purpose: str
+    timeout: int
+    transaction: TransactionOptions = attrs.field(factory=TransactionOptions)
+    joins: bool = False
+    may_repeat: Callable[[], bool] = lambda: True
+
+
 async def run_batch(
-    sessions: Sessions,
-    work: Callable[[Batch], Awaitable[T]],
-    options: TransactionOptions | None = None,
-    *,
-    joins: bool = False,
-    may_repeat: Callable[[], bool] = lambda: True,
-    careful: bool = False,
+    sessions: Sessions, work: Callable[[Batch], Awaitable[T]], options: BatchOptions
 ) -> T:
     """
     What ``work`` makes of a batch, which happens whole or, after an error, not at all.
 
-    A batch that ``joins`` makes no savepoint in a transaction. Where a statement turns out to be
-    outdated, everything is done once more, from the beginning, if that is ours to do and
-    ``may_repeat`` allows it: the server has taken everything back by then.
+    Where a statement turns out to be outdated, and after a conflict or a lost connection,
+    everything is done once more, from the beginning, if that is ours to do: the server has taken
+    everything back by then, or is asked whether it has.
     """
-    block = Block(sessions, options, joins=joins)
-    session = await block.reserve()
-    try:
-        async with session.turn:
-            batch = Batch(session, block, careful=careful)
-            try:
-                result = await work(batch)
-                await batch.finish()
-                return result
-            except BaseException as error:
-                if not await batch.give_up(error) or careful or not may_repeat():
-                    raise
-    finally:
-        await block.free()
-    return await run_batch(sessions, work, options, joins=joins, careful=True)
+    until = earliest(deadline_of(options.timeout), sessions.until)
+    repeating = sessions.repeating
+    attempts: Attempts | None = None
+    careful = False
+    while True:
+        block = Block(sessions, options.transaction, joins=options.joins, until=until)
+        session = await block.reserve(options.purpose)
+        failed: Exception | None = None
+        pending: Pending | None = None
+        try:
+            async with session.turn:
+                session.wire.until = until
+                if attempts is not None or sessions.until is not None:
+                    session.limits.is_pressed = True
+                batch = Batch(session, block, careful=careful)
+                try:
+                    result = await work(batch)
+                    pending = await batch.finish()
+                except BaseException as error:
+                    block.judge(error)
+                    if batch.is_in_doubt and not isinstance(error, Exception):
+                        block.mark(error, session.wire.aftermath)
+                    is_outdated = await batch.give_up(error)
+                    if careful or not is_outdated or not options.may_repeat():
+                        session.failed_by = error
+                        raise
+                    careful = True
+                    continue
+        except Exception as error:
+            failed = error
+        finally:
+            await block.free()
+        try:
+            if failed is not None:
+                await block.answer_for(failed)
+            if pending is not None:
+                await block.settle(pending)
+            return result
+        except psycopg.Error as error:
+            if repeating is None or block.failure is None or not options.may_repeat():
+                raise
+            attempts = attempts or repeating.begin(until)
+            await repeating.after(
+                attempts,
+                error,
+                block.failure,
+                may_repeat=bool(options.transaction.read_only),
+                is_standby=block.is_standby and not options.transaction.read_only,
+            )

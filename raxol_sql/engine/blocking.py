@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -10,10 +10,15 @@ from raxol_sql import server
 from raxol_sql.config import Config
 from raxol_sql.engine.colour import BLOCKING, run_blocking
 from raxol_sql.engine.copying import CopyData
+from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.multi import Multi
-from raxol_sql.engine.sessions import PooledSessions, Sessions
-from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.engine.pool import PooledSessions
+from raxol_sql.engine.resolving import forget_outcomes
+from raxol_sql.engine.sessions import Sessions
+from raxol_sql.engine.transacting import Undertaking, transact
+from raxol_sql.engine.transaction import Block, TransactionOptions, Verify
+from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
 
 R = TypeVar("R")
@@ -27,12 +32,12 @@ class Verbs:
         self._executor = Executor(sessions)
 
     @overload
-    def run(self, bound: Bound[R]) -> R: ...
+    def run(self, bound: Bound[R], *, outcome: str | None = None) -> R: ...
 
     @overload
     def run(self, bound: Multi) -> dict[str, Any]: ...
 
-    def run(self, bound: Bound[Any] | Multi) -> Any:
+    def run(self, bound: Bound[Any] | Multi, *, outcome: str | None = None) -> Any:
         """
         What the query gives: a record, None, a list of records, a count, by its kind.
 
@@ -42,8 +47,16 @@ class Verbs:
         `KindError` for a :copy, and the driver's errors as they are, with a note that names the
         query. Outside of a transaction a statement has happened by the time its answer is found
         to have another shape.
+
+        Outside of a transaction it is done again after a failure that is safe to repeat: a
+        conflict, or work that was never sent. Where a connection is lost after a statement was
+        sent, one that is marked ``@idempotent`` is sent again; of another nobody knows whether it
+        has happened, and `OutcomeUnknownError` is raised. With ``outcome="witness"`` it happens
+        exactly once, whatever breaks, in a transaction of its own; ``"xid"`` does the same for as
+        long as the server stays the primary. `DeadlineExceeded` is raised when the time is over
+        that the query's ``@timeout`` or the configuration gives, with all waits and repetitions.
         """
-        return run_blocking(self._executor.run(bound))
+        return run_blocking(self._executor.run(bound, outcome))
 
     def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
         """
@@ -106,6 +119,7 @@ class Verbs:
         isolation: str | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
+        outcome: str = "none",
     ) -> Transaction:
         """
         A block that happens whole or not at all: ``with db.transaction() as tx: tx.run(...)``.
@@ -114,8 +128,72 @@ class Verbs:
         and takes no options. Never repeated. ``isolation`` is read committed, repeatable read or
         serializable; None leaves each choice to the server. Raises `TransactionError` where the
         block ended well and the server rolled back all the same.
+
+        Where the COMMIT is not answered, ``outcome`` says how it is found out what became of it:
+        "xid", by the transaction's id, which it is given for that even if it writes nothing;
+        "witness", by a row in the table raxol_outcomes, which decides after a failover too; or
+        "none": then `OutcomeUnknownError` is raised.
         """
-        return Transaction(self._sessions, TransactionOptions(isolation, read_only, deferrable))
+        options = TransactionOptions(isolation, read_only, deferrable, outcome)
+        return Transaction(self._sessions, options)
+
+    def transact(
+        self,
+        work: Callable[[Transaction], R],
+        *,
+        isolation: str | None = None,
+        read_only: bool | None = None,
+        deferrable: bool | None = None,
+        outcome: str | None = None,
+        verify: Callable[[], bool | None] | None = None,
+        timeout: int | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> R:
+        """
+        What ``work(tx)`` gives, in a transaction that happens once and whole, or not at all.
+
+        After a conflict (40001, 40P01) or a lost connection everything is done again, from the
+        beginning, and so ``work`` is called again: what it does elsewhere, such as writing a file,
+        it does each time. Where the COMMIT is not answered it is found out first whether it has
+        happened: by ``outcome``, as for `transaction`, of which None is the configuration's, "xid";
+        and where that cannot decide by ``verify``, which is asked for True, False or None.
+
+        ``timeout`` is for all of it, in milliseconds, 0 for no limit; None is the configuration's.
+        ``retry`` stands in place of the database's policy. Inside of a transaction this is a
+        savepoint, runs once and takes no options: what has to be repeated is the outermost.
+
+        Raises what ``work`` raises, after rolling back; `OutcomeUnknownError` with a token where
+        nothing could decide. An exception that is no error of the driver is never a reason to do
+        it again.
+        """
+        result: R = run_blocking(
+            transact(
+                self._sessions,
+                self._adapted(work),
+                Undertaking(
+                    TransactionOptions(
+                        isolation, read_only, deferrable, outcome or self._sessions.outcome
+                    ),
+                    self._sessions.timeout if timeout is None else timeout,
+                    None if verify is None else _adapted_verify(verify),
+                    retry,
+                ),
+            )
+        )
+        return result
+
+    def _adapted(self, work: Callable[[Transaction], R]) -> Callable[[Block], Any]:
+        async def adapted(block: Block) -> R:
+            return work(Transaction.of(block))
+
+        return adapted
+
+
+def _adapted_verify(verify: Callable[[], bool | None]) -> Verify:
+    async def adapted() -> bool | None:
+        return verify()
+
+    return adapted
 
 
 def _one_by_one(batches: AsyncGenerator[list[Any]]) -> Iterator[Any]:
@@ -138,8 +216,18 @@ class Transaction(Verbs):
     """
 
     def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
-        self._block = Block(outer, options)
-        super().__init__(self._block.inside)
+        self._set(Block(outer, options))
+
+    @classmethod
+    def of(cls, block: Block) -> Self:
+        """The transaction of a block, which somebody else enters and leaves."""
+        transaction = cls.__new__(cls)
+        transaction._set(block)
+        return transaction
+
+    def _set(self, block: Block) -> None:
+        self._block = block
+        super().__init__(block.inside)
 
     def __enter__(self) -> Self:
         run_blocking(self._block.enter())
@@ -158,27 +246,47 @@ class Database(Verbs):
     """
     A PostgreSQL database behind a pool of connections, for code that blocks.
 
-    Made by `open`. Safe to share between threads; not to be used in a process forked after it
-    was opened.
+    Made by `open`. Safe to share between threads. In a process that was forked after it was
+    opened it makes connections of its own.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._pool = PooledSessions(BLOCKING, config)
+    def __init__(self, config: Config, retry: RetryPolicy | None = None) -> None:
+        self._pool = PooledSessions(BLOCKING, config, retry)
         super().__init__(self._pool)
         self.config = config
 
     @classmethod
-    def open(cls, url: str | None = None, **configuration: object) -> Self:
+    def open(
+        cls, url: str | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+    ) -> Self:
         """
         An open database; configuration is found as `Config.find` finds it.
 
         ``url`` and single keys of the ``configuration`` (``database="x"``, ``pool_size=4``) are
-        stronger than what is found. One connection is made at once, so a wrong address, name or
+        stronger than what is found. ``retry`` stands in place of the policy that ``max_retries``
+        and ``retry_interval`` make. One connection is made at once, so a wrong address, name or
         password is the driver's error here. Close it, or use it in a ``with`` block.
         """
-        database = cls(Config.find(url, **configuration))  # type: ignore[arg-type]
+        database = cls(Config.find(url, **configuration), retry)  # type: ignore[arg-type]
         run_blocking(database._pool.open(server.conninfo(database.config)))
         return database
+
+    def resolve(self, token: OutcomeToken) -> Effect:
+        """
+        What became of a transaction: `Effect.COMMITTED`, `Effect.ROLLED_BACK`, or UNKNOWN.
+
+        Of a transaction with a witness row this settles it: one that has not happened cannot
+        happen any more. Raises the driver's error where no server answers in time.
+        """
+        return run_blocking(self._pool.resolve(token, deadline_of(self.config.timeout)))
+
+    def forget_outcomes(self, days: int = 7) -> int:
+        """
+        Removes the witness rows that are older than so many ``days``, 1 or more; gives how many.
+
+        A token that is older than what was removed cannot be resolved any more, and says UNKNOWN.
+        """
+        return run_blocking(forget_outcomes(self._pool, days))
 
     def close(self) -> None:
         """Closes all connections. Closing twice is once."""

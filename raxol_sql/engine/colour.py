@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
@@ -33,16 +34,21 @@ class Colour:
 
     ``wait`` takes what a method of psycopg returned; ``callback`` makes of a coroutine function
     what psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
-    ``lock`` makes a lock for ``async with``, and ``who`` tells apart those who might hold it.
+    ``lock`` makes a lock for ``async with``, ``who`` tells apart those who might hold it, and
+    ``name_of`` names one of them. ``may_fork`` says whether a process that is forked can go on
+    with what its parent had.
     """
 
     wait: Callable[[Any], Awaitable[Any]]
-    callback: Callable[[Callable[[Any], Coroutine[Any, Any, None]]], Callable[[Any], Any]]
+    sleep: Callable[[float], Awaitable[None]]
+    callback: Callable[[Callable[..., Coroutine[Any, Any, Any]]], Callable[..., Any]]
     waiting: type[Waiting]
     lock: Callable[[], AbstractAsyncContextManager[Any]]
     who: Callable[[], object]
-    connect: Callable[..., Any]
+    name_of: Callable[[Any], str]
+    connection: type[Any]
     pool: type[Any]
+    may_fork: bool
 
 
 class _ThreadLock:
@@ -60,6 +66,19 @@ class _ThreadLock:
 
 async def _given(value: T) -> T:
     return value
+
+
+async def _slept(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def _name_of_thread(ident: int) -> str:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return f"thread {names.get(ident, ident)}"
+
+
+def _name_of_task(task: asyncio.Task[Any] | None) -> str:
+    return "no task" if task is None else f"task {task.get_name()}"
 
 
 async def _awaited(value: Awaitable[T]) -> T:
@@ -84,19 +103,25 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
 
 BLOCKING = Colour(
     wait=_given,
-    callback=lambda function: lambda argument: run_blocking(function(argument)),
+    sleep=_slept,
+    callback=lambda function: lambda *given, **named: run_blocking(function(*given, **named)),
     waiting=BlockingWaiting,
     lock=_ThreadLock,
     who=threading.get_ident,
-    connect=psycopg.Connection.connect,
+    name_of=_name_of_thread,
+    connection=psycopg.Connection,
     pool=psycopg_pool.ConnectionPool,
+    may_fork=True,
 )
 ASYNCIO = Colour(
     wait=_awaited,
+    sleep=asyncio.sleep,
     callback=lambda function: function,
     waiting=LoopWaiting,
     lock=asyncio.Lock,
     who=asyncio.current_task,
-    connect=psycopg.AsyncConnection.connect,
+    name_of=_name_of_task,
+    connection=psycopg.AsyncConnection,
     pool=psycopg_pool.AsyncConnectionPool,
+    may_fork=False,
 )

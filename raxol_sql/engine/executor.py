@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
+import psycopg
+
 from raxol_sql.engine.checking import bound_for
+from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.explaining import explain, misfit
-from raxol_sql.engine.many import run_all, run_many
+from raxol_sql.engine.many import run_all, run_alone, run_many
 from raxol_sql.engine.multi import Multi
+from raxol_sql.engine.outdated import may_commit
 from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.repeating import Doubt, Repeating, judged
+from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.stepping import run_multi
 from raxol_sql.engine.streaming import batches
 from raxol_sql.engine.transfer import copy_in, copy_into_file, copy_out, is_copy_out
-from raxol_sql.errors import KindError
+from raxol_sql.errors import DeadlineExceeded, KindError
+from raxol_sql.failures import Attempts, Effect, Phase
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import result_of
 from raxol_sql.text import Kind
+
+_UNKNOWN = (
+    "the connection was lost after the statement was sent, and nobody can say whether it has "
+    "happened; mark a query with -- @idempotent if it may be sent again, as one may that only "
+    "reads, or run it with outcome='witness'"
+)
 
 
 class Executor:
@@ -26,27 +39,63 @@ class Executor:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    async def run(self, bound: Bound[Any] | Multi) -> Any:
+    async def run(self, bound: Bound[Any] | Multi, outcome: str | None = None) -> Any:
         """See `Database.run`."""
         if isinstance(bound, Multi):
+            if outcome is not None:
+                raise TypeError("a Multi has its outcome itself: Multi(outcome=...)")
             return await run_multi(self._sessions, bound)
         if type(bound) is not Bound or bound.query.kind is Kind.COPY:
             bound = bound_for("run()", bound)
-        query = bound.query
-        try:
-            session = await self._sessions.acquire()
+        if outcome is not None:
+            return await run_alone(self._sessions, bound, outcome)
+        query, sessions = bound.query, self._sessions
+        timeout = query.definition.directives.timeout
+        until = deadline_of(sessions.timeout if timeout is None else timeout)
+        attempts: Attempts | None = None
+        while True:
+            session: Session | None = None
             try:
-                answer = await session.run(
-                    bound.statement.text, bound.values, query.definition.directives.timeout
-                )
-                return result_of(query, answer)
-            finally:
-                await self._sessions.release(session)
-        except ParameterMisfit as error:
-            raise misfit(bound, error) from None
-        except Exception as error:
-            explain(error, query)
-            raise
+                session = await sessions.acquire(query.name, until)
+                if attempts is not None:
+                    session.limits.is_pressed = True
+                try:
+                    answer = await session.run(bound.statement.text, bound.values, timeout)
+                    return result_of(query, answer)
+                finally:
+                    await sessions.release(session)
+            except ParameterMisfit as error:
+                raise misfit(bound, error) from None
+            except Exception as error:
+                explain(error, query)
+                if session is None or not isinstance(error, psycopg.Error):
+                    raise
+                if sessions.repeating is None:
+                    session.failed_by = error
+                    raise
+                attempts = attempts or sessions.repeating.begin(until)
+                await self._after(attempts, sessions.repeating, session, bound, error)
+
+    async def _after(
+        self,
+        attempts: Attempts,
+        repeating: Repeating,
+        session: Session,
+        bound: Bound[Any],
+        error: psycopg.Error,
+    ) -> None:
+        """Returns if a statement is to be run again that failed on a connection of its own."""
+        failure = judged(error, Phase.SENT if session.is_sent else Phase.ACQUIRE)
+        may_repeat = bound.query.definition.directives.idempotent or session.is_read_only
+        is_error = failure.effect is Effect.ROLLED_BACK and not may_repeat
+        if is_error and may_commit(bound.statement.text):
+            raise error  # a part of what a procedure did may be there for good
+        is_late = isinstance(error, DeadlineExceeded)
+        if failure.effect is Effect.UNKNOWN and not may_repeat and not is_late:
+            raise Doubt(error, None).unknown(_UNKNOWN)
+        await repeating.after(
+            attempts, error, failure, may_repeat=may_repeat, is_standby=session.is_standby
+        )
 
     async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
         """See `Database.run_all`."""

@@ -15,9 +15,9 @@ def explain(error: BaseException, query: Query[Any], more: str = "") -> None:
     """
     Adds to an error of the driver, or of a record's class, which query it was and where.
 
-    Our own errors say so themselves; ``more`` is added to either.
+    Those of our own that have a ``query`` say so themselves; ``more`` is added to either.
     """
-    if isinstance(error, RaxolSQLError):
+    if isinstance(error, RaxolSQLError) and hasattr(error, "query"):
         if more:
             error.add_note(more)
     elif isinstance(error, Exception):

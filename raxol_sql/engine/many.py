@@ -9,8 +9,9 @@ from typing import Any
 import attrs
 
 from raxol_sql.engine.answer import Answer
-from raxol_sql.engine.batch import Batch, run_batch
+from raxol_sql.engine.batch import Batch, BatchOptions, run_batch
 from raxol_sql.engine.checking import bound_for, query_for
+from raxol_sql.engine.deadline import longest
 from raxol_sql.engine.explaining import explain
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transaction import TransactionOptions
@@ -40,13 +41,50 @@ async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]
             explain(error, asked[number].query, f"number {number} of run_all()")
             raise
 
-    return await run_batch(sessions, explained, _READING, joins=True) if asked else []
+    options = BatchOptions("run_all()", timeout_of(sessions, asked), _READING, joins=True)
+    return await run_batch(sessions, explained, options) if asked else []
 
 
 async def run_many(sessions: Sessions, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
     """See `Database.run_many`."""
     many = _Many(query_for("run_many()", query), rows)
-    return await run_batch(sessions, many.run, may_repeat=many.can_begin_again)
+    options = BatchOptions(
+        f"{query.name} by run_many()",
+        longest(sessions.timeout, query.definition.directives.timeout),
+        TransactionOptions(outcome=sessions.outcome),
+        may_repeat=many.can_begin_again,
+    )
+    return await run_batch(sessions, many.run, options)
+
+
+async def run_alone(sessions: Sessions, bound: Bound[Any], outcome: str) -> Any:
+    """The result of one query in a transaction of its own; see `Database.run`."""
+
+    async def work(batch: Batch) -> Any:
+        try:
+            await batch.prepare([bound])
+            last = not can_refuse(bound.query)
+            (answer,) = await batch.send([bound], last=last)
+            return result_of(bound.query, answer)
+        except Exception as error:
+            explain(error, bound.query)
+            raise
+
+    timeout = bound.query.definition.directives.timeout
+    options = BatchOptions(
+        bound.query.name,
+        sessions.timeout if timeout is None else timeout,
+        TransactionOptions(outcome=outcome),
+    )
+    return await run_batch(sessions, work, options)
+
+
+def timeout_of(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> int:
+    """What queries may take that run in one call: the longest that one of them may, or usual."""
+    timeout = sessions.timeout
+    for bound in bounds:
+        timeout = longest(timeout, bound.query.definition.directives.timeout)
+    return timeout
 
 
 class _Many:

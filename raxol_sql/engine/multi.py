@@ -27,8 +27,10 @@ class Multi:
     Running it gives the results by name. The first failure takes everything back, and comes out
     as it is; `StepFailure.of` says of it which step it was, and what the steps before gave.
 
-    ``isolation``, ``read_only`` and ``deferrable`` are those of `Database.transaction`. Immutable:
-    `add` gives another one. Safe to use from any thread.
+    After a conflict or a lost connection it is done again, whole, if that is safe; see
+    `Database.transact`. ``isolation``, ``read_only``, ``deferrable`` and ``outcome`` are those of
+    `Database.transaction`; an ``outcome`` of None is the configuration's. Immutable: `add` gives
+    another one. Safe to use from any thread.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Multi:
         isolation: str | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
+        outcome: str | None = None,
     ) -> None:
-        self._options = TransactionOptions(isolation, read_only, deferrable)
+        self._options = TransactionOptions(isolation, read_only, deferrable, outcome or "none")
+        self._outcome = outcome
         self._steps: dict[str, Step] = {}
 
     def add(self, name: str, step: Step) -> Self:
@@ -54,6 +58,7 @@ class Multi:
             check_step(name, step)
         more = type(self).__new__(type(self))
         more._options = self._options
+        more._outcome = self._outcome
         more._steps = {**self._steps, name: step}
         return more
 
@@ -71,6 +76,11 @@ class Multi:
     def options(self) -> TransactionOptions:
         """How its transaction begins."""
         return self._options
+
+    @property
+    def outcome(self) -> str | None:
+        """How it is told what became of it; None leaves that to the database."""
+        return self._outcome
 
     def __repr__(self) -> str:
         return f"<Multi {', '.join(self.names) or 'without steps'}>"

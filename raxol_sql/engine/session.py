@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -14,11 +14,17 @@ from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.colour import Colour, Connection
-from raxol_sql.engine.limit import limited, replace
+from raxol_sql.engine.holding import Holding
+from raxol_sql.engine.limit import limited
+from raxol_sql.engine.limits import Limits
+from raxol_sql.engine.line import READ_ONLY, STANDBY
+from raxol_sql.engine.liveness import Liveness
 from raxol_sql.engine.outdated import Suspicion, may_commit, suspicion_of
 from raxol_sql.engine.statements import Prepared, Statements
 from raxol_sql.engine.turn import Turn
-from raxol_sql.engine.wire import Request, Wire, check
+from raxol_sql.engine.wire import Completion, Request, Wire, check
+from raxol_sql.engine.witness import Witness
+from raxol_sql.failures import Incarnation
 
 Row = tuple[Any, ...]
 
@@ -30,23 +36,46 @@ class Session:
     Texts have ``$1``, ``$2`` ... for their values. ``timeout`` is in milliseconds, and stands in
     place of the connection's own limit for this statement only; 0 is none. Raises the driver's
     errors as they are. For one thread or task at a time: those who share one take a ``turn``.
-    ``since`` is when it was taken out of the pool, on the monotonic clock.
+
+    ``is_sent`` says whether anything of the work of its holder was sent, so that it may have
+    happened. ``since`` and ``idle_since`` are when it came out of the pool and was given back last,
+    on the monotonic clock; ``holding`` says who has it now, and ``pid`` which process made it.
+    ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a statement in
+    that, and ``conflict`` one for which it has to be repeated, although it was caught.
     """
 
     def __init__(self, colour: Colour, connection: Connection, *, lasting: bool = True) -> None:
         self.connection = connection
-        self.since = 0.0
+        self.since = self.idle_since = monotonic()
+        self.pid = 0
+        self.holding: Holding | None = None
+        self.is_sent = self.has_traces = False
         self.turn = Turn(colour)
         self.wire = Wire(colour, connection)
+        self.limits = Limits(self.wire)
         self.statements = Statements(connection, lasting=lasting)
+        self.incarnation: Incarnation | None = None
+        self.witness: Witness | None = None
+        self.conflict: psycopg.Error | None = None
+        self.failed_by: BaseException | None = None
+        self.is_alive = Liveness(connection.pgconn).look
         self._is_shared = not lasting
-        self._usual: int | None = None
 
     @property
     def is_idle(self) -> bool:
         """Whether it could serve any other call next."""
         pgconn = self.wire.pgconn
         return pgconn.transaction_status == TransactionStatus.IDLE
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether the server said last that it is one, as it does since PostgreSQL 14."""
+        return self.wire.is_on(STANDBY)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the server keeps every statement from writing that does not ask otherwise."""
+        return self.wire.is_on(READ_ONLY)
 
     @property
     def is_busy(self) -> bool:
@@ -65,14 +94,15 @@ class Session:
 
     async def run(self, text: str, values: Row = (), timeout: int | None = None) -> Answer:
         """One statement, and its whole answer."""
-        timeout = self.limit_of(timeout)
+        timeout = self.limits.of(timeout)
         prepared = self.statements.find(text) or await self.prepare(text)
         try:
             request = prepared.request(self.wire.pgconn, values)
-            if timeout is None:
+            self.is_sent = True
+            if timeout is None and self.witness is None:
                 result = await self.wire.ask(request, prepared.patience)
             else:
-                result = await self._limited(text, request, timeout)
+                result = await self._accompanied(text, request, timeout)
         except Exception as error:
             if not await self.is_outdated(text, error):
                 raise
@@ -84,7 +114,18 @@ class Session:
     async def command(self, text: str) -> str:
         """A statement without values that is run for its effect; gives the server's tag for it."""
         result = await self.wire.ask(partial(self.wire.pgconn.send_query, text.encode()))
-        return _tag(result)
+        return tag_of(result)
+
+    async def complete(self, text: str) -> Completion:
+        """A statement that is not to be stopped once it was sent: a COMMIT. Raises nothing."""
+        self.is_sent = True
+        return await self.wire.complete(partial(self.wire.pgconn.send_query, text.encode()))
+
+    async def ask_witness(self) -> None:
+        """Has the witness of the transaction, if it is still to be asked for."""
+        if self.witness is not None and not self.witness.is_asked:
+            result = await self.wire.ask(self.witness.request(self.wire.pgconn))
+            self.witness.learn(result)
 
     async def prepare(self, text: str) -> Prepared:
         """The statement of a text, which the server is asked about if it is new."""
@@ -140,6 +181,8 @@ class Session:
         self, requests: Sequence[Request], timeout: int | None = None
     ) -> list[PGresult]:
         """The results of requests that share a round trip; ``timeout`` is for each of them."""
+        await self.ask_witness()
+        self.is_sent = True
         if timeout is None:
             results = await self.wire.exchange(requests)
             for result in results:
@@ -154,48 +197,66 @@ class Session:
         self, text: str, blocks: AsyncIterator[bytes], timeout: int | None = None
     ) -> int:
         """Sends blocks of bytes in the format of the COPY; gives the count of rows."""
-        async with self._limit(self.limit_of(timeout)):
+        await self.ask_witness()
+        self.is_sent = True
+        async with self.limits.lasting(self.limits.of(timeout)):
             await self.wire.begin_copy(text.encode())
             try:
                 async for block in blocks:
                     await self.wire.put(block)
                 result = await self.wire.end_copy(sent=True)
-            except BaseException:
-                await self.wire.interrupt()
+            except BaseException as error:
+                await self.wire.interrupt(error)
                 raise
         return result.command_tuples or 0
 
     async def copy_out(self, text: str, timeout: int | None = None) -> AsyncGenerator[bytes]:
         """The pieces in which the server sends a COPY: of a text, each is a row."""
-        async with self._limit(self.limit_of(timeout)):
+        await self.ask_witness()
+        self.is_sent = True
+        async with self.limits.lasting(self.limits.of(timeout)):
             await self.wire.begin_copy(text.encode())
             try:
                 while (piece := await self.wire.take()) is not None:
                     yield piece
                 await self.wire.end_copy(sent=False)
-            except BaseException:
-                await self.wire.interrupt()
+            except BaseException as error:
+                await self.wire.interrupt(error)
                 raise
 
-    async def begin(self, timeout: int | None) -> None:
+    async def begin(self, timeout: int | None, most: int) -> None:
         """
         Gets to know the server; ``timeout`` is for every statement that has none of its own.
 
-        Behind a pooler, which may lend another server for each transaction, the limit goes along
-        with each statement, and a statement may have other columns there than it has here.
+        Behind a pooler, which may lend another server for each transaction, a statement may have
+        other columns there than it has here. ``most`` is what a call may take in all, 0 for no
+        limit.
         """
         pgconn = self.wire.pgconn
-        result = await self.wire.ask(partial(pgconn.send_query, b"select pg_backend_pid()"))
-        if result.get_value(0, 0) != b"%d" % pgconn.backend_pid:
+        result = await self.wire.ask(partial(pgconn.send_query, _SERVER))
+        pid, system, timeline = (result.get_value(0, column) for column in range(3))
+        if pid != b"%d" % pgconn.backend_pid:
             self._is_shared = True
-        if self._is_shared:
-            self._usual = timeout
-        elif timeout is not None:
-            await self._set_limit(str(timeout))
+        if system and timeline:
+            self.incarnation = Incarnation(system.decode(), timeline.decode())
+        await self.limits.begin(timeout, most, is_shared=self._is_shared)
 
-    def limit_of(self, timeout: int | None) -> int | None:
-        """The limit to send along with a statement that has this one, or none, of its own."""
-        return self._usual if timeout is None else timeout
+    async def ping(self, seconds: float) -> bool:
+        """Whether the server answers within ``seconds``; a session that does not is closed."""
+        self.wire.until = monotonic() + seconds
+        try:
+            await self.wire.ask(partial(self.wire.pgconn.send_query, b"select"))
+        except psycopg.OperationalError:
+            self.close()
+            return False
+        return True
+
+    async def reset(self) -> None:
+        """Takes back what statements have set, taken or left on the connection for good."""
+        self.has_traces = False
+        if not self._is_shared:
+            await self.wire.ask(partial(self.wire.pgconn.send_query, _RESET))
+            await self.limits.restore()
 
     def detach(self) -> None:
         """Lets the pool have the connection."""
@@ -209,6 +270,8 @@ class Session:
         """What a result means; it may mean that statements are gone."""
         if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
             self.statements.clear()
+        if prepared.leaves_traces:
+            self.has_traces = True
         if self._is_shared or not prepared.has_plan:
             return Answer(prepared.columns_of(result), result)
         return Answer(prepared.columns, result)
@@ -221,6 +284,23 @@ class Session:
                 check(told)
             self.statements.learn(text, told)
 
+    async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
+        """The result of a request that others go along with."""
+        witness = self.witness
+        if witness is None or witness.is_asked or not witness.comes_before(text):
+            if timeout is None:
+                return await self.wire.ask(request)
+            return await self._limited(text, request, timeout)
+        requests = [witness.request(self.wire.pgconn), request]
+        sent = requests if timeout is None else limited(self.wire.pgconn, requests, timeout)
+        results = await self.wire.exchange(sent)
+        first = 0 if timeout is None else 1
+        check(results[0])
+        witness.learn(results[first])
+        for result in results:
+            check(result)
+        return results[first + 1]
+
     async def _limited(self, text: str, request: Request, timeout: int) -> PGresult:
         if self.in_transaction or not may_commit(text):
             try:
@@ -232,7 +312,7 @@ class Session:
                     raise
         if self._is_shared:
             return await self.wire.ask(request)
-        async with self._limit(timeout):
+        async with self.limits.lasting(timeout):
             return await self.wire.ask(request)
 
     async def is_outdated(self, text: str, error: BaseException) -> bool:
@@ -266,61 +346,21 @@ class Session:
         self.statements.forget(text)
         return True
 
-    @asynccontextmanager
-    async def _limit(self, timeout: int | None) -> AsyncIterator[None]:
-        """
-        A limit for what cannot share a round trip with the setting of it.
-
-        The limit that was there before comes back at the end. A connection on which that fails
-        is closed, so that nobody inherits the limit.
-        """
-        if timeout is None:
-            yield
-            return
-        if self._is_shared and not self.in_transaction:
-            async with self._alone():
-                await self._set_limit(str(timeout))
-                yield
-            return
-        before = await self._set_limit(str(timeout))
-        try:
-            yield
-        finally:
-            # A failed transaction brings the limit back itself when it ends.
-            if self.wire.status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
-                try:
-                    await self._set_limit(before)
-                except BaseException:
-                    self.close()
-                    raise
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """A transaction, for which a pooler lends one server, and which ends with its settings."""
-        await self.command("begin")
-        try:
-            yield
-            await self.command("commit")
-        finally:
-            if self.wire.status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-                await self.command("rollback")
-
-    async def _set_limit(self, limit: str) -> str:
-        """Sets the limit, in a transaction only until its end, and gives the one before."""
-        request = replace(self.wire.pgconn, limit.encode(), local=self.in_transaction)
-        try:
-            result = await self.wire.ask(request)
-        except psycopg.Error:
-            raise
-        except BaseException:
-            # Stopped in the middle: nobody can say which limit it has now.
-            self.close()
-            raise
-        return (result.get_value(0, 0) or b"").decode()
-
 
 _FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
+# Where a standby is asked it writes no history; behind old poolers the functions may be missing.
+_SERVER = b"""
+select
+    pg_backend_pid(),
+    case when not pg_is_in_recovery() then (select system_identifier from pg_control_system()) end,
+    case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end
+"""
+# What DISCARD ALL does, but for the statements that are prepared.
+_RESET = b"""
+close all; set session authorization default; reset all; unlisten *;
+select pg_advisory_unlock_all(); discard temp; discard sequences
+"""
 
 
-def _tag(result: PGresult) -> str:
+def tag_of(result: PGresult) -> str:
     return (result.command_status or b"").decode()

@@ -19,6 +19,7 @@ from raxol_sql.engine.colour import Connection
 from raxol_sql.engine.columns import Columns
 from raxol_sql.engine.parameters import Parameters
 from raxol_sql.engine.patience import Patience
+from raxol_sql.engine.traces import leaves_traces
 from raxol_sql.engine.wire import Request
 from raxol_sql.text import first_word_of
 
@@ -48,6 +49,7 @@ class Prepared:
         "_parameters",
         "columns",
         "has_plan",
+        "leaves_traces",
         "name",
         "patience",
         "text",
@@ -67,6 +69,7 @@ class Prepared:
         self.text = text
         self.name = name
         self.has_plan = has_plan
+        self.leaves_traces = leaves_traces(text.decode())
         self.types = types_of(told)
         self._connection = connection
         self._parameters = Parameters(connection, self.types[0])

@@ -6,10 +6,12 @@ import itertools
 from types import MappingProxyType
 from typing import Any
 
+import attrs
 import psycopg
 
-from raxol_sql.engine.batch import Batch, run_batch
+from raxol_sql.engine.batch import Batch, BatchOptions, run_batch
 from raxol_sql.engine.explaining import explain
+from raxol_sql.engine.many import timeout_of
 from raxol_sql.engine.multi import Multi, StepFailure, check_step
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.queries import Bound
@@ -24,7 +26,13 @@ async def run_multi(sessions: Sessions, multi: Multi) -> dict[str, Any]:
     async def work(batch: Batch) -> dict[str, Any]:
         return await _Steps(multi, batch).run()
 
-    return await run_batch(sessions, work, multi.options) if multi.steps else {}
+    known = [step for step in multi.steps.values() if isinstance(step, Bound)]
+    options = multi.options
+    if multi.outcome is None:
+        options = attrs.evolve(options, outcome=sessions.outcome)
+    named = f"a Multi of {', '.join(multi.names)}"
+    batch = BatchOptions(named, timeout_of(sessions, known), options)
+    return await run_batch(sessions, work, batch) if multi.steps else {}
 
 
 class _Steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ async def batches(sessions: Sessions, bound: Bound[Any], size: int) -> AsyncGene
     """Lists of up to ``size`` records; see `Database.stream`."""
     # A savepoint would take back what is done between the rows, when not all of them are taken.
     block = Block(sessions, joins=True)
-    await block.enter()
+    await block.enter(f"{bound.query.name} by stream()")
     cursor = _Cursor(sessions if block.opening is None else block.inside, bound, size)
     try:
         async for records in cursor.batches():
@@ -60,14 +61,14 @@ class _Cursor:
 
     async def batches(self) -> AsyncGenerator[list[Any]]:
         """Lists of records; the columns are looked at even if there are no rows."""
-        async with held(self._source) as session:
+        async with self._held() as session:
             # A cursor has the columns of today, and no plan in which others could be noticed.
             prepared = await session.describe(self._bound.statement.text)
             records = await self._fetch(session, prepared, [self._declaration(session, prepared)])
             self._is_open = True
         yield records
         while len(records) == self._size:
-            async with held(self._source) as session:
+            async with self._held() as session:
                 records = await self._fetch(session, prepared, [])
             yield records
         await self.close()
@@ -78,12 +79,16 @@ class _Cursor:
             return
         self._is_open = False
         try:
-            async with held(self._source) as session:
+            async with self._held() as session:
                 if not session.in_failed_transaction:
                     await session.command(f"close {self._name}")
         except (TransactionError, psycopg.OperationalError):
             # The transaction is over, and the cursor with it.
             pass
+
+    def _held(self) -> AbstractAsyncContextManager[Session]:
+        query = self._bound.query
+        return held(self._source, query.name, query.definition.directives.timeout)
 
     async def _fetch(
         self, session: Session, prepared: Prepared, before: Sequence[Request]
@@ -94,7 +99,7 @@ class _Cursor:
             None,
             result_format=prepared.columns.format,
         )
-        timeout = session.limit_of(self._bound.query.definition.directives.timeout)
+        timeout = session.limits.of(self._bound.query.definition.directives.timeout)
         results = await session.together([*before, fetch], timeout)
         answer = Answer(prepared.columns, results[-1])
         return answer.all(shape_of(self._bound.query, answer.columns))

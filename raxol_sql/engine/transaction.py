@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
 import attrs
 import psycopg
 
-from raxol_sql.engine.session import Session
+from raxol_sql.engine.deadline import deadline_of, earliest
+from raxol_sql.engine.repeating import Doubt, judged, settled
+from raxol_sql.engine.session import Session, tag_of
 from raxol_sql.engine.sessions import PinnedSession, Sessions
-from raxol_sql.errors import TransactionError
+from raxol_sql.engine.wire import check
+from raxol_sql.engine.witness import Witness, check_outcome
+from raxol_sql.errors import CommittedResultLost, TransactionError
+from raxol_sql.failures import Category, Effect, Failure, Phase, classify
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _savepoint_numbers = itertools.count(1)
@@ -17,16 +24,26 @@ _savepoint_numbers = itertools.count(1)
 
 @attrs.frozen
 class TransactionOptions:
-    """How a transaction begins; None leaves the choice to the server's settings."""
+    """
+    How a transaction begins; None leaves the choice to the server's settings.
+
+    ``outcome`` is how it is found out what became of it when its COMMIT is not answered: by its
+    id ("xid"), by a row that it writes ("witness"), or not at all ("none").
+    """
 
     isolation: str | None = attrs.field(default=None)
     read_only: bool | None = None
     deferrable: bool | None = None
+    outcome: str = attrs.field(default="none")
 
     @isolation.validator
     def _check_isolation(self, attribute: object, value: str | None) -> None:
         if value is not None and value not in ISOLATION_LEVELS:
             raise ValueError(f"isolation is one of {', '.join(ISOLATION_LEVELS)}; not {value!r}")
+
+    @outcome.validator
+    def _check_outcome(self, attribute: object, value: str) -> None:
+        check_outcome(value)
 
     @property
     def statement(self) -> str:
@@ -41,31 +58,64 @@ class TransactionOptions:
         return " ".join(words)
 
 
+Verify = Callable[[], Awaitable[bool | None]]
+
+
+@attrs.frozen
+class Pending:
+    """What is left to be done after a COMMIT: a doubt, and an interruption to be raised."""
+
+    doubt: Doubt | None
+    interruption: BaseException | None
+
+
 class Block:
     """
     One transaction, or one savepoint of a session that is in a transaction already.
 
     `inside` is the source of sessions for what runs between `enter` and `exit`, which commits, or
     rolls back if there was an error. Each is called once. A block that ``joins`` makes no
-    savepoint: in a transaction it leaves everything to that one.
+    savepoint: in a transaction it leaves everything to that one. ``until`` is when it has to end
+    with all that is in it, ``verify`` what is asked where nothing else tells whether it has
+    happened. One that ``repeats`` is done again by its owner after a conflict, so it does not go
+    on after one that was caught inside.
 
     Who sends the ``opening`` and the ``closing`` itself, with other statements, calls `reserve`
-    instead of `enter`, `conclude` with the tag of the closing, and `free`.
+    instead of `enter`, `conclude` with the tag of the closing, or `commit`, then `free`, and
+    `settle` if there is something in doubt.
+
+    ``failure`` is what is known of an error after which the block ended, ``phase`` how far it had
+    come, and ``is_standby`` whether its server was one then.
     """
 
     def __init__(
-        self, outer: Sessions, options: TransactionOptions | None = None, *, joins: bool = False
+        self,
+        outer: Sessions,
+        options: TransactionOptions | None = None,
+        *,
+        joins: bool = False,
+        until: float | None = None,
+        verify: Verify | None = None,
+        repeats: bool = False,
     ) -> None:
-        self.inside = PinnedSession()
+        until = earliest(until, outer.until)
+        self.inside = PinnedSession(outer.timeout, until)
         self.opening: str | None = None
         self.closing: str | None = None
+        self.phase = Phase.ACQUIRE
+        self.failure: Failure | None = None
+        self.witness: Witness | None = None
+        self.is_standby = False
         self._outer = outer
         self._options = options or TransactionOptions()
         self._joins = joins
+        self._until = until
+        self._verify = verify
+        self._repeats = repeats
         self._session: Session | None = None
         self._savepoint: str | None = None
 
-    async def reserve(self) -> Session:
+    async def reserve(self, purpose: str = "a transaction") -> Session:
         """
         A session that nobody else begins a transaction on, before anything is sent.
 
@@ -73,7 +123,7 @@ class Block:
         """
         if self._session is not None:
             raise TransactionError("a transaction is used once: ask for a new one")
-        session = await self._outer.reserve()
+        session = await self._outer.reserve(purpose, self._end())
         try:
             self._plan(session)
         except BaseException:
@@ -82,16 +132,19 @@ class Block:
         self._session = session
         return session
 
-    async def enter(self) -> Session:
+    async def enter(self, purpose: str = "a transaction") -> Session:
         """Begins, and gives the session for what runs inside; raises as `reserve`."""
-        session = await self.reserve()
+        session = await self.reserve(purpose)
         try:
             if self.opening is not None:
                 async with session.turn:
+                    session.wire.until = self._end()
                     await session.command(self.opening)
-        except BaseException:
+        except BaseException as error:
+            self.judge(error)
             await self.free()
             raise
+        self.phase = Phase.IN_TRANSACTION
         self.inside.begin(session)
         return session
 
@@ -100,41 +153,80 @@ class Block:
         Ends the block and gives the session back.
 
         Raises `TransactionError` where the server rolled back although the block ended well: a
-        statement in it failed, and its error was caught inside.
+        statement in it failed, and its error was caught inside. Where the COMMIT is not answered
+        it finds out whether the transaction has happened, and raises `OutcomeUnknownError` if that
+        cannot be said.
         """
         session = self._held()
         self.inside.end()
+        pending: Pending | None = None
         try:
             async with session.turn:
+                session.wire.until = self._end()
                 if error is None:
-                    await self.commit()
+                    pending = await self.commit()
                 else:
+                    self._remember(session, error)
+                    self.judge(error)
                     await self.roll_back()
-        except BaseException:
+        except BaseException as failed:
+            self.judge(failed)
             if session.is_busy:
                 # This did not wait until another task was done with it: nobody can use it now.
                 session.close()
             raise
         finally:
             await self.free()
+        if pending is not None:
+            await self.settle(pending)
 
     async def free(self) -> None:
         """Gives the session back."""
-        await self._outer.free(self._held())
-
-    async def commit(self) -> None:
-        """Sends the closing; raises as `exit`."""
         session = self._held()
-        if self._savepoint is not None and session.in_failed_transaction:
+        if self.closing == "commit":
+            session.witness = session.conflict = session.failed_by = None
+        await self._outer.free(session)
+
+    async def commit(self) -> Pending | None:
+        """
+        Sends the closing; raises as `exit`.
+
+        Gives what is to be settled after the session is given back, as another one is needed.
+        """
+        session = self._held()
+        if self.closing is None:
+            return None
+        if self.closing != "commit":
+            if session.in_failed_transaction:
+                await self.roll_back()
+                raise TransactionError(_SWALLOWED) from session.failed_by
+            await session.command(self.closing)
+            return None
+        if session.conflict is not None and self._repeats:
+            # What it went on with was seen in a snapshot, or under locks, that are gone.
             await self.roll_back()
-            raise TransactionError(_SWALLOWED)
-        if self.closing is not None:
-            self.conclude(await session.command(self.closing))
+            raise session.conflict
+        self.phase = Phase.COMMIT_SENT
+        completion = await session.complete(self.closing)
+        interruption = completion.interruption
+        if completion.error is not None:
+            return Pending(self.doubt(completion.error), interruption)
+        assert completion.result is not None, "there is an answer, or an error"
+        try:
+            check(completion.result)
+            self.conclude(tag_of(completion.result))
+        except Exception as error:
+            if interruption is not None:
+                raise interruption from error
+            raise
+        return None if interruption is None else Pending(None, interruption)
 
     def conclude(self, tag: str) -> None:
         """Raises as `exit`; a COMMIT after a failed statement is answered by ROLLBACK, no error."""
-        if self.closing == "commit" and tag != "COMMIT":
-            raise TransactionError(_SWALLOWED)
+        if self.closing == "commit":
+            self.phase = Phase.DONE if tag == "COMMIT" else Phase.IN_TRANSACTION
+            if tag != "COMMIT":
+                raise TransactionError(_SWALLOWED) from self._held().failed_by
 
     async def roll_back(self) -> None:
         """Takes back what was done since the opening, which may not have been sent at all."""
@@ -150,11 +242,90 @@ class Block:
             # The connection is lost, so the server has rolled back; the block's own error says why.
             pass
 
+    def doubt(self, error: BaseException) -> Doubt:
+        """What can be asked about a transaction whose COMMIT was not answered."""
+        return Doubt(error, self.witness.token if self.witness else None, self._verify)
+
+    async def settle(self, pending: Pending) -> None:
+        """
+        Finds out what became of it, and returns if it has happened.
+
+        Raises the error after which that was in doubt if it has not, `OutcomeUnknownError` if that
+        cannot be said, and an interruption that came meanwhile before either.
+        """
+        doubt, interruption = pending.doubt, pending.interruption
+        effect = Effect.COMMITTED if doubt is None else await self._found_out(doubt)
+        if interruption is not None:
+            self.mark(interruption, effect)
+            raise interruption
+        if doubt is not None and effect is Effect.ROLLED_BACK:
+            self.failure = settled(judged(doubt.error, self.phase), effect)
+            doubt.error.add_note(_ROLLED_BACK)
+            raise doubt.error
+        if doubt is not None and effect is Effect.UNKNOWN:
+            raise doubt.unknown(_UNKNOWN)
+        self.phase = Phase.DONE
+
+    async def answer_for(self, error: Exception) -> NoReturn:
+        """
+        Raises ``error``, after which the block ended, or what is found out about it instead.
+
+        That is to be done after the session is given back, as another one is needed.
+        """
+        failure = self.failure
+        if failure is not None and failure.effect is Effect.UNKNOWN:
+            doubt = self.doubt(error)
+            effect = await self._found_out(doubt)
+            if effect is Effect.COMMITTED:
+                raise CommittedResultLost(_RESULT_LOST) from error
+            if effect is Effect.UNKNOWN:
+                raise doubt.unknown(_UNKNOWN)
+            self.failure = settled(failure, effect)
+            error.add_note(_ROLLED_BACK)
+        raise error
+
+    async def _found_out(self, doubt: Doubt) -> Effect:
+        if self._options.read_only or (self.witness is not None and self.witness.is_unneeded):
+            # It has written nothing, so to have happened is nothing.
+            return Effect.ROLLED_BACK
+        repeating = self._outer.repeating
+        assert repeating is not None, "a transaction is in no other one"
+        return await doubt.settle(repeating, self._end())
+
+    def mark(self, interruption: BaseException, effect: Effect) -> None:
+        """Has an interruption say what became of the transaction whose COMMIT was sent."""
+        interruption.add_note(f"the COMMIT had been sent; the transaction: {effect.value}")
+        token = None if self.witness is None else self.witness.token
+        if effect is Effect.UNKNOWN and token is not None:
+            token.mark(interruption)
+
+    def _remember(self, session: Session, error: BaseException) -> None:
+        """Has the whole transaction know of a conflict in a part of it."""
+        if self._savepoint is None or not isinstance(error, psycopg.Error):
+            return
+        if classify(error, Phase.IN_TRANSACTION).category is Category.CONFLICT:
+            session.conflict = error
+
+    def judge(self, error: BaseException) -> None:
+        """Takes in an error after which the block ends."""
+        session = self._held()
+        cause = error.__cause__ if isinstance(error, TransactionError) else None
+        self.failure = judged(cause or error, self.phase)
+        self.is_standby = session.is_standby
+
+    def _end(self) -> float | None:
+        """When the call has to end that is being made now."""
+        return earliest(deadline_of(self._outer.timeout), self._until)
+
     def _plan(self, session: Session) -> None:
         if not session.in_transaction:
             self.opening, self.closing = self._options.statement, "commit"
+            if self._options.outcome != "none" and not self._options.read_only:
+                by_row = self._options.outcome == "witness"
+                self.witness = Witness(session.incarnation, by_row=by_row)
+            session.witness, session.conflict, session.failed_by = self.witness, None, None
         elif not self._joins:
-            if self._options != TransactionOptions():
+            if attrs.evolve(self._options, outcome="none") != TransactionOptions():
                 raise TransactionError("the options of a transaction belong to the outermost block")
             self._savepoint = f"raxol_sql_{next(_savepoint_numbers)}"
             self.opening = f"savepoint {self._savepoint}"
@@ -168,4 +339,13 @@ class Block:
 _SWALLOWED = (
     "everything in this transaction was rolled back: a statement in it failed, and its error was "
     "caught inside; let it out, or put the statement into a nested transaction()"
+)
+_ROLLED_BACK = "the COMMIT was not answered; it was found out that the transaction was rolled back"
+_RESULT_LOST = (
+    "the connection was lost before the results came, and it was found out that the transaction "
+    "has happened: do not do it again; read what it has changed"
+)
+_UNKNOWN = (
+    "the connection was lost while the transaction was committed, and it could not be found out "
+    "whether it has happened: do not do it again before token.resolve(db) says so"
 )

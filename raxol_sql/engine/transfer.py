@@ -30,7 +30,7 @@ async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData) -> int:
     if blocks is None:
         check_rows_in(query.name, shape)
     with explaining(query):
-        async with held(sessions) as session:
+        async with held(sessions, query.name, _timeout(query)) as session:
             if blocks is None:
                 blocks = await _encoded(session, query, shape, data)
             return await session.copy_in(_text(query), blocks, _timeout(query))
@@ -42,7 +42,7 @@ async def copy_out(sessions: Sessions, query: Query[Any]) -> list[Any]:
     names_result = query.definition.result is not None
     check_rows_out(query.name, shape, names_result=names_result)
     with explaining(query):
-        async with held(sessions) as session:
+        async with held(sessions, query.name, _timeout(query)) as session:
             if not names_result:
                 async with aclosing(session.copy_out(_text(query), _timeout(query))) as pieces:
                     return await read_texts(session.connection, pieces)
@@ -64,7 +64,7 @@ async def copy_into_file(sessions: Sessions, query: Query[Any], file: BinaryIO) 
     count = 0
     with explaining(query):
         async with (
-            held(sessions) as session,
+            held(sessions, query.name, _timeout(query)) as session,
             aclosing(session.copy_out(_text(query), _timeout(query))) as pieces,
         ):
             async for piece in pieces:

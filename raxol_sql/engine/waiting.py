@@ -6,6 +6,7 @@ import asyncio
 import math
 import select
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 import psycopg
@@ -15,13 +16,20 @@ from psycopg.pq.abc import PGconn
 _LOOKS = 100
 
 
+class Late(TimeoutError):  # noqa: N818 (as TimeoutError's own kind, told from a handler's)
+    """A wait came to its end before what was waited for did."""
+
+
 class Waiting(Protocol):
     """
     The waits of one libpq connection, which is in non-blocking mode.
 
-    Each ends early with whatever the signal handler, the event loop or the driver raises; what
-    was sent and received until then stays in libpq's buffers.
+    Each ends early with whatever the signal handler, the event loop or the driver raises, and
+    with `Late` at the moment ``until`` of the monotonic clock, if there is one; what was sent and
+    received until then stays in libpq's buffers.
     """
+
+    until: float | None
 
     def __init__(self, pgconn: PGconn) -> None: ...
 
@@ -33,19 +41,14 @@ class Waiting(Protocol):
         whether it did so in vain.
         """
 
-    async def input(self, seconds: float | None = None) -> None:
-        """
-        Until there was something to read; libpq has it then.
+    async def input(self) -> None:
+        """Until there was something to read; libpq has it then."""
 
-        Raises TimeoutError if there was nothing for ``seconds``.
-        """
-
-    async def flush(self, seconds: float | None = None) -> None:
+    async def flush(self) -> None:
         """
         Until libpq has sent all that it holds.
 
         Takes meanwhile what the server sends, so that neither waits for the other for ever.
-        Raises TimeoutError if nothing went on for ``seconds``.
         """
 
     def detach(self) -> None:
@@ -56,6 +59,7 @@ class BlockingWaiting:
     """Waits in the calling thread; signals are handled, and end a wait if their handler raises."""
 
     def __init__(self, pgconn: PGconn) -> None:
+        self.until: float | None = None
         self._pgconn = pgconn
         self._readable = _poller(pgconn.socket, write=False)
         self._ready = _poller(pgconn.socket, write=True)
@@ -68,23 +72,24 @@ class BlockingWaiting:
                 if not pgconn.is_busy():
                     return False
         while pgconn.is_busy():
-            self._readable(None)
-            pgconn.consume_input()
+            self._sleep(self._readable)
         return watch
 
-    async def input(self, seconds: float | None = None) -> None:
-        self._sleep(self._readable, seconds)
+    async def input(self) -> None:
+        self._sleep(self._readable)
 
-    async def flush(self, seconds: float | None = None) -> None:
+    async def flush(self) -> None:
         while self._pgconn.flush():
-            self._sleep(self._ready, seconds)
+            self._sleep(self._ready)
 
     def detach(self) -> None:
         """Nothing: nobody else knows that this waits."""
 
-    def _sleep(self, poll: Callable[[int | None], object], seconds: float | None) -> None:
-        if not poll(None if seconds is None else math.ceil(seconds * 1000)):
-            raise TimeoutError
+    def _sleep(self, poll: Callable[[int | None], object]) -> None:
+        if self.until is None:
+            poll(None)
+        elif not poll(max(0, math.ceil((self.until - monotonic()) * 1000))):
+            raise Late
         self._pgconn.consume_input()
 
 
@@ -94,10 +99,14 @@ class LoopWaiting:
 
     The reader stays registered from one wait to the next. When something comes and nobody waits
     for it, it goes, until the next wait: what is not asked for stays in the socket, and holds the
-    server back.
+    server back. So does the timer: it is set once, and looks at what is waited for when it rings,
+    because to set one for each wait costs as much as the rest of the wait.
     """
 
     def __init__(self, pgconn: PGconn) -> None:
+        self.until: float | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._rings = 0.0
         self._pgconn = pgconn
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -108,30 +117,33 @@ class LoopWaiting:
             await self.input()
         return False
 
-    async def input(self, seconds: float | None = None) -> None:
-        self._waiter = waiter = self._attached().create_future()
+    async def input(self) -> None:
+        loop = self._attached()
+        self._waiter = waiter = loop.create_future()
+        if self.until is not None and (self._alarm is None or self.until < self._rings):
+            self._set_alarm(loop)
         try:
-            # A timer costs as much as the rest of a wait.
-            await (waiter if seconds is None else asyncio.wait_for(waiter, seconds))
+            await waiter
         finally:
             self._waiter = None
 
-    async def flush(self, seconds: float | None = None) -> None:
+    async def flush(self) -> None:
         while self._pgconn.flush():
             loop = self._attached()
-            self._waiter = waiter = loop.create_future()
-            loop.add_writer(self._socket, _settle, waiter)
+            loop.add_writer(self._socket, self._write)
             try:
-                await (waiter if seconds is None else asyncio.wait_for(waiter, seconds))
+                await self.input()
             finally:
                 loop.remove_writer(self._socket)
-                self._waiter = None
 
     def detach(self) -> None:
         if self._loop is not None:
             if not self._loop.is_closed():
                 self._loop.remove_reader(self._socket)
             self._loop = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(psycopg.OperationalError("the connection was taken away"))
 
@@ -158,10 +170,26 @@ class LoopWaiting:
             if not self._pgconn.is_busy():
                 waiter.set_result(None)
 
+    def _write(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-def _settle(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        assert self.until is not None, "there is no alarm for a wait without an end"
+        self._rings = self.until
+        self._alarm = loop.call_later(max(0.0, self.until - monotonic()), self._ring, loop)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._alarm = None
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self.until is None:
+            return
+        if monotonic() >= self.until:
+            waiter.set_exception(Late())
+        else:
+            self._set_alarm(loop)
 
 
 def _poller(socket: int, *, write: bool) -> Callable[[int | None], object]:

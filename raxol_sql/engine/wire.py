@@ -5,49 +5,55 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from time import monotonic, perf_counter
 
+import attrs
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.line import COPYING, FAILED, SYNC, Line
 from raxol_sql.engine.patience import Patience
+from raxol_sql.engine.waiting import Late
+from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.failures import Effect, mark_lost
 
 Request = Callable[[], object]
 
 DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
-_FAILED = ExecStatus.FATAL_ERROR
-_SYNC = ExecStatus.PIPELINE_SYNC
-_COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT)
 _PUSH = 64
-# How long, in seconds, a server may take to stop what it was told to stop.
-_STOPPING = 5.0
+# How long, in seconds, somebody who interrupts has to wait for what is not to be stopped.
+_INSISTING = 1.5
 
 
-class Wire:
+@attrs.frozen
+class Completion:
+    """
+    What became of a request that was not to be stopped.
+
+    Its ``result``; or the ``error`` for which there is none, and after which the connection is
+    closed. ``interruption`` came meanwhile, and is still to be raised.
+    """
+
+    result: PGresult | None = None
+    error: Exception | None = None
+    interruption: BaseException | None = None
+
+
+class Wire(Line):
     """
     A connection as libpq knows it: what is sent on it, and what comes back.
 
-    A request is a call of one of libpq's ``send`` functions. For one thread or task at a time.
-    Whoever is interrupted in the middle, by a signal, a cancelled task or a lost connection,
-    leaves a connection behind that is either ready for the next request or closed.
+    A request is a call of one of libpq's ``send`` functions. ``received`` are the results of what
+    was posted that came before the collecting of them failed.
     """
 
     def __init__(self, colour: Colour, connection: Connection) -> None:
-        self.connection = connection
-        self.pgconn = connection.pgconn
-        self._wait = colour.wait
-        self._waiting = colour.waiting(self.pgconn)
-        self._syncs = 0
-        self._unsynced = False
+        super().__init__(colour, connection)
+        self.received: list[PGresult] = []
         self._is_unsent = False
         self._since = 0.0
         self._patience = Patience()
-
-    @property
-    def status(self) -> TransactionStatus:
-        """Whether a transaction is open, and whether it has failed."""
-        return TransactionStatus(self.pgconn.transaction_status)
 
     @property
     def is_expecting(self) -> bool:
@@ -82,13 +88,57 @@ class Wire:
                 if more.status not in DONE:
                     self._check_alive(more)
                     result = more
-        except BaseException:
-            await self._recover()
+        except BaseException as error:
+            await self._recover(error)
             raise
         if patience.is_timed:
             patience.learn(perf_counter() - since)
         check(result)
         return result
+
+    async def complete(self, request: Request) -> Completion:
+        """
+        As `ask`, for what is not to be stopped: nobody could say then what became of it.
+
+        An interruption, by a signal or a cancelled task, does not end it, and leaves it a bounded
+        time. Raises nothing.
+        """
+        pgconn, until = self.pgconn, self.until
+        result: PGresult | None = None
+        interruption: BaseException | None = None
+        is_sent = False
+        try:
+            while True:
+                try:
+                    if not is_sent:
+                        is_sent = True
+                        request()
+                    if pgconn.flush():
+                        await self._waiting.flush()
+                    if pgconn.is_busy():
+                        await self._waiting.answer(False)
+                    more = pgconn.get_result()
+                    if more is None:
+                        break
+                    result = more
+                    if more.status not in DONE:
+                        self._check_alive(more)
+                except Exception:
+                    raise
+                except BaseException as caught:
+                    interruption = interruption or caught
+                    latest = monotonic() + _INSISTING
+                    self.until = latest if self.until is None else min(self.until, latest)
+            if result is None:
+                raise self._lost(None)
+        except Exception as error:
+            self.close()
+            if isinstance(error, Late):
+                return Completion(None, DeadlineExceeded(Effect.UNKNOWN.value), interruption)
+            return Completion(None, mark_lost(error), interruption)
+        finally:
+            self.until = until
+        return Completion(result, None, interruption)
 
     async def post(self, requests: Iterable[Request]) -> None:
         """Sends requests together; their results are to be collected, in the order of posting."""
@@ -97,6 +147,7 @@ class Wire:
             if not self._syncs:
                 pgconn.enter_pipeline_mode()
                 self._since = perf_counter()
+                self.received = []
             self._unsynced = True
             for number, request in enumerate(requests, 1):
                 request()
@@ -106,8 +157,8 @@ class Wire:
             self._sync()
             if pgconn.flush():
                 await self._waiting.flush()
-        except BaseException:
-            await self._recover()
+        except BaseException as error:
+            await self._recover(error)
             raise
 
     async def collect(self) -> list[PGresult]:
@@ -126,17 +177,18 @@ class Wire:
                     patience.miss()
                 result = pgconn.get_result()
                 # After each result comes nothing, once; after that of a lost connection, for ever.
-                if result is None or result.status == _FAILED:
+                if result is None or result.status == FAILED:
                     if pgconn.status == ConnStatus.BAD:
                         raise self._lost(result)
                     if result is None:
                         continue
-                if result.status == _SYNC:
+                if result.status == SYNC:
                     break
                 results.append(result)
             self._leave()
-        except BaseException:
-            await self._recover()
+        except BaseException as error:
+            self.received = results
+            await self._recover(error)
             raise
         if patience.is_timed:
             patience.learn(perf_counter() - self._since)
@@ -157,13 +209,13 @@ class Wire:
             result = await self._next()
             if result is None:
                 raise self._lost(None)
-            if result.status not in _COPYING:
+            if result.status not in COPYING:
                 while await self._next() is not None:
                     pass
-        except BaseException:
-            await self._recover()
+        except BaseException as error:
+            await self._recover(error)
             raise
-        if result.status not in _COPYING:
+        if result.status not in COPYING:
             check(result)
             raise psycopg.ProgrammingError("this is no COPY")
 
@@ -178,8 +230,8 @@ class Wire:
                 await self._waiting.flush()
             self.pgconn.put_copy_data(block)
             self._is_unsent = bool(self.pgconn.flush())
-        except BaseException:
-            await self._recover()
+        except BaseException as error:
+            await self._recover(error)
             raise
 
     async def take(self) -> bytes | None:
@@ -193,34 +245,13 @@ class Wire:
                 if length < 0:
                     return None
                 await self._waiting.input()
-        except BaseException:
-            await self._recover()
+        except BaseException as error:
+            await self._recover(error)
             raise
 
     async def end_copy(self, *, sent: bool) -> PGresult:
         """The result of a COPY whose data were ``sent``, or taken, to their end."""
         return await self.ask(self.pgconn.put_copy_end if sent else _nothing)
-
-    async def interrupt(self) -> None:
-        """Ends whatever is under way on the connection, as when a signal had come."""
-        await self._recover()
-
-    def detach(self) -> None:
-        """Lets somebody else use or close the connection; the next request takes it again."""
-        self._waiting.detach()
-
-    def close(self) -> None:
-        """Closes the connection at once, whatever goes on."""
-        self._waiting.detach()
-        self.pgconn.finish()
-        self._syncs, self._unsynced = 0, False
-
-    def _check_alive(self, result: PGresult) -> None:
-        """Raises for a connection that is gone, and for a COPY, which nobody would move."""
-        if self.pgconn.status == ConnStatus.BAD:
-            raise self._lost(result)
-        if result.status in _COPYING:
-            raise psycopg.NotSupportedError("a COPY is moved by copy()")
 
     async def _next(self) -> PGresult | None:
         pgconn = self.pgconn
@@ -230,73 +261,6 @@ class Wire:
         if pgconn.status == ConnStatus.BAD:
             raise self._lost(result)
         return result
-
-    def _sync(self) -> None:
-        self.pgconn.pipeline_sync()
-        self._unsynced = False
-        self._syncs += 1
-
-    def _leave(self) -> None:
-        self._syncs -= 1
-        if not self._syncs:
-            self.pgconn.exit_pipeline_mode()
-
-    def _lost(self, result: PGresult | None) -> psycopg.Error:
-        """The error for a connection that is gone; a server that ends it may have said why."""
-        if result is not None and result.error_field(DiagnosticField.SQLSTATE):
-            return error_from_result(result)
-        message = self.pgconn.get_error_message() or "the connection is lost"
-        return psycopg.OperationalError(message)
-
-    async def _recover(self) -> None:
-        pgconn = self.pgconn
-        if pgconn.status == ConnStatus.BAD:
-            self.close()
-            return
-        is_active = pgconn.transaction_status == TransactionStatus.ACTIVE
-        if not is_active and not self._unsynced:
-            return
-        try:
-            if is_active:
-                await self._wait(self.connection.cancel_safe(timeout=_STOPPING))
-            await self._drain(monotonic() + _STOPPING)
-        except Exception:
-            # It cannot be said what the server does now; what interrupted goes on to the caller.
-            self.close()
-        except BaseException:
-            self.close()
-            raise
-
-    async def _drain(self, deadline: float) -> None:
-        """Reads all that the server still sends for what was requested."""
-        pgconn = self.pgconn
-        if self._unsynced:
-            self._sync()
-        while True:
-            if pgconn.flush():
-                await self._waiting.flush(_left(deadline))
-            while pgconn.is_busy():
-                await self._waiting.input(_left(deadline))
-            result = pgconn.get_result()
-            if pgconn.status == ConnStatus.BAD:
-                raise self._lost(result)
-            if result is None:
-                if not self._syncs:
-                    return
-            elif result.status == _SYNC:
-                self._leave()
-                if not self._syncs:
-                    return
-            elif result.status == ExecStatus.COPY_IN:
-                pgconn.put_copy_end(b"interrupted")
-            elif result.status == ExecStatus.COPY_OUT:
-                while (length := pgconn.get_copy_data(1)[0]) >= 0:
-                    if not length:
-                        await self._waiting.input(_left(deadline))
-
-
-def _left(deadline: float) -> float:
-    return max(0.0, deadline - monotonic())
 
 
 def _nothing() -> None:

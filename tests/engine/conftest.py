@@ -23,6 +23,7 @@ from psycopg.conninfo import make_conninfo
 import raxol_sql as rx
 from raxol_sql import embedded
 from raxol_sql.accounts import Account, User, UserPreferences
+from raxol_sql.engine.colour import run_blocking
 
 Story = Callable[[Any], Awaitable[Any]]
 
@@ -61,8 +62,8 @@ class Awaited:
     def __init__(self, verbs: Any) -> None:
         self.verbs = verbs
 
-    async def run(self, bound: Any) -> Any:
-        return self.verbs.run(bound)
+    async def run(self, bound: Any, **options: Any) -> Any:
+        return self.verbs.run(bound, **options)
 
     async def run_many(self, query: Any, rows: Any) -> Any:
         return self.verbs.run_many(query, rows)
@@ -88,6 +89,18 @@ class Awaited:
 
     def transaction(self, **options: Any) -> Any:
         return self._inside(self.verbs.transaction(**options))
+
+    async def transact(self, work: Any, *, verify: Any = None, **options: Any) -> Any:
+        if verify is not None:
+            options["verify"] = lambda: run_blocking(verify())
+        return self.verbs.transact(lambda tx: run_blocking(work(Awaited(tx))), **options)
+
+    async def resolve(self, token: Any) -> Any:
+        return self.verbs.resolve(token)
+
+    async def forget_outcomes(self, days: int = 7) -> int:
+        count: int = self.verbs.forget_outcomes(days)
+        return count
 
     async def close(self) -> None:
         self.verbs.close()
@@ -173,8 +186,8 @@ class Relay:
     """
     Stands between a client and the server, and counts the messages of the client by their type.
 
-    A client waits for the server at a Sync, a Flush or a simple Query, and only there: these are
-    its ``round_trips``.
+    A client waits for the server at a Sync or a simple Query, and only there: these are its
+    ``round_trips``. What it asks the server to Flush it reads when it waits anyway.
     """
 
     def __init__(self, folder: Path, server: embedded.Server) -> None:
@@ -190,7 +203,7 @@ class Relay:
 
     @property
     def round_trips(self) -> int:
-        return sum(self.messages[kind] for kind in "SHQ")
+        return sum(self.messages[kind] for kind in "SQ")
 
     def close(self) -> None:
         for end in self._sockets:

@@ -145,12 +145,15 @@ def test_another_search_path_finds_other_tables(play: Play, q: Any, side: Any) -
 
     async def story(db: Any) -> None:
         for _ in range(2):
-            await db.run(q.go_to(path="public"))
-            assert [names(row) for row in await db.run(q.pets())] == [["a"]]
-            assert await db.run(q.named(a=1)) == [1]
-            await db.run(q.go_to(path="other"))
-            assert [names(row) for row in await db.run(q.pets())] == [["a", "b"]]
-            assert await db.run(q.named(a="x")) == ["x"]
+            async with db.transaction() as tx:
+                await tx.run(q.go_to(path="public"))
+                assert [names(row) for row in await tx.run(q.pets())] == [["a"]]
+                assert await tx.run(q.named(a=1)) == [1]
+            with suppress(psycopg.errors.FeatureNotSupported):  # once, what is prepared is stale
+                async with db.transaction() as tx:
+                    await tx.run(q.go_to(path="other"))
+                    assert [names(row) for row in await tx.run(q.pets())] == [["a", "b"]]
+                    assert await tx.run(q.named(a="x")) == ["x"]
 
     try:
         play(story, pool_size=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -151,10 +152,15 @@ def described(kind: type, name: str) -> Any:
     kind_of = type(method).__name__ if isinstance(method, (classmethod, property)) else "method"
     function = getattr(kind, name)
     parameters = [
-        (each.name, each.kind, each.default, each.annotation)
+        (each.name, each.kind, each.default, _uncoloured(each.annotation))
         for each in inspect.signature(function).parameters.values()
     ]
     return kind_of, parameters
+
+
+def _uncoloured(annotation: Any) -> Any:
+    """What is called back is awaited by the asyncio colour, and given its own transaction."""
+    return re.sub(r"Awaitable\[([^][]*)\]|Async(?=Transaction)", r"\1", str(annotation))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,204 @@
+"""Making the connections of a pool: attempts, and what is said of those that fail."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.pq import ConnStatus, PollingStatus, Trace, TransactionStatus
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Wait
+
+from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.failures import REFUSED, Phase, Verdict, classify, is_refused, mark_refused
+
+# Seconds: the longest first pause after an attempt that failed, and the longest of all.
+_PAUSE = 0.05
+_LONGEST_PAUSE = 0.5
+_ERROR = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[A-Z]+")? C "([0-9A-Z]{5})"')
+_ANY_MOVE = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
+
+
+class Unconnected:
+    """
+    What stands in the pool for a connection that could not be made; ``error`` says why.
+
+    To psycopg_pool it is a connection that is closed. Given to whoever waits, it tells them at
+    once what happened, and given back, it is replaced: so attempts are made as long as somebody
+    wants one, and nobody sits through a pause that was meant for another.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.pgconn = self
+
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        """That of a connection that is closed."""
+        return TransactionStatus.UNKNOWN
+
+    def close(self) -> _Nothing:
+        """Nothing is open; can be awaited."""
+        return _Nothing()
+
+    def __repr__(self) -> str:
+        return f"<none: {self.error}>"
+
+
+class Dial:
+    """
+    What a pool connects with: psycopg_pool calls ``connect`` of what it takes for a class.
+
+    It never raises. While attempts fail there is one at a time, after a pause with full jitter
+    that grows to half a second: many processes that wait for one server do not come all at once,
+    and none comes late. ``configure`` gets each new connection ready. For the workers of one pool.
+    """
+
+    def __init__(self, colour: Colour, configure: Callable[[Connection], Awaitable[None]]) -> None:
+        self.connect = colour.callback(self._connect)
+        self._colour = colour
+        self._class = _traced(colour.connection)
+        self._configure = configure
+        self._one_at_a_time = colour.lock()
+        self._failures = 0
+        self._last: Exception | None = None
+
+    async def attempt(self, conninfo: str, **options: Any) -> Connection:
+        """One attempt; raises the driver's error, with the SQLSTATE if the server gave one."""
+        try:
+            connection: Connection = await self._colour.wait(
+                self._class.connect(conninfo, **options)
+            )
+        except psycopg.Error as error:
+            raise _plain(error) from None
+        try:
+            await self._configure(connection)
+        except BaseException:
+            await self._colour.wait(connection.close())
+            raise
+        return connection
+
+    async def _connect(self, conninfo: str, **options: Any) -> Connection | Unconnected:
+        if not self._failures:
+            return await self._tried(conninfo, options)
+        failures = self._failures
+        async with self._one_at_a_time:
+            last = self._last
+            if last is not None and self._failures > failures and _is_final(last):
+                # Another attempt has just found out, and this one would find out the same.
+                return Unconnected(_plain(last))
+            if self._failures:
+                longest = min(_LONGEST_PAUSE, _PAUSE * 2 ** min(self._failures - 1, 16))
+                await self._colour.sleep(random.SystemRandom().random() * longest)
+            return await self._tried(conninfo, options)
+
+    async def _tried(self, conninfo: str, options: dict[str, Any]) -> Connection | Unconnected:
+        try:
+            try:
+                connection = await self.attempt(conninfo, **options)
+            except psycopg.OperationalError as error:
+                if not is_refused(error) or self._failures:
+                    raise
+                # TLS is refused in the middle of it also by a server that is being shut down.
+                connection = await self.attempt(conninfo, **options)
+        except Exception as error:
+            self._failures += 1
+            self._last = error
+            return Unconnected(error)
+        self._failures, self._last = 0, None
+        return connection
+
+
+def _is_final(error: Exception) -> bool:
+    return classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
+
+
+def _plain(error: Exception) -> Exception:
+    """
+    An error of its own for each who is told, and of a class that can be pickled.
+
+    What psycopg puts together of several attempts has the class of the last.
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return error
+    kind = psycopg.errors.ConnectionTimeout
+    plain = (kind if isinstance(error, kind) else psycopg.OperationalError)(str(error))
+    plain.sqlstate = error.sqlstate
+    return mark_refused(plain) if is_refused(error) else plain
+
+
+class _Nothing:
+    def __await__(self) -> Iterator[Any]:
+        return iter(())
+
+
+@contextmanager
+def _trace(pgconn: PGconn) -> Iterator[Callable[[], str | None]]:
+    """
+    Listens to a connection while it is made; gives the SQLSTATE of the error that came, if any.
+
+    libpq keeps the code to itself; its trace does not. What is traced may hold secrets, so it
+    stays in memory, and is gone at the end. Only Linux can do this.
+    """
+    if not hasattr(os, "memfd_create"):
+        yield lambda: None
+        return
+    memory = os.memfd_create("raxol_sql", os.MFD_CLOEXEC)
+    try:
+        pgconn.trace(memory)
+        pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
+
+        def sqlstate() -> str | None:
+            pgconn.untrace()
+            os.lseek(memory, 0, os.SEEK_SET)
+            told = _ERROR.findall(os.read(memory, 1 << 20))
+            return told[-1].decode() if told else None
+
+        yield sqlstate
+        pgconn.untrace()
+    finally:
+        os.close(memory)
+
+
+def _traced(connection: type[Any]) -> type[Any]:
+    """A class of connections that know the SQLSTATE of an error that comes while they are made."""
+
+    class Traced(connection):  # type: ignore[misc]
+        @classmethod
+        def _connect_gen(cls, conninfo: str = "") -> Generator[tuple[int, Wait], Any, Any]:
+            # psycopg's own generator does the same, and leaves no place to listen.
+            pgconn = pq.PGconn.connect_start(conninfo.encode())
+            with _trace(pgconn) as sqlstate:
+                status = before = ConnStatus(pgconn.status)
+                while status != ConnStatus.BAD:
+                    before = status
+                    move = PollingStatus(pgconn.connect_poll())
+                    if move == PollingStatus.OK:
+                        pgconn.nonblocking = 1
+                        return cls(pgconn)
+                    status = ConnStatus(pgconn.status)
+                    if move not in _ANY_MOVE:
+                        break
+                    while not (yield pgconn.socket, _ANY_MOVE[move]):
+                        pass
+                raise _failed(pgconn, before, sqlstate())
+
+    return Traced
+
+
+def _failed(pgconn: PGconn, before: ConnStatus, sqlstate: str | None) -> psycopg.OperationalError:
+    """The error of an attempt; a password that is missing and TLS are refusals, not accidents."""
+    name = "OperationalError"
+    refused = pgconn.needs_password or before == ConnStatus.SSL_STARTUP
+    # psycopg may make another error of the same class, so it is the class that knows.
+    kind = type(name, (psycopg.OperationalError,), {"sqlstate": sqlstate, REFUSED: refused})
+    message = pgconn.get_error_message()
+    pgconn.finish()
+    error: psycopg.OperationalError = kind(f"connection failed: {message}")
+    return error

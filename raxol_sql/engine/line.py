@@ -1,0 +1,177 @@
+"""One libpq connection, and how what goes on there is brought to an end."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import psycopg
+from psycopg import capabilities
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.waiting import Late
+from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.failures import Effect, mark_lost
+
+FAILED = ExecStatus.FATAL_ERROR
+SYNC = ExecStatus.PIPELINE_SYNC
+COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT)
+# What is still asked of a server when the connection to it is closed.
+STANDBY, READ_ONLY = _REMEMBERED = (b"in_hot_standby", b"default_transaction_read_only")
+# How long, in seconds, a server may take to stop what it was told to stop: when somebody else
+# interrupted, and when a deadline is over already.
+_STOPPING = 1.5
+_STOPPING_LATE = 0.25
+
+
+class Line:
+    """
+    A connection of libpq, in non-blocking mode, and the waits on it.
+
+    Whoever is interrupted in the middle, by a signal, a cancelled task, a lost connection or the
+    moment ``until`` of the monotonic clock, leaves a connection behind that is either ready for
+    the next request or closed. At that moment `DeadlineExceeded` is raised. ``aftermath`` is what
+    became of what was under way when it was interrupted last. For one thread or task at a time.
+    """
+
+    def __init__(self, colour: Colour, connection: Connection) -> None:
+        self.connection = connection
+        self.pgconn = connection.pgconn
+        self.aftermath = Effect.NONE
+        self._wait = colour.wait
+        self._waiting = colour.waiting(self.pgconn)
+        self._syncs = 0
+        self._unsynced = False
+        self._last_words: dict[bytes, bool] = {}
+
+    @property
+    def status(self) -> TransactionStatus:
+        """Whether a transaction is open, and whether it has failed."""
+        return TransactionStatus(self.pgconn.transaction_status)
+
+    @property
+    def until(self) -> float | None:
+        """When waiting ends, on the monotonic clock; None if it does not."""
+        return self._waiting.until
+
+    @until.setter
+    def until(self, moment: float | None) -> None:
+        self._waiting.until = moment
+
+    def is_on(self, setting: bytes) -> bool:
+        """Whether the server said last that a setting is on, of those that it tells unasked."""
+        if self._last_words:
+            return self._last_words[setting]
+        try:
+            return self.pgconn.parameter_status(setting) == b"on"
+        except psycopg.OperationalError:  # somebody else has closed it
+            return False
+
+    async def interrupt(self, error: BaseException) -> None:
+        """Ends whatever is under way on the connection, because of ``error``."""
+        await self._recover(error)
+
+    def detach(self) -> None:
+        """Lets somebody else use or close the connection; the next request takes it again."""
+        self._waiting.detach()
+
+    def close(self) -> None:
+        """Closes the connection at once, whatever goes on."""
+        self._waiting.detach()
+        if not self._last_words:
+            self._last_words = {name: self.is_on(name) for name in _REMEMBERED}
+        self.pgconn.finish()
+        self._syncs, self._unsynced = 0, False
+
+    def _check_alive(self, result: PGresult) -> None:
+        """Raises for a connection that is gone, and for a COPY, which nobody would move."""
+        if self.pgconn.status == ConnStatus.BAD:
+            raise self._lost(result)
+        if result.status in COPYING:
+            raise psycopg.NotSupportedError("a COPY is moved by copy()")
+
+    def _sync(self) -> None:
+        self.pgconn.pipeline_sync()
+        self._unsynced = False
+        self._syncs += 1
+
+    def _leave(self) -> None:
+        self._syncs -= 1
+        if not self._syncs:
+            self.pgconn.exit_pipeline_mode()
+
+    def _lost(self, result: PGresult | None) -> psycopg.Error:
+        """The error for a connection that is gone; a server that ends it may have said why."""
+        if result is not None and result.error_field(DiagnosticField.SQLSTATE):
+            return mark_lost(error_from_result(result))
+        message = self.pgconn.get_error_message() or "the connection is lost"
+        return mark_lost(psycopg.OperationalError(message))
+
+    async def _recover(self, error: BaseException) -> None:
+        """Brings the connection to an end of what is under way, or closes it."""
+        pgconn = self.pgconn
+        if pgconn.status == ConnStatus.BAD:
+            self.aftermath = Effect.UNKNOWN
+            self.close()
+            if isinstance(error, psycopg.OperationalError):
+                mark_lost(error)
+            return
+        is_late = isinstance(error, Late)
+        is_active = pgconn.transaction_status == TransactionStatus.ACTIVE
+        effect = Effect.NONE
+        if is_active or self._unsynced:
+            seconds = _STOPPING_LATE if is_late else _STOPPING
+            effect = await self._stop(seconds, is_active, is_late)
+        self.aftermath = effect
+        if is_late:
+            raise DeadlineExceeded(effect.value) from None
+
+    async def _stop(self, seconds: float, is_active: bool, is_late: bool) -> Effect:
+        """Stops what the server does, if that takes no longer; says what became of it."""
+        until, self.until = self.until, monotonic() + seconds
+        try:
+            # Before libpq 17 a request to cancel may itself wait for ever.
+            if is_active and (capabilities.has_cancel_safe() or not is_late):
+                await self._wait(self.connection.cancel_safe(timeout=seconds))
+            return await self._drain()
+        except Exception:
+            # It cannot be said what the server does now; what interrupted goes on to the caller.
+            self.close()
+            return Effect.UNKNOWN
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self.until = until
+
+    async def _drain(self) -> Effect:
+        """Reads all that the server still sends for what was requested; says what became of it."""
+        pgconn = self.pgconn
+        effect = Effect.COMMITTED
+        if self._unsynced:
+            self._sync()
+        while True:
+            if pgconn.flush():
+                await self._waiting.flush()
+            while pgconn.is_busy():
+                await self._waiting.input()
+            result = pgconn.get_result()
+            if pgconn.status == ConnStatus.BAD:
+                raise self._lost(result)
+            if result is None:
+                if not self._syncs:
+                    return effect
+            elif result.status == SYNC:
+                self._leave()
+                if not self._syncs:
+                    return effect
+            elif result.status == FAILED:
+                effect = Effect.ROLLED_BACK
+            elif result.status == ExecStatus.COPY_IN:
+                pgconn.put_copy_end(b"interrupted")
+            elif result.status == ExecStatus.COPY_OUT:
+                while (length := pgconn.get_copy_data(1)[0]) >= 0:
+                    if not length:
+                        await self._waiting.input()

@@ -1,0 +1,360 @@
+"""The pool of connections: psycopg_pool's, with what it lacks when things break."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from contextlib import suppress
+from os import getpid
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from raxol_sql.config import Config
+from raxol_sql.engine import forking
+from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.dialling import Dial, Unconnected
+from raxol_sql.engine.holding import Holding, LeakWatch, exhausted, place_of_caller
+from raxol_sql.engine.repeating import Repeating
+from raxol_sql.engine.resolving import resolve
+from raxol_sql.engine.session import Session
+from raxol_sql.engine.types import guard
+from raxol_sql.errors import ConfigError, ForkedError
+from raxol_sql.failures import Effect, OutcomeToken, Phase, RetryPolicy, Verdict, classify
+
+# Where a connection keeps its session.
+_SESSION = "raxol_sql"
+_AT_HAND = 60.0
+# The longest that a host is waited for, and that a session takes to get ready for another user.
+_CONNECTING = 10.0
+_GETTING_READY = 1.0
+# How long a caller who holds all connections waits for one of them: a stream that was dropped
+# gives back its own in that time, and anything else never does.
+_OWN = 0.25
+# psycopg_pool's of this process's parents, whose threads and locks are not to be touched.
+_left_behind: list[Any] = []
+
+
+class PooledSessions:
+    """
+    Sessions on the connections of a pool, which are in autocommit.
+
+    `open` makes one connection itself, so that a wrong address or password is an error of its own
+    there, and not a pool that stays empty. Safe for threads or tasks, as psycopg_pool is.
+
+    As many sessions as the pool keeps open anyway stay here between two calls, at hand: to take
+    a connection out of the pool and to put it back costs a good part of a short call. One does so
+    for a minute at most, so that the pool sees each of its connections now and then; and none
+    while somebody waits for the pool.
+
+    A connection that the other end has closed is seen before it is handed out, and never is. In a
+    process that was forked after the opening, a blocking pool is a new one; for asyncio, whose
+    loop does not survive that, `ForkedError` is raised.
+    """
+
+    def __init__(self, colour: Colour, config: Config, policy: RetryPolicy | None = None) -> None:
+        self.timeout = config.timeout
+        self.until: float | None = None
+        self.outcome = config.outcome
+        self._repeating = Repeating(
+            colour,
+            policy or RetryPolicy.of(config.retry_interval, config.max_retries),
+            self.resolve,
+            self.drain,
+        )
+        self.repeating: Repeating | None = self._repeating
+        self._colour = colour
+        self._config = config
+        self._conninfo = ""
+        self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
+        self._start_afresh()
+        forking.watch(self)
+
+    def _start_afresh(self) -> None:
+        self._pid = getpid()
+        self._opening = self._colour.lock()
+        self._pool: Any = None
+        self._open = False
+        self._at_hand: deque[Session] = deque()
+        self._waiting: deque[None] = deque()
+        self._known: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._knowing = threading.Lock()
+
+    async def open(self, conninfo: str) -> None:
+        """Connects once to see that it works, and opens the pool; an open one stays as it is."""
+        async with self._opening:
+            if self._pool is None:
+                self._conninfo = _completed(conninfo, self._config.timeout)
+                await self._try()
+                await self._open_pool()
+
+    async def close(self) -> None:
+        """Closes every connection; a session still held is closed when it is released."""
+        if self._pid != getpid():
+            self._start_afresh()  # those of the parent are not ours to close
+        self._open = False
+        self._leaks.look(self._holdings(), monotonic())
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                await self._put(self._at_hand.pop())
+        if self._pool is not None:
+            await self._colour.wait(self._pool.close())
+
+    async def drain(self) -> None:
+        """Has every connection made anew; one that is in use, when it is given back."""
+        with suppress(IndexError):
+            while True:
+                await self._put(self._at_hand.pop())
+        with self._knowing:
+            for session in self._known:
+                session.since = 0.0
+        await self._colour.wait(self._pool.drain())
+
+    async def acquire(self, purpose: str, until: float | None) -> Session:
+        if self._pid != getpid():
+            await self._settle_in()
+        now = monotonic()
+        while (session := self._from_hand()) is not None:
+            if await self._is_usable(session, now):
+                self._hand_over(session, Holding(purpose, now, self._colour.who()), until)
+                return session
+        return await self._get(purpose, until, now)
+
+    async def release(self, session: Session) -> None:
+        session.holding = None
+        budgets = self._repeating.budgets
+        budgets.connections.calls += 1
+        budgets.conflicts.calls += 1
+        if session.has_traces:
+            await self._reset(session)
+        now = session.idle_since = monotonic()
+        if (
+            self._open
+            and not self._waiting
+            and len(self._at_hand) < self._config.pool_min_size
+            and session.is_idle
+            and now - session.since < _AT_HAND
+        ):
+            self._at_hand.append(session)
+            # Whoever began to wait, or closed this, in this moment, did not see it.
+            if self._open and not self._waiting:
+                return
+            try:
+                session = self._at_hand.pop()
+            except IndexError:
+                return
+        await self._put(session)
+
+    async def reserve(self, purpose: str, until: float | None) -> Session:
+        session = await self.acquire(purpose, until)
+        holding = session.holding
+        if holding is not None:
+            session.holding = Holding(purpose, holding.since, holding.who, place_of_caller())
+        return session
+
+    async def free(self, session: Session) -> None:
+        await self.release(session)
+
+    async def resolve(self, token: OutcomeToken, until: float | None) -> Effect:
+        """What became of a transaction, as far as it can be found out by ``until``."""
+        return await resolve(self, self._colour, token, until)
+
+    def forked(self) -> None:
+        """Lets go of everything that is the parent's; called in the child, before all else."""
+        known = list(self._known)
+        forking.sever(session.wire.pgconn for session in known)
+        _left_behind.append((self._pool, known))
+
+    async def _settle_in(self) -> None:
+        """Opens a pool of this process's own."""
+        if not self._colour.may_fork:
+            raise ForkedError(
+                f"this database was opened in process {self._pid}, and this is process "
+                f"{getpid()}, forked from it: open one here, in this process's own event loop"
+            )
+        if self._pool is None:
+            raise _not_open()
+        self.forked()
+        self._start_afresh()
+        await self._open_pool()
+
+    def _hand_over(self, session: Session, holding: Holding, until: float | None) -> None:
+        session.holding = holding
+        session.is_sent = session.limits.is_pressed = False
+        session.wire.until = until
+
+    async def _get(self, purpose: str, until: float | None, now: float) -> Session:
+        if self._pool is None:
+            raise _not_open()
+        refused: Exception | None = None
+        self._waiting.append(None)
+        try:
+            while True:
+                session = self._from_hand() or await self._from_pool(until, now, refused)
+                if isinstance(session, Unconnected):
+                    refused = session.error
+                    if classify(refused, Phase.ACQUIRE).verdict is Verdict.NEVER:
+                        raise refused
+                elif await self._is_usable(session, monotonic()):
+                    break
+        finally:
+            self._waiting.pop()
+        self._hand_over(session, Holding(purpose, now, self._colour.who()), until)
+        # What was waited is not left for the work.
+        session.limits.is_pressed = True
+        return session
+
+    def _from_hand(self) -> Session | None:
+        try:
+            return self._at_hand.pop()
+        except IndexError:
+            return None
+
+    async def _from_pool(
+        self, until: float | None, since: float, refused: Exception | None
+    ) -> Session | Unconnected:
+        left = threading.TIMEOUT_MAX if until is None else max(0.0, until - monotonic())
+        holdings = self._holdings()
+        self._leaks.look(holdings, monotonic())
+        if len(holdings) >= self._config.pool_size:
+            me = self._colour.who()
+            if all(holding.who == me for holding in holdings):
+                left = min(left, _OWN)
+        try:
+            connection = await self._colour.wait(self._pool.getconn(left))
+        except PoolTimeout:
+            if refused is None:
+                raise self._exhausted(since) from None
+            refused.add_note(f"no connection could be made in {monotonic() - since:.1f} s")
+            raise refused from None
+        if isinstance(connection, Unconnected):
+            # Given back, it is replaced: by an attempt for whoever comes next, as this one may.
+            await self._colour.wait(self._pool.putconn(connection))
+            return connection
+        session: Session = vars(connection)[_SESSION]
+        session.since = monotonic()
+        return session
+
+    def _holdings(self) -> list[Holding]:
+        with self._knowing:
+            return [one.holding for one in self._known if one.holding is not None]
+
+    def _exhausted(self, since: float) -> Exception:
+        now = monotonic()
+        return exhausted(
+            self._holdings(),
+            now=now,
+            name_of=self._colour.name_of,
+            size=self._config.pool_size,
+            waited=now - since,
+            waiting=len(self._waiting),
+            me=self._colour.who(),
+        )
+
+    async def _is_usable(self, session: Session, now: float) -> bool:
+        """Whether a session reaches its server, as far as that can be told; else it is replaced."""
+        if session.is_alive():
+            if now - session.idle_since < self._config.idle_timeout / 1000:
+                return True
+            try:
+                if await session.ping(_GETTING_READY):
+                    return True
+            except BaseException:
+                await self._put(session)
+                raise
+        session.close()
+        await self._put(session)
+        return False
+
+    async def _reset(self, session: Session) -> None:
+        session.wire.until = monotonic() + _GETTING_READY
+        try:
+            await session.reset()
+        except psycopg.Error:
+            session.close()
+        except BaseException:
+            # Nobody else gives it back.
+            session.close()
+            await self._put(session)
+            raise
+
+    async def _put(self, session: Session) -> None:
+        if not session.is_idle:
+            session.close()
+        session.detach()
+        if session.pid != self._pid:
+            return
+        await self._colour.wait(self._pool.putconn(session.connection))
+
+    async def _try(self) -> None:
+        """Raises here what would otherwise fail in the pool's own time, again and again."""
+        first = await Dial(self._colour, self._configure).attempt(self._conninfo, autocommit=True)
+        await self._colour.wait(first.close())
+
+    async def _open_pool(self) -> None:
+        config = self._config
+        # The longest wait that a lock takes stands for none; it refuses infinity.
+        longest = config.timeout / 1000 or threading.TIMEOUT_MAX
+        pool = self._colour.pool(
+            self._conninfo,
+            connection_class=Dial(self._colour, self._configure),
+            kwargs={"autocommit": True},
+            open=False,
+            min_size=config.pool_min_size,
+            max_size=config.pool_size,
+            max_idle=config.idle_timeout / 1000,
+            timeout=longest,
+            name="raxol_sql",
+        )
+        # Waits for the connections that are kept: asyncio cannot end a loop, and would hang, in
+        # the moment in which the pool connects.
+        try:
+            await self._colour.wait(pool.open(wait=True, timeout=longest))
+        except BaseException:
+            await self._colour.wait(pool.close())
+            raise
+        self._pool, self._open = pool, True
+
+    async def _configure(self, connection: Connection) -> None:
+        _check(connection)
+        guard(connection)
+        config = self._config
+        session = Session(self._colour, connection, lasting=config.prepare)
+        session.pid = self._pid
+        vars(connection)[_SESSION] = session
+        limit = None if config.leaves_statement_timeout else config.timeout
+        await session.begin(limit, config.timeout)
+        session.detach()
+        with self._knowing:
+            self._known.add(session)
+
+
+def _not_open() -> PoolClosed:
+    return PoolClosed("this database is not open: get it from open(), awaited for asyncio")
+
+
+def _completed(conninfo: str, timeout: int) -> str:
+    """``conninfo`` with a name for the server's views, and with a bound on connecting."""
+    given = conninfo_to_dict(conninfo)
+    added: dict[str, Any] = {"fallback_application_name": "raxol_sql"}
+    if "connect_timeout" not in given:
+        # Of several hosts each has its part. libpq counts whole seconds, and takes less than two
+        # for two.
+        longest = min(timeout / 1000, _CONNECTING) if timeout else _CONNECTING
+        hosts = str(given.get("host") or "").count(",") + 1
+        added["connect_timeout"] = max(2, int(-(-longest // hosts)))
+    # Names and texts come in this encoding, whatever PGCLIENTENCODING asks for.
+    return make_conninfo("", **{**added, **given, "client_encoding": "utf8"})
+
+
+def _check(connection: Connection) -> None:
+    """Raises `ConfigError` for a server on which our lexer would read literals wrongly."""
+    if connection.info.parameter_status("standard_conforming_strings") != "on":
+        raise ConfigError(
+            "standard_conforming_strings is off for this role or database: literals would mean "
+            "something else than they say; alter role ... set standard_conforming_strings = on"
+        )

@@ -1,0 +1,135 @@
+"""What a pool does about a failure: judge it, settle what became of the work, wait, or give up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import psycopg
+
+from raxol_sql.engine.colour import Colour
+from raxol_sql.errors import OutcomeUnknownError
+from raxol_sql.failures import (
+    Again,
+    Attempts,
+    Budgets,
+    Category,
+    Effect,
+    Failure,
+    OutcomeToken,
+    Phase,
+    RetryPolicy,
+    Verdict,
+    classify,
+    is_lost,
+)
+
+Resolve = Callable[[OutcomeToken, float | None], Awaitable[Effect]]
+
+
+class Repeating:
+    """
+    What is known of doing work again, for all calls of one pool.
+
+    ``resolve`` finds out what became of a transaction, by a moment of the monotonic clock;
+    ``drain`` has all connections made anew. Safe for threads and tasks.
+    """
+
+    def __init__(
+        self,
+        colour: Colour,
+        policy: RetryPolicy,
+        resolve: Resolve,
+        drain: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.policy = policy
+        self.budgets = Budgets.fresh()
+        self.resolve = resolve
+        self._colour = colour
+        self._drain = drain
+
+    def begin(self, until: float | None, policy: RetryPolicy | None = None) -> Attempts:
+        """The attempts of one call, which ends by ``until``, on the monotonic clock."""
+        return Attempts(policy or self.policy, self.budgets, until)
+
+    async def after(
+        self,
+        attempts: Attempts,
+        error: BaseException,
+        failure: Failure,
+        *,
+        may_repeat: bool = False,
+        is_standby: bool = False,
+    ) -> None:
+        """
+        Waits until the work is to be done again; raises ``error``, with a note, if it is not.
+
+        ``may_repeat`` says that it may be done twice. ``is_standby`` says that the session was on
+        a server in recovery, which explains why it refused to write.
+        """
+        if failure.category is Category.READ_ONLY:
+            if not is_standby:
+                # It was asked to be so, by a block or a setting, and will be so again.
+                raise error
+            # Whoever is connected to that server stands before the same door.
+            await self._drain()
+        is_mute = failure.sqlstate is None and is_lost(error)
+        step = attempts.after(failure, may_repeat=may_repeat, is_mute_loss=is_mute)
+        if isinstance(step, Again):
+            if step.wait:
+                await self._colour.sleep(step.wait)
+            return
+        note = attempts.note()
+        if note:
+            error.add_note(note)
+        raise error
+
+
+@attrs.frozen
+class Doubt:
+    """
+    A failure after which it is not known what became of the work.
+
+    ``token`` is what can be asked for, ``verify`` a question of the caller's own: it gives whether
+    it has happened, or None if that cannot be said.
+    """
+
+    error: BaseException
+    token: OutcomeToken | None
+    verify: Callable[[], Awaitable[bool | None]] | None = None
+
+    async def settle(self, repeating: Repeating, until: float | None) -> Effect:
+        """
+        What became of it, as far as it can be found out by ``until``, on the monotonic clock.
+
+        Errors of ``verify`` come out; those of the server mean that it is not known.
+        """
+        effect = Effect.UNKNOWN
+        if self.token is not None:
+            try:
+                effect = await repeating.resolve(self.token, until)
+            except psycopg.Error as error:
+                self.error.add_note(f"what became of it could not be asked: {error}")
+        if effect is Effect.UNKNOWN and self.verify is not None:
+            told = await self.verify()
+            if told is not None:
+                effect = Effect.COMMITTED if told else Effect.ROLLED_BACK
+        return effect
+
+    def unknown(self, problem: str) -> OutcomeUnknownError:
+        """The error that says that it is not known, with the first one's notes."""
+        unknown = OutcomeUnknownError(problem, self.token)
+        for note in getattr(self.error, "__notes__", ()):
+            unknown.add_note(note)
+        unknown.__cause__ = self.error
+        return unknown
+
+
+def judged(error: BaseException, phase: Phase) -> Failure:
+    """What is known of an error that came on a connection of ours, which says if it is lost."""
+    return classify(error, phase, lost=is_lost(error))
+
+
+def settled(failure: Failure, effect: Effect) -> Failure:
+    """The failure, now that it is known that the work was taken back."""
+    return attrs.evolve(failure, effect=effect, verdict=Verdict.TRANSACTION_NEW)

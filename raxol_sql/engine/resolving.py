@@ -1,0 +1,174 @@
+"""Finding out what became of a transaction whose connection was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any
+
+import psycopg
+
+from raxol_sql.engine.colour import Colour
+from raxol_sql.engine.session import Row, Session
+from raxol_sql.engine.sessions import Sessions, held
+from raxol_sql.failures import (
+    Effect,
+    Incarnation,
+    OutcomeToken,
+    Sighting,
+    effect_of,
+    is_forgotten,
+)
+
+# Seconds: where a call has no end, and where its end is past already.
+_LONGEST = 30.0
+_SHORTEST = 0.2
+_PAUSE = 0.01
+_LONGEST_PAUSE = 0.2
+# How long, in milliseconds, one look may stand behind the transaction that it asks for.
+_LOOKING = 300
+_NAME = "the outcome of a transaction"
+
+_SEE = """
+select
+    pg_is_in_recovery(),
+    (select system_identifier::text from pg_control_system()),
+    case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
+    case
+        when $1::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
+        then pg_xact_status($1::text::xid8)
+    end
+"""
+# Who waits for a client that has lost the line would wait until the network gives up; a COMMIT
+# that is still on its way to it finds nothing then. One that is at work is left alone: it may be
+# committing, and waiting for a standby.
+_END_IDLE = """
+select pg_terminate_backend(pid)
+from pg_stat_activity
+where backend_xid = ($1::text::xid8)::xid and state like 'idle in transaction%'
+"""
+_HORIZON = """
+select extract(epoch from created_at)::float8
+from raxol_outcomes
+where key = '00000000-0000-0000-0000-000000000000'
+"""
+# What is not there cannot come any more once this stands in its place.
+_BURY = """
+insert into raxol_outcomes (key, is_tombstone)
+values ($1, true)
+on conflict (key) do nothing
+"""
+_FORGET = """
+with horizon as (
+    insert into raxol_outcomes (key, is_tombstone, created_at)
+    values ('00000000-0000-0000-0000-000000000000', true, now() - make_interval(days => $1::int))
+    on conflict (key) do update
+    set created_at = greatest(raxol_outcomes.created_at, excluded.created_at)
+    returning created_at
+),
+forgotten as (
+    delete from raxol_outcomes
+    using horizon
+    where raxol_outcomes.created_at < horizon.created_at
+        and key <> '00000000-0000-0000-0000-000000000000'
+    returning 1
+)
+select count(*) from forgotten
+"""
+_READ = "select is_tombstone from raxol_outcomes where key = $1"
+
+
+async def resolve(
+    sessions: Sessions, colour: Colour, token: OutcomeToken, until: float | None
+) -> Effect:
+    """
+    What became of the transaction of a token; UNKNOWN if that cannot be found out by ``until``.
+
+    Asks a writable server only: a standby may be behind. By a row it also settles it: a row that
+    is not there is made impossible. Raises the driver's error where no server answers.
+    """
+    now = monotonic()
+    end = now + _LONGEST if until is None else max(until, now + _SHORTEST)
+    if token.key is not None:
+        look = _row_of
+    elif token.xid is not None and token.incarnation is not None:
+        look = _status_of
+    else:
+        return Effect.UNKNOWN
+    pause, looks = _PAUSE, 0
+    while True:
+        looks += 1
+        try:
+            effect = await _looked(sessions, look, token, end, is_first=looks == 1)
+        except psycopg.Error as error:
+            if monotonic() >= end or not _may_pass(error):
+                raise
+            effect = None
+        if effect is not None:
+            return effect
+        if monotonic() + pause >= end:
+            return Effect.UNKNOWN
+        await colour.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+Look = Callable[[Session, OutcomeToken, bool], Awaitable[Effect | None]]
+
+
+async def _looked(
+    sessions: Sessions, look: Look, token: OutcomeToken, until: float, *, is_first: bool
+) -> Effect | None:
+    session = await sessions.acquire(_NAME, until)
+    try:
+        return await look(session, token, is_first)
+    finally:
+        await sessions.release(session)
+
+
+async def _status_of(session: Session, token: OutcomeToken, is_first: bool) -> Effect | None:
+    in_recovery, system, timeline, status = await _one(session, _SEE, (str(token.xid),))
+    if in_recovery:
+        session.close()  # the next connection may be one to a primary
+        return None
+    effect = effect_of(token, Sighting(Incarnation(system, timeline), status))
+    if effect is None and not is_first:
+        await session.run(_END_IDLE, (str(token.xid),))
+    return effect
+
+
+async def _row_of(session: Session, token: OutcomeToken, is_first: bool) -> Effect | None:
+    horizon = await _one(session, _HORIZON, ())
+    if is_forgotten(token, horizon and horizon[0]):
+        return Effect.UNKNOWN
+    try:
+        buried = await session.run(_BURY, (token.key,), _LOOKING)
+    except psycopg.errors.QueryCanceled:
+        # It stands behind the original, which is still open.
+        if token.xid is not None and session.incarnation == token.incarnation:
+            await session.run(_END_IDLE, (str(token.xid),))
+        return None
+    if buried.affected:
+        return Effect.ROLLED_BACK
+    (is_tombstone,) = await _one(session, _READ, (token.key,)) or (True,)
+    return Effect.ROLLED_BACK if is_tombstone else Effect.COMMITTED
+
+
+async def _one(session: Session, text: str, values: Row) -> Any:
+    """The one row of a statement; None if there is none."""
+    answer = await session.run(text, values)
+    return answer.one(lambda row: row) if answer.count else None
+
+
+def _may_pass(error: psycopg.Error) -> bool:
+    """Whether a server that comes back, or another one, may answer after this error."""
+    return isinstance(error, (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction))
+
+
+async def forget_outcomes(sessions: Sessions, days: int) -> int:
+    """Removes old witness rows, and keeps how far; raises ValueError for less than a day."""
+    if days < 1:
+        raise ValueError(f"days is {days}; give 1 or more: somebody may still ask for the others")
+    async with held(sessions, "forgetting outcomes", None) as session:
+        answer = await session.run(_FORGET, (days,))
+        count: int = answer.one(lambda row: row[0])
+        return count
