@@ -10,6 +10,7 @@ from raxol_sql.cli.project import project_migrations, reachable
 from raxol_sql.config import Config, Project
 from raxol_sql.migrations import Migrations, MigrationState
 from raxol_sql.migrations import new_migration as migration_files
+from raxol_sql.migrations import new_outcomes as outcomes_files
 
 
 @click.command()
@@ -129,4 +130,17 @@ def new_migration(name: tuple[str, ...]) -> None:
     """
     folder = Project.find().migrations
     for path in migration_files(folder, " ".join(name)):
+        click.echo(path)
+
+
+@new.command("outcomes")
+def new_outcomes() -> None:
+    """
+    Write the migration that makes the table for outcome='witness'.
+
+    \b
+    Example:
+      raxol-sql new outcomes
+    """
+    for path in outcomes_files(Project.find().migrations):
         click.echo(path)

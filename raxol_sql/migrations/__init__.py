@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from raxol_sql.migrations.folder import new_migration
 from raxol_sql.migrations.indexes import InvalidIndex
+from raxol_sql.migrations.outcomes import new_outcomes
 from raxol_sql.migrations.plan import MigrationState, MigrationStatus
 from raxol_sql.migrations.runner import MigrationRun, Migrations, MigrationsStatus
 from raxol_sql.migrations.session import server_lost
@@ -24,5 +25,6 @@ __all__ = [
     "Migrations",
     "MigrationsStatus",
     "new_migration",
+    "new_outcomes",
     "server_lost",
 ]

@@ -186,9 +186,14 @@ def in_order(files: Sequence[MigrationFile]) -> tuple[MigrationFile, ...]:
     raise MigrationError(f"{files[0].path.parent}: these migrations depend on each other: {circle}")
 
 
-def new_migration(folder: Path, name: str) -> tuple[Path, Path]:
+def new_migration(
+    folder: Path, name: str, *, up: str | None = None, down: str | None = None
+) -> tuple[Path, Path]:
     """
     Two new files in ``folder``: a migration that depends on the latest, and its rollback.
+
+    They are empty, or have the texts ``up``, in which ``{depends}`` is the line that says on what
+    it does, and ``down``.
 
     ``name`` may be words of any case ("Add orders"); the files get the next number. The folder is
     created if only its last part is missing. Nothing is ever overwritten. Needs no server.
@@ -211,9 +216,9 @@ def new_migration(folder: Path, name: str) -> tuple[Path, Path]:
     depends = f"\n-- depends: {files[-1].id}" if files else ""
     title = words.replace("-", " ").capitalize()
     rollback_path = rollback_of(path)
-    with path.open("x", encoding="utf-8") as up, rollback_path.open("x", encoding="utf-8") as down:
-        up.write(UP.format(title=title, depends=depends))
-        down.write(DOWN.format(id=path.name))
+    for file, text in ((path, up or UP), (rollback_path, down or DOWN)):
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text.format(title=title, depends=depends, id=path.name))
     return path, rollback_path
 
 

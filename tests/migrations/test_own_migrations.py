@@ -33,7 +33,7 @@ def test_they_apply_roll_back_to_nothing_and_apply_again(seed: Project) -> None:
     migrations = seed.migrations()
 
     migrations.apply()
-    assert seed.tables() == {"users", "user_preferences"}
+    assert seed.tables() == {"users", "user_preferences", "raxol_outcomes"}
     migrations.rollback(None)
     assert seed.tables() == set()
     assert seed.query("select 1 from pg_proc where pronamespace = 'public'::regnamespace") == []
@@ -45,7 +45,7 @@ def test_they_apply_roll_back_to_nothing_and_apply_again(seed: Project) -> None:
 
 def test_bare_yoyo_applies_them_and_rolls_them_back(seed: Project, finish: Finish) -> None:
     finish(seed.yoyo("apply"))
-    assert seed.tables() == {"users", "user_preferences"}
+    assert seed.tables() == {"users", "user_preferences", "raxol_outcomes"}
 
     finish(seed.yoyo("rollback", "--all"))
     assert seed.tables() == set()

@@ -1,0 +1,28 @@
+"""The migration that makes the table of witness rows, for a project that wants them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from raxol_sql.migrations.folder import new_migration
+
+UP = """\
+-- The witness rows of transactions with outcome = 'witness': each writes one, which is there if
+-- and only if it has happened. A tombstone stands for one that was looked for and found missing,
+-- so that it cannot happen later. Rows go by age, with db.forget_outcomes(days), which keeps how
+-- far that went in the row whose key is all zeros.{depends}
+
+create table raxol_outcomes (
+    key uuid primary key,
+    is_tombstone boolean not null default false,
+    created_at timestamptz not null default now()
+);
+
+create index raxol_outcomes_created_at_index on raxol_outcomes (created_at);
+"""
+DOWN = "drop table raxol_outcomes;\n"
+
+
+def new_outcomes(folder: Path) -> tuple[Path, Path]:
+    """The two new files, as `new_migration` makes them; raises as that does."""
+    return new_migration(folder, "create raxol outcomes", up=UP, down=DOWN)
