@@ -14,23 +14,17 @@ from raxol_sql.engine.many import run_all, run_alone, run_many
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.outdated import may_commit
 from raxol_sql.engine.parameters import ParameterMisfit
-from raxol_sql.engine.repeating import Doubt, Repeating, judged
+from raxol_sql.engine.repeating import Repeating, check_doubt, judged
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.stepping import run_multi
 from raxol_sql.engine.streaming import batches
 from raxol_sql.engine.transfer import copy_in, copy_into_file, copy_out, is_copy_out
-from raxol_sql.errors import DeadlineExceeded, KindError
-from raxol_sql.failures import Attempts, Effect, Phase
+from raxol_sql.errors import KindError
+from raxol_sql.failures import Attempts, Phase
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import result_of
 from raxol_sql.text import Kind
-
-_UNKNOWN = (
-    "the connection was lost after the statement was sent, and nobody can say whether it has "
-    "happened; mark a query with -- @idempotent if it may be sent again, as one may that only "
-    "reads, or run it with outcome='witness'"
-)
 
 
 class Executor:
@@ -85,14 +79,13 @@ class Executor:
         error: psycopg.Error,
     ) -> None:
         """Returns if a statement is to be run again that failed on a connection of its own."""
-        failure = judged(error, Phase.SENT if session.is_sent else Phase.ACQUIRE)
+        phase = Phase.SENT if session.is_sent else Phase.ACQUIRE
+        failure = judged(error, phase)
         may_repeat = bound.query.definition.directives.idempotent or session.is_read_only
-        is_error = failure.effect is Effect.ROLLED_BACK and not may_repeat
-        if is_error and may_commit(bound.statement.text):
-            raise error  # a part of what a procedure did may be there for good
-        is_late = isinstance(error, DeadlineExceeded)
-        if failure.effect is Effect.UNKNOWN and not may_repeat and not is_late:
-            raise Doubt(error, None).unknown(_UNKNOWN)
+        if not may_repeat and phase is Phase.SENT:
+            check_doubt(error)
+            if may_commit(bound.statement.text):
+                raise error  # a part of what a procedure did may be there for good
         await repeating.after(
             attempts, error, failure, may_repeat=may_repeat, is_standby=session.is_standby
         )

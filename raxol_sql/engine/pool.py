@@ -24,7 +24,7 @@ from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.types import guard
 from raxol_sql.errors import ConfigError, ForkedError
-from raxol_sql.failures import Effect, OutcomeToken, Phase, RetryPolicy, Verdict, classify
+from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
 
 # Where a connection keeps its session.
 _SESSION = "raxol_sql"
@@ -70,6 +70,7 @@ class PooledSessions:
         self._colour = colour
         self._config = config
         self._conninfo = ""
+        self._lives = Lives()
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
         self._start_afresh()
         forking.watch(self)
@@ -161,7 +162,7 @@ class PooledSessions:
 
     async def resolve(self, token: OutcomeToken, until: float | None) -> Effect:
         """What became of a transaction, as far as it can be found out by ``until``."""
-        return await resolve(self, self._colour, token, until)
+        return await resolve(self, self._colour, self._lives, token, until)
 
     def forked(self) -> None:
         """Lets go of everything that is the parent's; called in the child, before all else."""
@@ -331,6 +332,8 @@ class PooledSessions:
         session.detach()
         with self._knowing:
             self._known.add(session)
+            if session.incarnation is not None:
+                self._lives.note(session.incarnation, session.first_xid)
 
 
 def _not_open() -> PoolClosed:

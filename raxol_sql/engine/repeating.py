@@ -8,7 +8,7 @@ import attrs
 import psycopg
 
 from raxol_sql.engine.colour import Colour
-from raxol_sql.errors import OutcomeUnknownError
+from raxol_sql.errors import DeadlineExceeded, OutcomeUnknownError
 from raxol_sql.failures import (
     Again,
     Attempts,
@@ -24,6 +24,11 @@ from raxol_sql.failures import (
     is_lost,
 )
 
+_NO_WITNESS = (
+    "the connection was lost after this was sent, and nobody can say whether it has happened; "
+    "mark a query with -- @idempotent if it may be sent again, as one may that only reads, or have "
+    "it in a transaction that can be found again: run(..., outcome='witness'), transact()"
+)
 Resolve = Callable[[OutcomeToken, float | None], Awaitable[Effect]]
 
 
@@ -128,6 +133,19 @@ class Doubt:
 def judged(error: BaseException, phase: Phase) -> Failure:
     """What is known of an error that came on a connection of ours, which says if it is lost."""
     return classify(error, phase, lost=is_lost(error))
+
+
+def check_doubt(error: psycopg.Error) -> None:
+    """
+    Raises `OutcomeUnknownError` if what was sent outside of a transaction may have happened.
+
+    That is for what cannot be repeated, and left no witness. An error for a deadline says itself
+    what became of the work.
+    """
+    if isinstance(error, DeadlineExceeded):
+        return
+    if judged(error, Phase.SENT).effect is Effect.UNKNOWN:
+        raise Doubt(error, None).unknown(_NO_WITNESS)
 
 
 def settled(failure: Failure, effect: Effect) -> Failure:

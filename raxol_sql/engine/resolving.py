@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
@@ -13,7 +12,7 @@ from raxol_sql.engine.session import Row, Session
 from raxol_sql.engine.sessions import Sessions, held
 from raxol_sql.failures import (
     Effect,
-    Incarnation,
+    Lives,
     OutcomeToken,
     Sighting,
     effect_of,
@@ -30,14 +29,10 @@ _LOOKING = 300
 _NAME = "the outcome of a transaction"
 
 _SEE = """
-select
-    pg_is_in_recovery(),
-    (select system_identifier::text from pg_control_system()),
-    case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
-    case
-        when $1::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
-        then pg_xact_status($1::text::xid8)
-    end
+select case
+    when $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) then 'ahead'
+    else coalesce(pg_xact_status($1::text::xid8), 'forgotten')
+end
 """
 # Who waits for a client that has lost the line would wait until the network gives up; a COMMIT
 # that is still on its way to it finds nothing then. One that is at work is left alone: it may be
@@ -79,7 +74,7 @@ _READ = "select is_tombstone from raxol_outcomes where key = $1"
 
 
 async def resolve(
-    sessions: Sessions, colour: Colour, token: OutcomeToken, until: float | None
+    sessions: Sessions, colour: Colour, lives: Lives, token: OutcomeToken, until: float | None
 ) -> Effect:
     """
     What became of the transaction of a token; UNKNOWN if that cannot be found out by ``until``.
@@ -89,17 +84,20 @@ async def resolve(
     """
     now = monotonic()
     end = now + _LONGEST if until is None else max(until, now + _SHORTEST)
-    if token.key is not None:
-        look = _row_of
-    elif token.xid is not None and token.incarnation is not None:
-        look = _status_of
-    else:
+    if token.key is None and (token.xid is None or token.incarnation is None):
         return Effect.UNKNOWN
     pause, looks = _PAUSE, 0
     while True:
         looks += 1
         try:
-            effect = await _looked(sessions, look, token, end, is_first=looks == 1)
+            session = await sessions.acquire(_NAME, end)
+            try:
+                if token.key is None:
+                    effect = await _by_xid(session, token, lives, is_first=looks == 1)
+                else:
+                    effect = await _by_row(session, token)
+            finally:
+                await sessions.release(session)
         except psycopg.Error as error:
             if monotonic() >= end or not _may_pass(error):
                 raise
@@ -112,31 +110,22 @@ async def resolve(
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-Look = Callable[[Session, OutcomeToken, bool], Awaitable[Effect | None]]
-
-
-async def _looked(
-    sessions: Sessions, look: Look, token: OutcomeToken, until: float, *, is_first: bool
+async def _by_xid(
+    session: Session, token: OutcomeToken, lives: Lives, *, is_first: bool
 ) -> Effect | None:
-    session = await sessions.acquire(_NAME, until)
-    try:
-        return await look(session, token, is_first)
-    finally:
-        await sessions.release(session)
-
-
-async def _status_of(session: Session, token: OutcomeToken, is_first: bool) -> Effect | None:
-    in_recovery, system, timeline, status = await _one(session, _SEE, (str(token.xid),))
-    if in_recovery:
-        session.close()  # the next connection may be one to a primary
+    now = session.incarnation
+    if now is None or token.incarnation is None:
+        session.close()  # a standby, as far as it is known; the next one may be none
         return None
-    effect = effect_of(token, Sighting(Incarnation(system, timeline), status))
+    (status,) = await _one(session, _SEE, (str(token.xid),))
+    first_xid = lives.first_xid_after(token.incarnation, now)
+    effect = effect_of(token, Sighting(now, status, first_xid))
     if effect is None and not is_first:
         await session.run(_END_IDLE, (str(token.xid),))
     return effect
 
 
-async def _row_of(session: Session, token: OutcomeToken, is_first: bool) -> Effect | None:
+async def _by_row(session: Session, token: OutcomeToken) -> Effect | None:
     horizon = await _one(session, _HORIZON, ())
     if is_forgotten(token, horizon and horizon[0]):
         return Effect.UNKNOWN

@@ -55,6 +55,7 @@ class Session:
         self.limits = Limits(self.wire)
         self.statements = Statements(connection, lasting=lasting)
         self.incarnation: Incarnation | None = None
+        self.first_xid: int | None = None
         self.witness: Witness | None = None
         self.conflict: psycopg.Error | None = None
         self.failed_by: BaseException | None = None
@@ -196,14 +197,18 @@ class Session:
     async def copy_in(
         self, text: str, blocks: AsyncIterator[bytes], timeout: int | None = None
     ) -> int:
-        """Sends blocks of bytes in the format of the COPY; gives the count of rows."""
+        """
+        Sends blocks of bytes in the format of the COPY; gives the count of rows.
+
+        Until the server is told that they are complete, nothing of it can have happened.
+        """
         await self.ask_witness()
-        self.is_sent = True
         async with self.limits.lasting(self.limits.of(timeout)):
             await self.wire.begin_copy(text.encode())
             try:
                 async for block in blocks:
                     await self.wire.put(block)
+                self.is_sent = True
                 result = await self.wire.end_copy(sent=True)
             except BaseException as error:
                 await self.wire.interrupt(error)
@@ -234,11 +239,12 @@ class Session:
         """
         pgconn = self.wire.pgconn
         result = await self.wire.ask(partial(pgconn.send_query, _SERVER))
-        pid, system, timeline = (result.get_value(0, column) for column in range(3))
+        pid, *history, first_xid = (result.get_value(0, column) for column in range(5))
         if pid != b"%d" % pgconn.backend_pid:
             self._is_shared = True
-        if system and timeline:
-            self.incarnation = Incarnation(system.decode(), timeline.decode())
+        if None not in history:
+            self.incarnation = Incarnation(*[(part or b"").decode() for part in history])
+        self.first_xid = None if first_xid is None else int(first_xid)
         await self.limits.begin(timeout, most, is_shared=self._is_shared)
 
     async def ping(self, seconds: float) -> bool:
@@ -348,12 +354,20 @@ class Session:
 
 
 _FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
-# Where a standby is asked it writes no history; behind old poolers the functions may be missing.
+# A standby writes no history. With which id a life of the server begins is told by the checkpoint
+# that ends a recovery or a shutdown, as long as that is the last: it alone has nothing between it
+# and the place where it begins. Statistics begin anew with a recovery, or when somebody wants it.
 _SERVER = b"""
 select
     pg_backend_pid(),
     case when not pg_is_in_recovery() then (select system_identifier from pg_control_system()) end,
-    case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end
+    case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
+    pg_postmaster_start_time() || ' ' || (select stats_reset from pg_stat_bgwriter),
+    case
+        when checkpoint_lsn = redo_lsn and current_setting('wal_level') <> 'minimal'
+        then split_part(next_xid, ':', 1)::bigint << 32 | split_part(next_xid, ':', 2)::bigint
+    end
+from pg_control_checkpoint()
 """
 # What DISCARD ALL does, but for the statements that are prepared.
 _RESET = b"""

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, BinaryIO
 
+import psycopg
+
 from raxol_sql.engine.checking import copy_shape
 from raxol_sql.engine.copy_columns import COLUMNS, CopyColumn
 from raxol_sql.engine.copy_in import RowEncoder
 from raxol_sql.engine.copy_out import RowDecoder, check_rows_out, read_texts
 from raxol_sql.engine.copying import CopyData, check_rows_in, ready_blocks
 from raxol_sql.engine.explaining import explaining
+from raxol_sql.engine.repeating import check_doubt
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions, held
 from raxol_sql.errors import KindError
@@ -33,7 +36,13 @@ async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData) -> int:
         async with held(sessions, query.name, _timeout(query)) as session:
             if blocks is None:
                 blocks = await _encoded(session, query, shape, data)
-            return await session.copy_in(_text(query), blocks, _timeout(query))
+            session.is_sent = False  # nothing but questions
+            try:
+                return await session.copy_in(_text(query), blocks, _timeout(query))
+            except psycopg.Error as error:
+                if sessions.repeating is not None and session.is_sent:
+                    check_doubt(error)
+                raise
 
 
 async def copy_out(sessions: Sessions, query: Query[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ from raxol_sql.failures.failure import Category, Effect, Failure, Phase, Verdict
 from raxol_sql.failures.loss import REFUSED, is_lost, is_refused, mark_lost, mark_refused
 from raxol_sql.failures.outcome import (
     Incarnation,
+    Lives,
     OutcomeToken,
     Resolver,
     Sighting,
@@ -26,6 +27,7 @@ __all__ = [
     "Effect",
     "Failure",
     "Incarnation",
+    "Lives",
     "OutcomeToken",
     "Phase",
     "Resolver",

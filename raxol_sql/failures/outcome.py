@@ -19,14 +19,47 @@ _TOKEN = "__raxol_sql_token__"
 @attrs.frozen
 class Incarnation:
     """
-    Which history a server writes: that of one cluster, on one timeline.
+    Which history a server writes, and which of its lives it does so in.
 
     After a failover the same transaction id may be given to another transaction, and the server
-    cannot tell; the timeline can. Both are texts as the server gives them.
+    cannot tell; the ``system`` and the ``timeline`` can. After a crash, too: an id that no flushed
+    record bears is given again, so the ``life`` counts, which begins with each start and with each
+    recovery. All are texts as the server gives them.
     """
 
     system: str
     timeline: str
+    life: str
+
+
+class Lives:
+    """
+    The lives of servers that a pool has seen, in order, and with which id each began to count.
+
+    For the sessions of one pool, one at a time.
+    """
+
+    def __init__(self) -> None:
+        self._seen: list[Incarnation] = []
+        self._first_xids: dict[Incarnation, int] = {}
+
+    def note(self, life: Incarnation, first_xid: int | None) -> None:
+        """Takes in what a new connection was told; ``first_xid`` is None where nobody knows."""
+        if not self._seen or self._seen[-1] != life:
+            self._seen.append(life)
+        if first_xid is not None:
+            self._first_xids.setdefault(life, first_xid)
+
+    def first_xid_after(self, before: Incarnation, life: Incarnation) -> int | None:
+        """
+        With which id a life began to count, if it is the very next after another one.
+
+        Ids below that one are those of the life before; what is committed under one of the others
+        is somebody else's.
+        """
+        if (before, life) in zip(self._seen, self._seen[1:], strict=False):
+            return self._first_xids.get(life)
+        return None
 
 
 class Resolver(Protocol):
@@ -99,13 +132,16 @@ class OutcomeToken:
 @attrs.frozen
 class Sighting:
     """
-    What a writable server says of a transaction id, and which history it writes itself.
+    What a writable server says of a transaction id, in which of its lives.
 
-    ``status`` is that of ``pg_xact_status``; None for an id that is too old, or not given yet.
+    ``status`` is that of ``pg_xact_status``, or "ahead" for an id above all that have ended, and
+    "forgotten" for one that is too old. ``first_xid`` is that of `Lives.first_xid_after` for the
+    transaction's life, None where it is not known.
     """
 
     incarnation: Incarnation
-    status: str | None
+    status: str
+    first_xid: int | None = None
 
 
 def effect_of(token: OutcomeToken, seen: Sighting) -> Effect | None:
@@ -113,15 +149,23 @@ def effect_of(token: OutcomeToken, seen: Sighting) -> Effect | None:
     What a sighting means; None where the transaction is still open, so one has to look again.
 
     An id means something in one history only: on another timeline, or in another cluster, it may
-    be somebody else's.
+    be somebody else's. In another life of the same server it may be, too, if no record of it was
+    flushed before a crash: then our transaction is gone. So that it is committed proves something
+    only below the first id of that life; anything else proves that ours has not happened.
     """
-    if token.xid is None or token.incarnation != seen.incarnation:
+    before, now = token.incarnation, seen.incarnation
+    if token.xid is None or before is None or seen.status == "forgotten":
         return Effect.UNKNOWN
-    if seen.status == "in progress":
-        return None
-    return {"committed": Effect.COMMITTED, "aborted": Effect.ROLLED_BACK}.get(
-        seen.status or "", Effect.UNKNOWN
-    )
+    if (before.system, before.timeline) != (now.system, now.timeline):
+        return Effect.UNKNOWN
+    if before.life == now.life:
+        ended = {"committed": Effect.COMMITTED, "aborted": Effect.ROLLED_BACK}
+        return ended.get(seen.status)
+    if seen.status != "committed":
+        return Effect.ROLLED_BACK
+    if seen.first_xid is None:
+        return Effect.UNKNOWN
+    return Effect.COMMITTED if token.xid < seen.first_xid else Effect.ROLLED_BACK
 
 
 def is_forgotten(token: OutcomeToken, horizon: float | None) -> bool:

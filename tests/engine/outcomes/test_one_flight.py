@@ -1,0 +1,189 @@
+"""Work whose COMMIT travels with its statements: `Multi`, `run_many`, and a query of its own."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+import raxol_sql as rx
+from raxol_sql.testing import to_client, to_server
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Play
+
+ROWS = [{"n": n} for n in range(1, 6)]
+MARKS = [1, 2, 3, 4, 5]
+
+
+def as_multi(db: Any, q: Any, **options: Any) -> Any:
+    multi = rx.Multi(**options)
+    for row in ROWS:
+        multi = multi.add(str(row["n"]), q.add(**row))
+    return db.run(multi)
+
+
+def as_many(db: Any, q: Any) -> Any:
+    return db.run_many(q.add, ROWS)
+
+
+WORK = {"Multi": as_multi, "run_many": as_many}
+works = pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
+
+
+@works
+@pytest.mark.parametrize("how", ["cut", "reset"])
+def test_where_the_commit_never_arrived_it_is_done_again(
+    play: Play, q: Any, proxy: Any, marks: Any, work: Any, how: Any
+) -> None:
+    async def story(db: Any) -> None:
+        await db.run(q.total())
+        fired = proxy.commit_lost(how=how)
+        await work(db, q)
+        assert fired.is_set()
+
+    play(story, proxy.conninfo, retry_interval=0)
+    assert marks() == MARKS
+
+
+@works
+def test_where_the_results_are_lost_it_is_said_that_it_has_happened(
+    play: Play, q: Any, proxy: Any, marks: Any, work: Any
+) -> None:
+    async def story(db: Any) -> None:
+        # The id of the transaction comes before anything can be in doubt.
+        proxy.cut_at(to_client(b"C", contains=b"commit"), when="before")
+        with pytest.raises(rx.CommittedResultLost, match="has happened: do not do it again"):
+            await work(db, q)
+
+    play(story, proxy.conninfo)
+    assert marks() == MARKS
+
+
+@works
+def test_where_even_the_id_is_lost_nobody_can_say_it(
+    play: Play, q: Any, proxy: Any, marks: Any, work: Any
+) -> None:
+    async def story(db: Any) -> None:
+        await work(db, q)
+        await db.run(q.clear())
+        proxy.cut_at(to_client(b"C", contains=b"begin"), when="before")
+        with pytest.raises(rx.OutcomeUnknownError) as caught:
+            await work(db, q)
+        assert caught.value.token is None
+
+    play(story, proxy.conninfo)
+
+
+def test_with_a_witness_row_everything_can_be_said(
+    play: Play, q: Any, proxy: Any, marks: Any
+) -> None:
+    async def story(db: Any) -> None:
+        await as_multi(db, q)
+        await db.run(q.clear())
+        proxy.cut_at(to_client(b"C", contains=b"begin"), when="before")
+        with pytest.raises(rx.CommittedResultLost):
+            await as_multi(db, q, outcome="witness")
+
+    play(story, proxy.conninfo)
+    assert marks() == MARKS
+
+
+@pytest.mark.parametrize("outcome", ["xid", "witness"])
+def test_results_that_came_before_the_commit_are_not_lost_with_its_answer(
+    play: Play, q: Any, proxy: Any, marks: Any, outcome: str
+) -> None:
+    # A step that may be refused has its result before the COMMIT is sent.
+    multi = rx.Multi(outcome=outcome).add("one", q.add_one(n=1)).add("two", q.add_one(n=2))
+
+    async def story(db: Any) -> None:
+        proxy.commit_answer_lost()
+        assert await db.run(multi) == {"one": 1, "two": 2}
+
+    play(story, proxy.conninfo)
+    assert marks() == [1, 2]
+
+
+@pytest.mark.parametrize("outcome", ["xid", "witness"])
+def test_one_query_happens_exactly_once_if_it_is_asked_to(
+    play: Play, q: Any, proxy: Any, marks: Any, outcome: str
+) -> None:
+    async def story(db: Any) -> None:
+        for n, lose in enumerate([proxy.commit_answer_lost, proxy.commit_lost]):
+            lose()
+            assert await db.run(q.add_one(n=n), outcome=outcome) == n
+
+    play(story, proxy.conninfo)
+    assert marks() == [0, 1]
+
+
+@pytest.mark.parametrize("nth", range(1, 7))
+def test_wherever_the_line_is_cut_with_a_witness_it_is_known_what_became_of_it(
+    play: Play, q: Any, proxy: Any, marks: Any, nth: int
+) -> None:
+    patterns = [to_server(kind) for kind in (b"P", b"B", b"E", b"S", b"H")]
+    patterns += [to_client(kind) for kind in (b"C", b"Z", b"2")]
+
+    async def story(db: Any) -> None:
+        for pattern in patterns:
+            proxy.cut_at(pattern, nth=nth)
+            with suppress(rx.CommittedResultLost):
+                await as_multi(db, q, outcome="witness")
+            proxy.heal()
+            assert marks() == MARKS
+            await db.run(q.clear())
+
+    play(story, proxy.conninfo, retry_interval=0)
+
+
+def test_a_part_of_a_transaction_is_not_repeated_alone(
+    play: Play, q: Any, proxy: Any, marks: Any
+) -> None:
+    async def block(db: Any) -> None:
+        async with db.transaction() as tx:
+            await tx.run(q.add(n=9))
+            proxy.cut_at(to_server(b"S"))
+            await as_many(tx, q)
+
+    async def story(db: Any) -> None:
+        with pytest.raises(psycopg.OperationalError) as caught:
+            await block(db)
+        assert not isinstance(caught.value, rx.OutcomeUnknownError)
+
+    play(story, proxy.conninfo)
+    assert marks() == []
+
+
+def test_it_takes_no_round_trip_to_have_a_witness(play: Play, q: Any, relay: Any) -> None:
+    async def trips(db: Any, work: Any) -> int:
+        before = relay.round_trips
+        await work(db)
+        return int(relay.round_trips - before)
+
+    async def one(tx: Any) -> None:
+        await tx.run(q.increase())
+
+    async def story(db: Any) -> None:
+        await as_multi(db, q)
+        await db.run(q.clear())
+        await db.transact(one)
+        for outcome in ("none", "xid", "witness"):
+            assert await trips(db, lambda db, o=outcome: as_multi(db, q, outcome=o)) == 1
+            await db.run(q.clear())
+            assert await trips(db, lambda db, o=outcome: db.transact(one, outcome=o)) == 3
+
+    play(story, relay.conninfo, pool_size=1)
+
+
+def test_a_copy_that_is_lost_at_its_end_may_have_happened(
+    play: Play, q: Any, proxy: Any, marks: Any
+) -> None:
+    async def story(db: Any) -> None:
+        proxy.cut_at(to_server(b"c"), when="after")
+        with pytest.raises(rx.OutcomeUnknownError):
+            await db.copy(q.load, [(1,), (2,)])
+        assert marks() == [1, 2]
+
+    play(story, proxy.conninfo)
