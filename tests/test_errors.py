@@ -94,7 +94,7 @@ def _examples() -> list[RaxolSQLError]:
         "KindError": errors.KindError("users.get", "is no :copy"),
         "DeadlineExceeded": errors.DeadlineExceeded("rolled back"),
         "OutcomeUnknownError": errors.OutcomeUnknownError(
-            "the line was cut", OutcomeToken(Incarnation("7", "00000001"), 5, created=1.0)
+            "the line was cut", OutcomeToken(Incarnation("7", "00000001", "1"), 5, created=1.0)
         ),
     }
     for name in ("ResultError", "NoRowsError", "TooManyRowsError", "RecordError"):

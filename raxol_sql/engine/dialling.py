@@ -6,7 +6,7 @@ import os
 import random
 import re
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -20,22 +20,25 @@ from raxol_sql.failures import REFUSED, Phase, Verdict, classify, is_refused, ma
 
 # Seconds: the longest first pause after an attempt that failed, and the longest of all.
 _PAUSE = 0.05
-_LONGEST_PAUSE = 0.5
+LONGEST_PAUSE = 0.5
 _ERROR = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[A-Z]+")? C "([0-9A-Z]{5})"')
 _ANY_MOVE = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 
 
 class Unconnected:
     """
-    What stands in the pool for a connection that could not be made; ``error`` says why.
+    What stands in the pool for a connection that could not be made.
+
+    ``error`` says why, ``when`` is the moment of the monotonic clock at which that was found.
 
     To psycopg_pool it is a connection that is closed. Given to whoever waits, it tells them at
     once what happened, and given back, it is replaced: so attempts are made as long as somebody
     wants one, and nobody sits through a pause that was meant for another.
     """
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, when: float) -> None:
         self.error = error
+        self.when = when
         self.pgconn = self
 
     @property
@@ -57,7 +60,9 @@ class Dial:
 
     It never raises. While attempts fail there is one at a time, after a pause with full jitter
     that grows to half a second: many processes that wait for one server do not come all at once,
-    and none comes late. ``configure`` gets each new connection ready. For the workers of one pool.
+    and none comes late. A refusal for good stands in for the attempts that would be made during
+    that pause, which would find out the same. ``configure`` gets each new connection ready. For
+    the workers of one pool.
     """
 
     def __init__(self, colour: Colour, configure: Callable[[Connection], Awaitable[None]]) -> None:
@@ -66,8 +71,15 @@ class Dial:
         self._class = _traced(colour.connection)
         self._configure = configure
         self._one_at_a_time = colour.lock()
+        self._under_way: set[object] = set()
         self._failures = 0
-        self._last: Exception | None = None
+        self._refusal: Unconnected | None = None
+        self._pause_ends = 0.0
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether an attempt is under way."""
+        return bool(self._under_way)
 
     async def attempt(self, conninfo: str, **options: Any) -> Connection:
         """One attempt; raises the driver's error, with the SQLSTATE if the server gave one."""
@@ -85,18 +97,20 @@ class Dial:
         return connection
 
     async def _connect(self, conninfo: str, **options: Any) -> Connection | Unconnected:
-        if not self._failures:
-            return await self._tried(conninfo, options)
-        failures = self._failures
-        async with self._one_at_a_time:
-            last = self._last
-            if last is not None and self._failures > failures and _is_final(last):
-                # Another attempt has just found out, and this one would find out the same.
-                return Unconnected(_plain(last))
-            if self._failures:
-                longest = min(_LONGEST_PAUSE, _PAUSE * 2 ** min(self._failures - 1, 16))
-                await self._colour.sleep(random.SystemRandom().random() * longest)
-            return await self._tried(conninfo, options)
+        attempt = object()
+        self._under_way.add(attempt)
+        try:
+            if not self._failures:
+                return await self._tried(conninfo, options)
+            async with self._one_at_a_time:
+                left = self._pause_ends - monotonic()
+                if self._failures and left > 0:
+                    if self._refusal is not None:
+                        return Unconnected(_plain(self._refusal.error), self._refusal.when)
+                    await self._colour.sleep(left)
+                return await self._tried(conninfo, options)
+        finally:
+            self._under_way.discard(attempt)
 
     async def _tried(self, conninfo: str, options: dict[str, Any]) -> Connection | Unconnected:
         try:
@@ -108,15 +122,21 @@ class Dial:
                 # TLS is refused in the middle of it also by a server that is being shut down.
                 connection = await self.attempt(conninfo, **options)
         except Exception as error:
-            self._failures += 1
-            self._last = error
-            return Unconnected(error)
-        self._failures, self._last = 0, None
+            return self._failed(error)
+        self._failures, self._refusal = 0, None
         return connection
 
-
-def _is_final(error: Exception) -> bool:
-    return classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
+    def _failed(self, error: Exception) -> Unconnected:
+        now = monotonic()
+        failed = Unconnected(error, now)
+        is_final = classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
+        longest = min(LONGEST_PAUSE, _PAUSE * 2 ** min(self._failures, 16))
+        # What is refused for good is asked for again by nobody but new callers: they are no herd.
+        share = 1.0 if is_final else random.SystemRandom().random()
+        self._refusal = failed if is_final else None
+        self._pause_ends = now + share * longest
+        self._failures += 1
+        return failed
 
 
 def _plain(error: Exception) -> Exception:
@@ -138,32 +158,44 @@ class _Nothing:
         return iter(())
 
 
-@contextmanager
-def _trace(pgconn: PGconn) -> Iterator[Callable[[], str | None]]:
+class _Ear:
     """
-    Listens to a connection while it is made; gives the SQLSTATE of the error that came, if any.
+    Listens to a connection while it is made, for the SQLSTATE of the error that may come.
 
     libpq keeps the code to itself; its trace does not. What is traced may hold secrets, so it
-    stays in memory, and is gone at the end. Only Linux can do this.
+    stays in memory, and is gone at the end. Only Linux can do this; where there is no file to be
+    had for it, as in a process that has too many open, nothing is heard.
     """
-    if not hasattr(os, "memfd_create"):
-        yield lambda: None
-        return
-    memory = os.memfd_create("raxol_sql", os.MFD_CLOEXEC)
-    try:
-        pgconn.trace(memory)
-        pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
 
-        def sqlstate() -> str | None:
-            pgconn.untrace()
-            os.lseek(memory, 0, os.SEEK_SET)
-            told = _ERROR.findall(os.read(memory, 1 << 20))
-            return told[-1].decode() if told else None
+    def __init__(self, pgconn: PGconn) -> None:
+        self._pgconn = pgconn
+        self._memory = -1
 
-        yield sqlstate
-        pgconn.untrace()
-    finally:
-        os.close(memory)
+    def listen(self) -> None:
+        """Begins; after the first time this does nothing."""
+        if self._memory >= 0 or not hasattr(os, "memfd_create"):
+            return
+        try:
+            self._memory = os.memfd_create("raxol_sql", os.MFD_CLOEXEC)
+        except OSError:
+            return
+        self._pgconn.trace(self._memory)
+        self._pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
+
+    def heard(self) -> str | None:
+        """The SQLSTATE of the last error that came, if any did."""
+        if self._memory < 0:
+            return None
+        self._pgconn.untrace()
+        os.lseek(self._memory, 0, os.SEEK_SET)
+        told = _ERROR.findall(os.read(self._memory, 1 << 20))
+        return told[-1].decode() if told else None
+
+    def close(self) -> None:
+        """Ends it, with all that was heard."""
+        if self._memory >= 0:
+            self._pgconn.untrace()
+            os.close(self._memory)
 
 
 def _traced(connection: type[Any]) -> type[Any]:
@@ -174,7 +206,8 @@ def _traced(connection: type[Any]) -> type[Any]:
         def _connect_gen(cls, conninfo: str = "") -> Generator[tuple[int, Wait], Any, Any]:
             # psycopg's own generator does the same, and leaves no place to listen.
             pgconn = pq.PGconn.connect_start(conninfo.encode())
-            with _trace(pgconn) as sqlstate:
+            ear = _Ear(pgconn)
+            try:
                 status = before = ConnStatus(pgconn.status)
                 while status != ConnStatus.BAD:
                     before = status
@@ -185,9 +218,15 @@ def _traced(connection: type[Any]) -> type[Any]:
                     status = ConnStatus(pgconn.status)
                     if move not in _ANY_MOVE:
                         break
+                    if status != ConnStatus.STARTED:
+                        # Not before: of each trace psycopg keeps some memory for good, and
+                        # where nobody listens there are attempts for as long as the outage lasts.
+                        ear.listen()
                     while not (yield pgconn.socket, _ANY_MOVE[move]):
                         pass
-                raise _failed(pgconn, before, sqlstate())
+                raise _failed(pgconn, before, ear.heard())
+            finally:
+                ear.close()
 
     return Traced
 

@@ -7,14 +7,18 @@ from functools import partial
 
 from psycopg.pq.abc import PGconn
 
+from raxol_sql.engine.overdue import SET, TAKEN_BACK
 from raxol_sql.engine.wire import Request
 
 # In a transaction a setting lasts to its end, and outside of one for the round trip, which is one.
-_LIMIT = b"""
-select set_config('raxol_sql.timeout', current_setting('statement_timeout'), true),
-    set_config('statement_timeout', $1, true)
-"""
-_UNLIMIT = b"select set_config('statement_timeout', current_setting('raxol_sql.timeout'), true)"
+_LIMIT = (
+    b"select set_config('raxol_sql.timeout', current_setting('statement_timeout'), true), "
+    b"set_config('statement_timeout', $1, true), $1 as " + SET
+)
+_UNLIMIT = (
+    b"select set_config('statement_timeout', current_setting('raxol_sql.timeout'), true) as "
+    + TAKEN_BACK
+)
 # The old value is read before the new one is set.
 _REPLACE = b"""
 with before as materialized (select current_setting('statement_timeout') as value)

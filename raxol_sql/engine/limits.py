@@ -14,7 +14,8 @@ from raxol_sql.engine.deadline import GRACE
 from raxol_sql.engine.limit import replace
 from raxol_sql.engine.wire import Wire
 
-# What is too little, in milliseconds, to tell the server of: less than the grace that it has.
+# What is too little, in milliseconds, to tell the server of: less than the grace that it has, or
+# a tenth of what it thinks. It is told with every statement then, and a client can stop it, too.
 _SLACK = 50
 
 
@@ -41,6 +42,7 @@ class Limits:
         ``most`` is what a call may take in all.
         """
         self._usual, self._most, self._is_shared = usual, most, is_shared
+        self._wire.limit = usual
         await self.restore()
 
     async def restore(self) -> None:
@@ -59,7 +61,7 @@ class Limits:
         if self.is_pressed and self._wire.until is not None:
             left = max(1, int((self._wire.until - GRACE - monotonic()) * 1000))
             most = self._most if limit is None else limit
-            return left if not most or left + _SLACK < most else limit
+            return left if not most or left + max(_SLACK, most // 10) < most else limit
         return limit
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import monotonic
 
 import psycopg
@@ -13,7 +14,7 @@ from psycopg.pq.abc import PGresult
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.waiting import Late
 from raxol_sql.errors import DeadlineExceeded
-from raxol_sql.failures import Effect, mark_lost
+from raxol_sql.failures import Effect, is_lost, mark_lost
 
 FAILED = ExecStatus.FATAL_ERROR
 SYNC = ExecStatus.PIPELINE_SYNC
@@ -24,6 +25,9 @@ STANDBY, READ_ONLY = _REMEMBERED = (b"in_hot_standby", b"default_transaction_rea
 # interrupted, and when a deadline is over already.
 _STOPPING = 1.5
 _STOPPING_LATE = 0.25
+# With which severities a server ends a connection.
+_LAST_WORDS = (b"FATAL", b"PANIC")
+_MOST_HEARD = 10_000
 
 
 class Line:
@@ -33,13 +37,15 @@ class Line:
     Whoever is interrupted in the middle, by a signal, a cancelled task, a lost connection or the
     moment ``until`` of the monotonic clock, leaves a connection behind that is either ready for
     the next request or closed. At that moment `DeadlineExceeded` is raised. ``aftermath`` is what
-    became of what was under way when it was interrupted last. For one thread or task at a time.
+    became of what was under way when it was interrupted last, and ``heard`` are the results that
+    were there when the connection was found lost. For one thread or task at a time.
     """
 
     def __init__(self, colour: Colour, connection: Connection) -> None:
         self.connection = connection
         self.pgconn = connection.pgconn
         self.aftermath = Effect.NONE
+        self.heard: list[PGresult] = []
         self._wait = colour.wait
         self._waiting = colour.waiting(self.pgconn)
         self._syncs = 0
@@ -109,11 +115,41 @@ class Line:
         message = self.pgconn.get_error_message() or "the connection is lost"
         return mark_lost(psycopg.OperationalError(message))
 
+    def _hear_out(self) -> list[PGresult]:
+        """
+        What came before a connection was lost, and is not read yet.
+
+        libpq has it, and says that it is busy because it failed to write.
+        """
+        heard: list[PGresult] = []
+        for _ in range(_MOST_HEARD):
+            result = self.pgconn.get_result()
+            if result is None and not self._syncs:
+                break
+            if result is not None:
+                heard.append(result)
+                if result.status == FAILED and not result.error_field(DiagnosticField.SQLSTATE):
+                    break
+        return heard
+
+    def _check_last_words(self, error: BaseException, results: Iterable[PGresult]) -> None:
+        """
+        Raises what the server said before the end of a connection, if it said why.
+
+        The end of the line itself has no SQLSTATE.
+        """
+        if not is_lost(error):
+            return
+        for result in results:
+            if result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) in _LAST_WORDS:
+                raise self._lost(result) from None
+
     async def _recover(self, error: BaseException) -> None:
         """Brings the connection to an end of what is under way, or closes it."""
         pgconn = self.pgconn
         if pgconn.status == ConnStatus.BAD:
             self.aftermath = Effect.UNKNOWN
+            self.heard = self._hear_out()
             self.close()
             if isinstance(error, psycopg.OperationalError):
                 mark_lost(error)

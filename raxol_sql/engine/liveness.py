@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import select
 
 from psycopg.pq.abc import PGconn
@@ -11,20 +12,35 @@ from psycopg.pq.abc import PGconn
 _GONE = getattr(select, "POLLRDHUP", 0)
 
 
+class Sign(enum.IntEnum):
+    """What is known of the other end; true where it is not known to be gone."""
+
+    GONE = 0
+    QUIET = 1
+    """Nothing came, and nothing is known."""
+
+    UNREAD = 2
+    """Something came that nobody asked for: a notification, or a server's last words."""
+
+
 class Liveness:
     """
     Looks at the socket of a connection, without a round trip and without reading from it.
 
     Reading would be no better: it takes the server's last words, which say why it closed, for a
-    sign of life, and swallows notifications.
+    sign of life, and swallows notifications. They come a moment before the end of the connection
+    does, so where something is unread only an answer is a sign of life.
     """
 
     def __init__(self, pgconn: PGconn) -> None:
         poll = select.poll()
         # What is asked for by nothing, and always told: errors, and the end of both directions.
-        poll.register(pgconn.socket, _GONE)
+        poll.register(pgconn.socket, _GONE | select.POLLIN)
         self._poll = poll.poll
 
-    def look(self) -> bool:
-        """Whether nothing is known of an end of the connection."""
-        return not self._poll(0)
+    def look(self) -> Sign:
+        """What the system knows."""
+        found = self._poll(0)
+        if not found:
+            return Sign.QUIET
+        return Sign.UNREAD if found[0][1] == select.POLLIN else Sign.GONE

@@ -17,8 +17,9 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from raxol_sql.config import Config
 from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
-from raxol_sql.engine.dialling import Dial, Unconnected
+from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected
 from raxol_sql.engine.holding import Holding, LeakWatch, exhausted, place_of_caller
+from raxol_sql.engine.liveness import Sign
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
@@ -72,11 +73,13 @@ class PooledSessions:
         self._conninfo = ""
         self._lives = Lives()
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
+        self._dial = Dial(colour, self._configure)
+        self._pid = getpid()
+        self._settling = colour.lock()
         self._start_afresh()
         forking.watch(self)
 
     def _start_afresh(self) -> None:
-        self._pid = getpid()
         self._opening = self._colour.lock()
         self._pool: Any = None
         self._open = False
@@ -97,6 +100,7 @@ class PooledSessions:
         """Closes every connection; a session still held is closed when it is released."""
         if self._pid != getpid():
             self._start_afresh()  # those of the parent are not ours to close
+            self._pid = getpid()
         self._open = False
         self._leaks.look(self._holdings(), monotonic())
         with suppress(IndexError):  # another thread may take the last one
@@ -107,13 +111,14 @@ class PooledSessions:
 
     async def drain(self) -> None:
         """Has every connection made anew; one that is in use, when it is given back."""
-        with suppress(IndexError):
-            while True:
-                await self._put(self._at_hand.pop())
+        await self._colour.wait(self._pool.drain())
+        # From here on the pool gives new ones only, and keeps none of the others.
         with self._knowing:
             for session in self._known:
                 session.since = 0.0
-        await self._colour.wait(self._pool.drain())
+        with suppress(IndexError):
+            while True:
+                await self._put(self._at_hand.pop())
 
     async def acquire(self, purpose: str, until: float | None) -> Session:
         if self._pid != getpid():
@@ -169,6 +174,8 @@ class PooledSessions:
         known = list(self._known)
         forking.sever(session.wire.pgconn for session in known)
         _left_behind.append((self._pool, known))
+        # Whoever held it lives in the parent.
+        self._settling = self._colour.lock()
 
     async def _settle_in(self) -> None:
         """Opens a pool of this process's own."""
@@ -177,11 +184,17 @@ class PooledSessions:
                 f"this database was opened in process {self._pid}, and this is process "
                 f"{getpid()}, forked from it: open one here, in this process's own event loop"
             )
-        if self._pool is None:
-            raise _not_open()
-        self.forked()
-        self._start_afresh()
-        await self._open_pool()
+        async with self._settling:
+            if self._pid == getpid():
+                return  # another thread was first
+            if not self._open:
+                raise _not_open()
+            self._start_afresh()
+            try:
+                await self._open_pool()
+            finally:
+                self._open = True  # as it was in the parent; the next call tries again
+            self._pid = getpid()
 
     def _hand_over(self, session: Session, holding: Holding, until: float | None) -> None:
         session.holding = holding
@@ -197,6 +210,8 @@ class PooledSessions:
             while True:
                 session = self._from_hand() or await self._from_pool(until, now, refused)
                 if isinstance(session, Unconnected):
+                    if session.when < now - LONGEST_PAUSE:
+                        continue  # somebody else was told this, and it may be mended since
                     refused = session.error
                     if classify(refused, Phase.ACQUIRE).verdict is Verdict.NEVER:
                         raise refused
@@ -228,10 +243,14 @@ class PooledSessions:
         try:
             connection = await self._colour.wait(self._pool.getconn(left))
         except PoolTimeout:
-            if refused is None:
-                raise self._exhausted(since) from None
-            refused.add_note(f"no connection could be made in {monotonic() - since:.1f} s")
-            raise refused from None
+            told = f"no connection could be made in {monotonic() - since:.1f} s"
+            if refused is not None:
+                refused.add_note(told)
+                raise refused from None
+            if self._dial.is_trying and len(self._holdings()) < self._config.pool_size:
+                error = f"{told}: the server has not answered yet"
+                raise psycopg.errors.ConnectionTimeout(error) from None
+            raise self._exhausted(since) from None
         if isinstance(connection, Unconnected):
             # Given back, it is replaced: by an attempt for whoever comes next, as this one may.
             await self._colour.wait(self._pool.putconn(connection))
@@ -258,8 +277,10 @@ class PooledSessions:
 
     async def _is_usable(self, session: Session, now: float) -> bool:
         """Whether a session reaches its server, as far as that can be told; else it is replaced."""
-        if session.is_alive():
-            if now - session.idle_since < self._config.idle_timeout / 1000:
+        sign = session.is_alive()
+        if sign:
+            idle = now - session.idle_since
+            if sign is Sign.QUIET and idle < self._config.idle_timeout / 1000:
                 return True
             try:
                 if await session.ping(_GETTING_READY):
@@ -287,22 +308,23 @@ class PooledSessions:
         if not session.is_idle:
             session.close()
         session.detach()
-        if session.pid != self._pid:
+        if session.pid != getpid():
             return
         await self._colour.wait(self._pool.putconn(session.connection))
 
     async def _try(self) -> None:
         """Raises here what would otherwise fail in the pool's own time, again and again."""
-        first = await Dial(self._colour, self._configure).attempt(self._conninfo, autocommit=True)
+        first = await self._dial.attempt(self._conninfo, autocommit=True)
         await self._colour.wait(first.close())
 
     async def _open_pool(self) -> None:
         config = self._config
+        self._dial = Dial(self._colour, self._configure)
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
         pool = self._colour.pool(
             self._conninfo,
-            connection_class=Dial(self._colour, self._configure),
+            connection_class=self._dial,
             kwargs={"autocommit": True},
             open=False,
             min_size=config.pool_min_size,
@@ -325,7 +347,7 @@ class PooledSessions:
         guard(connection)
         config = self._config
         session = Session(self._colour, connection, lasting=config.prepare)
-        session.pid = self._pid
+        session.pid = getpid()
         vars(connection)[_SESSION] = session
         limit = None if config.leaves_statement_timeout else config.timeout
         await session.begin(limit, config.timeout)

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 import psycopg
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
@@ -77,6 +77,11 @@ class Session:
     def is_read_only(self) -> bool:
         """Whether the server keeps every statement from writing that does not ask otherwise."""
         return self.wire.is_on(READ_ONLY)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is known to be gone."""
+        return self.wire.pgconn.status != ConnStatus.OK
 
     @property
     def is_busy(self) -> bool:

@@ -16,7 +16,7 @@ from raxol_sql.engine.sessions import PinnedSession, Sessions
 from raxol_sql.engine.wire import check
 from raxol_sql.engine.witness import Witness, check_outcome
 from raxol_sql.errors import CommittedResultLost, TransactionError
-from raxol_sql.failures import Category, Effect, Failure, Phase, classify
+from raxol_sql.failures import Category, Effect, Failure, Phase, classify, mark_lost
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _savepoint_numbers = itertools.count(1)
@@ -206,6 +206,8 @@ class Block:
             # What it went on with was seen in a snapshot, or under locks, that are gone.
             await self.roll_back()
             raise session.conflict
+        if session.is_lost:
+            raise mark_lost(psycopg.OperationalError(_LOST_BEFORE)) from session.failed_by
         self.phase = Phase.COMMIT_SENT
         completion = await session.complete(self.closing)
         interruption = completion.interruption
@@ -339,6 +341,10 @@ class Block:
 _SWALLOWED = (
     "everything in this transaction was rolled back: a statement in it failed, and its error was "
     "caught inside; let it out, or put the statement into a nested transaction()"
+)
+_LOST_BEFORE = (
+    "everything in this transaction was rolled back: its connection was lost, and the error for "
+    "that was caught inside"
 )
 _ROLLED_BACK = "the COMMIT was not answered; it was found out that the transaction was rolled back"
 _RESULT_LOST = (

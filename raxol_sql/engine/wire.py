@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, perf_counter
 
 import attrs
 import psycopg
-from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.deadline import GRACE
 from raxol_sql.engine.line import COPYING, FAILED, SYNC, Line
+from raxol_sql.engine.overdue import error_of, seen
 from raxol_sql.engine.patience import Patience
 from raxol_sql.engine.waiting import Late
 from raxol_sql.errors import DeadlineExceeded
@@ -45,11 +46,13 @@ class Wire(Line):
     A connection as libpq knows it: what is sent on it, and what comes back.
 
     A request is a call of one of libpq's ``send`` functions. ``received`` are the results of what
-    was posted that came before the collecting of them failed.
+    was posted that came before the collecting of them failed. ``limit`` is what we have set for a
+    statement that has no limit of its own, in milliseconds, None or 0 for none.
     """
 
     def __init__(self, colour: Colour, connection: Connection) -> None:
         super().__init__(colour, connection)
+        self.limit: int | None = None
         self.received: list[PGresult] = []
         self._is_unsent = False
         self._since = 0.0
@@ -67,6 +70,7 @@ class Wire(Line):
         watch = patience.choose()
         since = perf_counter() if patience.is_timed else 0.0
         waiting = self._waiting
+        result: PGresult | None = None
         try:
             request()
             if pgconn.flush():
@@ -90,10 +94,12 @@ class Wire(Line):
                     result = more
         except BaseException as error:
             await self._recover(error)
+            self._check_last_words(error, [result, *self.heard] if result else self.heard)
             raise
         if patience.is_timed:
             patience.learn(perf_counter() - since)
-        check(result)
+        if result.status not in DONE:
+            raise error_of(self._seen(result))
         return result
 
     async def complete(self, request: Request) -> Completion:
@@ -123,6 +129,7 @@ class Wire(Line):
                     result = more
                     if more.status not in DONE:
                         self._check_alive(more)
+                        result = self._seen(more)
                 except Exception:
                     raise
                 except BaseException as caught:
@@ -182,13 +189,16 @@ class Wire(Line):
                         raise self._lost(result)
                     if result is None:
                         continue
+                    took = perf_counter() - self._since
+                    result = self._seen(result, results, self.limit, took)
                 if result.status == SYNC:
                     break
                 results.append(result)
             self._leave()
         except BaseException as error:
-            self.received = results
             await self._recover(error)
+            self.received = results = [*results, *self.heard]
+            self._check_last_words(error, results)
             raise
         if patience.is_timed:
             patience.learn(perf_counter() - self._since)
@@ -216,7 +226,7 @@ class Wire(Line):
             await self._recover(error)
             raise
         if result.status not in COPYING:
-            check(result)
+            check(self._seen(result))
             raise psycopg.ProgrammingError("this is no COPY")
 
     async def put(self, block: bytes) -> None:
@@ -253,6 +263,18 @@ class Wire(Line):
         """The result of a COPY whose data were ``sent``, or taken, to their end."""
         return await self.ask(self.pgconn.put_copy_end if sent else _nothing)
 
+    def _seen(
+        self,
+        result: PGresult,
+        before: Sequence[PGresult] = (),
+        limit: int | None = None,
+        took: float = 0.0,
+    ) -> PGresult:
+        """A failed result, for which we know whether our own limit has ended it."""
+        until = self.until
+        left = None if until is None else until - GRACE - monotonic()
+        return seen(result, before, limit, took, left)
+
     async def _next(self) -> PGresult | None:
         pgconn = self.pgconn
         if pgconn.is_busy():
@@ -268,6 +290,6 @@ def _nothing() -> None:
 
 
 def check(result: PGresult) -> None:
-    """Raises the driver's error for a result that is one."""
+    """Raises the driver's error for a result that is one, or `DeadlineExceeded` in its place."""
     if result.status not in DONE:
-        raise error_from_result(result)
+        raise error_of(result)

@@ -18,7 +18,7 @@ SQL = """\
     insert into marks (n) values (:n) returning n;
     -- name: add_surely :exec
     -- @idempotent
-    insert into marks (n) values (:n) on conflict do nothing;
+    insert into marks (n) select :n where not exists (select from marks where n = :n);
     -- name: total :one -> scalar
     select coalesce(sum(n), 0)::int from marks;
     -- name: total_surely :one -> scalar
@@ -26,6 +26,12 @@ SQL = """\
     select coalesce(sum(n), 0)::int from marks;
     -- name: increase :exec
     update marks set n = n + 1;
+    -- name: touch :exec
+    update marks set n = n where n = :n;
+    -- name: count :one -> scalar
+    select count(*)::int from marks;
+    -- name: late :one -> scalar
+    select in_time();
     -- name: lock :exec
     lock table marks in exclusive mode;
     -- name: isolation :one -> scalar
