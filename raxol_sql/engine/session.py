@@ -306,7 +306,8 @@ class Session:
         sent = requests if timeout is None else limited(self.wire.pgconn, requests, timeout)
         results = await self.wire.exchange(sent)
         first = 0 if timeout is None else 1
-        check(results[0])
+        for result in results[:first]:
+            check(result)
         witness.learn(results[first])
         for result in results:
             check(result)
