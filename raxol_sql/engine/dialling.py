@@ -41,6 +41,10 @@ class Unconnected:
         self.when = when
         self.pgconn = self
 
+    def again(self) -> Unconnected:
+        """The same for somebody else, who gets an error of their own."""
+        return Unconnected(_plain(self.error), self.when)
+
     @property
     def transaction_status(self) -> TransactionStatus:
         """That of a connection that is closed."""
@@ -68,18 +72,29 @@ class Dial:
     def __init__(self, colour: Colour, configure: Callable[[Connection], Awaitable[None]]) -> None:
         self.connect = colour.callback(self._connect)
         self._colour = colour
-        self._class = _traced(colour.connection)
+        self._class = _traced(colour.connection, lambda: self._is_over)
         self._configure = configure
         self._one_at_a_time = colour.lock()
         self._under_way: set[object] = set()
+        self._is_over = False
         self._failures = 0
-        self._refusal: Unconnected | None = None
+        self._last: Unconnected | None = None
+        self._is_refused = False
         self._pause_ends = 0.0
 
     @property
     def is_trying(self) -> bool:
         """Whether an attempt is under way."""
         return bool(self._under_way)
+
+    def trouble(self, since: float) -> Unconnected | None:
+        """What the last attempt came to, if it failed, and that was at ``since`` or later."""
+        last = self._last
+        return None if last is None or last.when < since else last.again()
+
+    def give_up(self) -> None:
+        """Ends the attempts that are under way, within a tenth of a second, and all others."""
+        self._is_over = True
 
     async def attempt(self, conninfo: str, **options: Any) -> Connection:
         """One attempt; raises the driver's error, with the SQLSTATE if the server gave one."""
@@ -104,9 +119,9 @@ class Dial:
                 return await self._tried(conninfo, options)
             async with self._one_at_a_time:
                 left = self._pause_ends - monotonic()
-                if self._failures and left > 0:
-                    if self._refusal is not None:
-                        return Unconnected(_plain(self._refusal.error), self._refusal.when)
+                if self._failures and left > 0 and not self._is_over:
+                    if self._is_refused and self._last is not None:
+                        return self._last.again()
                     await self._colour.sleep(left)
                 return await self._tried(conninfo, options)
         finally:
@@ -123,20 +138,19 @@ class Dial:
                 connection = await self.attempt(conninfo, **options)
         except Exception as error:
             return self._failed(error)
-        self._failures, self._refusal = 0, None
+        self._failures, self._last = 0, None
         return connection
 
     def _failed(self, error: Exception) -> Unconnected:
         now = monotonic()
-        failed = Unconnected(error, now)
         is_final = classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
         longest = min(LONGEST_PAUSE, _PAUSE * 2 ** min(self._failures, 16))
         # What is refused for good is asked for again by nobody but new callers: they are no herd.
         share = 1.0 if is_final else random.SystemRandom().random()
-        self._refusal = failed if is_final else None
+        self._last, self._is_refused = Unconnected(error, now), is_final
         self._pause_ends = now + share * longest
         self._failures += 1
-        return failed
+        return self._last.again()
 
 
 def _plain(error: Exception) -> Exception:
@@ -198,8 +212,12 @@ class _Ear:
             os.close(self._memory)
 
 
-def _traced(connection: type[Any]) -> type[Any]:
-    """A class of connections that know the SQLSTATE of an error that comes while they are made."""
+def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
+    """
+    A class of connections that know the SQLSTATE of an error that comes while they are made.
+
+    None is made once ``is_over``.
+    """
 
     class Traced(connection):  # type: ignore[misc]
         @classmethod
@@ -222,8 +240,10 @@ def _traced(connection: type[Any]) -> type[Any]:
                         # Not before: of each trace psycopg keeps some memory for good, and
                         # where nobody listens there are attempts for as long as the outage lasts.
                         ear.listen()
+                    # psycopg comes back without a result every tenth of a second.
                     while not (yield pgconn.socket, _ANY_MOVE[move]):
-                        pass
+                        if is_over():
+                            raise psycopg.OperationalError("nobody wants a connection any more")
                 raise _failed(pgconn, before, ear.heard())
             finally:
                 ear.close()

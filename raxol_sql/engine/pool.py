@@ -24,7 +24,7 @@ from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.types import guard
-from raxol_sql.errors import ConfigError, ForkedError
+from raxol_sql.errors import ConfigError, DeadlineExceeded, ForkedError
 from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
 
 # Where a connection keeps its session.
@@ -33,9 +33,13 @@ _AT_HAND = 60.0
 # The longest that a host is waited for, and that a session takes to get ready for another user.
 _CONNECTING = 10.0
 _GETTING_READY = 1.0
+# How long a connection that is being made may keep the pool from closing.
+_CLOSING = 1.0
 # How long a caller who holds all connections waits for one of them: a stream that was dropped
 # gives back its own in that time, and anything else never does.
 _OWN = 0.25
+# What the connections of all pools of this process were told: one may miss what another sees.
+_lives = Lives()
 # psycopg_pool's of this process's parents, whose threads and locks are not to be touched.
 _left_behind: list[Any] = []
 
@@ -71,7 +75,6 @@ class PooledSessions:
         self._colour = colour
         self._config = config
         self._conninfo = ""
-        self._lives = Lives()
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
         self._dial = Dial(colour, self._configure)
         self._pid = getpid()
@@ -107,7 +110,9 @@ class PooledSessions:
             while True:
                 await self._put(self._at_hand.pop())
         if self._pool is not None:
-            await self._colour.wait(self._pool.close())
+            # Whoever waits is told after these have ended.
+            self._dial.give_up()
+            await self._colour.wait(self._pool.close(_CLOSING))
 
     async def drain(self) -> None:
         """Has every connection made anew; one that is in use, when it is given back."""
@@ -167,7 +172,7 @@ class PooledSessions:
 
     async def resolve(self, token: OutcomeToken, until: float | None) -> Effect:
         """What became of a transaction, as far as it can be found out by ``until``."""
-        return await resolve(self, self._colour, self._lives, token, until)
+        return await resolve(self, self._colour, _lives, token, until)
 
     def forked(self) -> None:
         """Lets go of everything that is the parent's; called in the child, before all else."""
@@ -243,14 +248,7 @@ class PooledSessions:
         try:
             connection = await self._colour.wait(self._pool.getconn(left))
         except PoolTimeout:
-            told = f"no connection could be made in {monotonic() - since:.1f} s"
-            if refused is not None:
-                refused.add_note(told)
-                raise refused from None
-            if self._dial.is_trying and len(self._holdings()) < self._config.pool_size:
-                error = f"{told}: the server has not answered yet"
-                raise psycopg.errors.ConnectionTimeout(error) from None
-            raise self._exhausted(since) from None
+            raise self._unserved(since, refused) from None
         if isinstance(connection, Unconnected):
             # Given back, it is replaced: by an attempt for whoever comes next, as this one may.
             await self._colour.wait(self._pool.putconn(connection))
@@ -263,8 +261,19 @@ class PooledSessions:
         with self._knowing:
             return [one.holding for one in self._known if one.holding is not None]
 
-    def _exhausted(self, since: float) -> Exception:
+    def _unserved(self, since: float, refused: Exception | None) -> Exception:
+        """The error for somebody whose time is over: what they were told, or else why not."""
         now = monotonic()
+        told = f"no connection could be made in {now - since:.1f} s"
+        has_room = len(self._holdings()) < self._config.pool_size
+        if refused is None and has_room:
+            trouble = self._dial.trouble(since - LONGEST_PAUSE)
+            refused = None if trouble is None else trouble.error
+        if refused is not None:
+            refused.add_note(told)
+            return refused
+        if has_room and self._dial.is_trying:
+            return psycopg.errors.ConnectionTimeout(f"{told}: the server has not answered yet")
         return exhausted(
             self._holdings(),
             now=now,
@@ -350,16 +359,26 @@ class PooledSessions:
         session.pid = getpid()
         vars(connection)[_SESSION] = session
         limit = None if config.leaves_statement_timeout else config.timeout
-        await session.begin(limit, config.timeout)
+        session.wire.until = monotonic() + _longest_connecting(config.timeout)
+        try:
+            await session.begin(limit, config.timeout)
+        except DeadlineExceeded:
+            # Of no call, and of nothing that was sent for one.
+            error = "the server let this connection in, and has not answered since"
+            raise psycopg.errors.ConnectionTimeout(error) from None
         session.detach()
         with self._knowing:
             self._known.add(session)
             if session.incarnation is not None:
-                self._lives.note(session.incarnation, session.first_xid)
+                _lives.note(session.incarnation, session.first_xid)
 
 
 def _not_open() -> PoolClosed:
     return PoolClosed("this database is not open: get it from open(), awaited for asyncio")
+
+
+def _longest_connecting(timeout: int) -> float:
+    return min(timeout / 1000, _CONNECTING) if timeout else _CONNECTING
 
 
 def _completed(conninfo: str, timeout: int) -> str:
@@ -369,7 +388,7 @@ def _completed(conninfo: str, timeout: int) -> str:
     if "connect_timeout" not in given:
         # Of several hosts each has its part. libpq counts whole seconds, and takes less than two
         # for two.
-        longest = min(timeout / 1000, _CONNECTING) if timeout else _CONNECTING
+        longest = _longest_connecting(timeout)
         hosts = str(given.get("host") or "").count(",") + 1
         added["connect_timeout"] = max(2, int(-(-longest // hosts)))
     # Names and texts come in this encoding, whatever PGCLIENTENCODING asks for.

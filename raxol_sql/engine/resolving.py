@@ -118,7 +118,7 @@ async def _by_xid(
         session.close()  # a standby, as far as it is known; the next one may be none
         return None
     (status,) = await _one(session, _SEE, (str(token.xid),))
-    first_xid = lives.first_xid_after(token.incarnation, now)
+    first_xid = lives.first_xid_after(token.incarnation)
     effect = effect_of(token, Sighting(now, status, first_xid))
     if effect is None and not is_first:
         await session.run(_END_IDLE, (str(token.xid),))

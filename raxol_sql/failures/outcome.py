@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
+from itertools import pairwise
 from typing import Any, Protocol
 
 import attrs
@@ -31,35 +33,44 @@ class Incarnation:
     timeline: str
     life: str
 
+    @property
+    def history(self) -> tuple[str, str]:
+        """What it has in common with its other lives."""
+        return self.system, self.timeline
+
 
 class Lives:
     """
-    The lives of servers that a pool has seen, in order, and with which id each began to count.
+    The lives of servers that connections were told of, in order, and with which id each began.
 
-    For the sessions of one pool, one at a time.
+    The more connections it hears of, the fewer lives it misses. Safe for threads.
     """
 
     def __init__(self) -> None:
-        self._seen: list[Incarnation] = []
+        self._lock = threading.Lock()
+        self._seen: dict[tuple[str, str], list[str]] = {}
         self._first_xids: dict[Incarnation, int] = {}
 
     def note(self, life: Incarnation, first_xid: int | None) -> None:
         """Takes in what a new connection was told; ``first_xid`` is None where nobody knows."""
-        if not self._seen or self._seen[-1] != life:
-            self._seen.append(life)
-        if first_xid is not None:
-            self._first_xids.setdefault(life, first_xid)
+        with self._lock:
+            seen = self._seen.setdefault(life.history, [])
+            if life.life not in seen:
+                seen.append(life.life)
+            if first_xid is not None:
+                self._first_xids.setdefault(life, first_xid)
 
-    def first_xid_after(self, before: Incarnation, life: Incarnation) -> int | None:
+    def first_xid_after(self, life: Incarnation) -> int | None:
         """
-        With which id a life began to count, if it is the very next after another one.
+        With which id the next life after this one began; None where that is not known.
 
-        Ids below that one are those of the life before; what is committed under one of the others
-        is somebody else's.
+        Ids below it were given in this life or before, and are not given again.
         """
-        if (before, life) in zip(self._seen, self._seen[1:], strict=False):
-            return self._first_xids.get(life)
-        return None
+        with self._lock:
+            for before, following in pairwise(self._seen.get(life.history, [])):
+                if before == life.life:
+                    return self._first_xids.get(attrs.evolve(life, life=following))
+            return None
 
 
 class Resolver(Protocol):
@@ -135,8 +146,8 @@ class Sighting:
     What a writable server says of a transaction id, in which of its lives.
 
     ``status`` is that of ``pg_xact_status``, or "ahead" for an id above all that have ended, and
-    "forgotten" for one that is too old. ``first_xid`` is that of `Lives.first_xid_after` for the
-    transaction's life, None where it is not known.
+    "forgotten" for one that is too old. ``first_xid`` is that of the life after the transaction's
+    own, by `Lives.first_xid_after`; None where it is not known.
     """
 
     incarnation: Incarnation
@@ -151,12 +162,12 @@ def effect_of(token: OutcomeToken, seen: Sighting) -> Effect | None:
     An id means something in one history only: on another timeline, or in another cluster, it may
     be somebody else's. In another life of the same server it may be, too, if no record of it was
     flushed before a crash: then our transaction is gone. So that it is committed proves something
-    only below the first id of that life; anything else proves that ours has not happened.
+    only below the first id of the life after its own. Anything else proves that ours is gone.
     """
     before, now = token.incarnation, seen.incarnation
     if token.xid is None or before is None or seen.status == "forgotten":
         return Effect.UNKNOWN
-    if (before.system, before.timeline) != (now.system, now.timeline):
+    if before.history != now.history:
         return Effect.UNKNOWN
     if before.life == now.life:
         ended = {"committed": Effect.COMMITTED, "aborted": Effect.ROLLED_BACK}

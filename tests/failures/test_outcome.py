@@ -93,33 +93,44 @@ def test_committed_is_never_said_of_an_id_that_may_be_anothers(
         assert is_same_life or (first is not None and token.xid < first)
 
 
-def test_the_first_id_of_a_life_is_that_of_its_first_witness() -> None:
+def test_the_first_id_of_a_life_is_what_was_told_first() -> None:
     lives = Lives()
     lives.note(NOW, 100)
     lives.note(LATER, 2000)
     lives.note(LATER, None)
     lives.note(LATER, 3000)
 
-    assert lives.first_xid_after(NOW, LATER) == 2000
+    assert lives.first_xid_after(NOW) == 2000
 
 
-def test_it_counts_for_the_very_next_life_only() -> None:
+def test_of_several_lives_the_next_one_counts() -> None:
     lives = Lives()
     for number, life in enumerate([NOW, LATER, LATEST]):
         lives.note(life, 1000 * number)
+    lives.note(LATER, 7)  # by a connection that was told before, and heard late
 
-    assert lives.first_xid_after(NOW, LATEST) is None
-    assert lives.first_xid_after(LATER, LATEST) == 2000
-    assert lives.first_xid_after(LATEST, NOW) is None
-    assert Lives().first_xid_after(NOW, LATER) is None
+    assert lives.first_xid_after(NOW) == 1000
+    assert lives.first_xid_after(LATER) == 2000
+    assert lives.first_xid_after(LATEST) is None
+    assert Lives().first_xid_after(NOW) is None
 
 
 def test_a_life_that_nobody_saw_begin_has_no_first_id() -> None:
     lives = Lives()
     lives.note(NOW, 100)
     lives.note(LATER, None)
+    lives.note(LATEST, 3000)
 
-    assert lives.first_xid_after(NOW, LATER) is None
+    assert lives.first_xid_after(NOW) is None
+
+
+def test_other_servers_have_lives_of_their_own() -> None:
+    lives = Lives()
+    for life, first in ((NOW, 100), (RESTORED, 5), (PROMOTED, 6), (LATER, 2000)):
+        lives.note(life, first)
+
+    assert lives.first_xid_after(NOW) == 2000
+    assert lives.first_xid_after(RESTORED) is None
 
 
 @given(tokens)
