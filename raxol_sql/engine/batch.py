@@ -91,6 +91,7 @@ class Batch:
         self._groups.append(group)
         self._opened = True
         self._closed = last
+        self._session.is_committing = self.is_in_doubt
         self._block.phase = Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION
         await self._session.wire.post(self._requests(group))
 

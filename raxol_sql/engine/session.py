@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, Sequence
 from functools import partial
 from time import monotonic
@@ -27,6 +28,7 @@ from raxol_sql.engine.witness import Witness
 from raxol_sql.failures import Incarnation
 
 Row = tuple[Any, ...]
+_log = logging.getLogger("raxol_sql.durability")
 
 
 class Session:
@@ -38,7 +40,7 @@ class Session:
     errors as they are. For one thread or task at a time: those who share one take a ``turn``.
 
     ``is_sent`` says whether anything of the work of its holder was sent, so that it may have
-    happened. ``since`` and ``idle_since`` are when it came out of the pool and was given back last,
+    happened; ``is_committing`` whether a COMMIT is on its way. ``since`` and ``idle_since`` are when it came out of the pool and was given back last,
     on the monotonic clock; ``holding`` says who has it now, and ``pid`` which process made it.
     ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a statement in
     that, and ``conflict`` one for which it has to be repeated, although it was caught.
@@ -49,7 +51,8 @@ class Session:
         self.since = self.idle_since = monotonic()
         self.pid = 0
         self.holding: Holding | None = None
-        self.is_sent = self.has_traces = False
+        self.is_sent = self.is_committing = self.has_traces = False
+        connection.add_notice_handler(self._notice)
         self.turn = Turn(colour)
         self.wire = Wire(colour, connection)
         self.limits = Limits(self.wire)
@@ -286,6 +289,11 @@ class Session:
         if self._is_shared or not prepared.has_plan:
             return Answer(prepared.columns_of(result), result)
         return Answer(prepared.columns, result)
+
+    def _notice(self, told: psycopg.errors.Diagnostic) -> None:
+        # A COMMIT that is told to stop waiting for a standby is done all the same, but here alone.
+        if self.is_committing and told.severity_nonlocalized == "WARNING":
+            _log.warning("committed, but maybe on this server alone: %s", told.message_primary)
 
     async def _ask_about(self, new: Sequence[str], needed: Container[str]) -> None:
         questions = [self.statements.questions(text, needed) for text in new]

@@ -185,6 +185,7 @@ class Block:
         session = self._held()
         if self.closing == "commit":
             session.witness = session.conflict = session.failed_by = None
+            session.is_committing = False
         await self._outer.free(session)
 
     async def commit(self) -> Pending | None:
@@ -209,6 +210,7 @@ class Block:
         if session.is_lost:
             raise mark_lost(psycopg.OperationalError(_LOST_BEFORE)) from session.failed_by
         self.phase = Phase.COMMIT_SENT
+        session.is_committing = True
         completion = await session.complete(self.closing)
         interruption = completion.interruption
         if completion.error is not None:
