@@ -40,10 +40,11 @@ class Session:
     errors as they are. For one thread or task at a time: those who share one take a ``turn``.
 
     ``is_sent`` says whether anything of the work of its holder was sent, so that it may have
-    happened; ``is_committing`` whether a COMMIT is on its way. ``since`` and ``idle_since`` are when it came out of the pool and was given back last,
-    on the monotonic clock; ``holding`` says who has it now, and ``pid`` which process made it.
-    ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a statement in
-    that, and ``conflict`` one for which it has to be repeated, although it was caught.
+    happened; ``is_committing`` whether a COMMIT is on its way. ``since`` and ``idle_since`` are
+    when it came out of the pool and was given back last, on the monotonic clock; ``holding`` says
+    who has it now, and ``pid`` which process made it. ``witness`` is that of the transaction it is
+    in, ``failed_by`` the last error of a statement in that, and ``conflict`` one for which it has
+    to be repeated, although it was caught.
     """
 
     def __init__(self, colour: Colour, connection: Connection, *, lasting: bool = True) -> None:

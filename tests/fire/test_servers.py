@@ -17,7 +17,7 @@ from raxol_sql.testing import FaultServer, Standby
 @pytest.fixture(scope="module")
 def server() -> Iterator[FaultServer]:
     """A server for all of these tests."""
-    with FaultServer({"autovacuum": "off", "walwriter_delay": "10s"}) as server:
+    with FaultServer({"autovacuum": "off", "wal_writer_delay": "10s"}) as server:
         yield server
 
 
