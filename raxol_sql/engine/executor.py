@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
+import attrs
 import psycopg
 
 from raxol_sql.engine.checking import bound_for
@@ -14,17 +15,47 @@ from raxol_sql.engine.many import run_all, run_alone, run_many
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.outdated import may_commit
 from raxol_sql.engine.parameters import ParameterMisfit
-from raxol_sql.engine.repeating import Repeating, check_doubt, judged
+from raxol_sql.engine.repeating import check_doubt, judged
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.stepping import run_multi
 from raxol_sql.engine.streaming import batches
 from raxol_sql.engine.transfer import copy_in, copy_into_file, copy_out, is_copy_out
 from raxol_sql.errors import KindError
-from raxol_sql.failures import Attempts, Phase
+from raxol_sql.failures import Attempts, Effect, Failure, Phase
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import result_of
 from raxol_sql.text import Kind
+
+
+@attrs.frozen
+class _Trouble:
+    """What a session knew of an error of its statement, before somebody else had it."""
+
+    error: psycopg.Error
+    failure: Failure
+    text: str
+    may_repeat: bool
+    is_standby: bool
+
+    @classmethod
+    def of(cls, error: psycopg.Error, session: Session, bound: Bound[Any]) -> _Trouble:
+        session.failed_by = error
+        return cls(
+            error,
+            judged(error, Phase.SENT if session.is_sent else Phase.ACQUIRE),
+            bound.statement.text,
+            bound.query.definition.directives.idempotent or session.is_read_only,
+            session.is_standby,
+        )
+
+    def check(self) -> None:
+        """Raises for a statement outside of a transaction that is not to be run again."""
+        if self.may_repeat or self.failure.effect is Effect.NONE:
+            return
+        check_doubt(self.error)
+        if may_commit(self.text):
+            raise self.error  # a part of what a procedure did may be there for good
 
 
 class Executor:
@@ -48,7 +79,7 @@ class Executor:
         until = deadline_of(sessions.timeout if timeout is None else timeout)
         attempts: Attempts | None = None
         while True:
-            session: Session | None = None
+            trouble: _Trouble | None = None
             try:
                 session = await sessions.acquire(query.name, until)
                 if attempts is not None:
@@ -56,39 +87,26 @@ class Executor:
                 try:
                     answer = await session.run(bound.statement.text, bound.values, timeout)
                     return result_of(query, answer)
+                except psycopg.Error as error:
+                    trouble = _Trouble.of(error, session, bound)
+                    raise
                 finally:
                     await sessions.release(session)
             except ParameterMisfit as error:
                 raise misfit(bound, error) from None
             except Exception as error:
                 explain(error, query)
-                if session is None or not isinstance(error, psycopg.Error):
+                if trouble is None or sessions.repeating is None:
                     raise
-                if sessions.repeating is None:
-                    session.failed_by = error
-                    raise
+                trouble.check()
                 attempts = attempts or sessions.repeating.begin(until)
-                await self._after(attempts, sessions.repeating, session, bound, error)
-
-    async def _after(
-        self,
-        attempts: Attempts,
-        repeating: Repeating,
-        session: Session,
-        bound: Bound[Any],
-        error: psycopg.Error,
-    ) -> None:
-        """Returns if a statement is to be run again that failed on a connection of its own."""
-        phase = Phase.SENT if session.is_sent else Phase.ACQUIRE
-        failure = judged(error, phase)
-        may_repeat = bound.query.definition.directives.idempotent or session.is_read_only
-        if not may_repeat and phase is Phase.SENT:
-            check_doubt(error)
-            if may_commit(bound.statement.text):
-                raise error  # a part of what a procedure did may be there for good
-        await repeating.after(
-            attempts, error, failure, may_repeat=may_repeat, is_standby=session.is_standby
-        )
+                await sessions.repeating.after(
+                    attempts,
+                    error,
+                    trouble.failure,
+                    may_repeat=trouble.may_repeat,
+                    is_standby=trouble.is_standby,
+                )
 
     async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
         """See `Database.run_all`."""

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.testing import to_client, to_server
+from raxol_sql.testing import to_server
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play
@@ -285,7 +285,7 @@ def test_a_query_that_ends_its_connection_without_a_word_is_not_tried_a_third_ti
 ) -> None:
     async def work(tx: Any) -> None:
         await tx.run(q.attempt())
-        proxy.cut_at(to_client(b"D"))
+        proxy.cut_at(to_server(b"E", contains=b"insert into marks"), when="after")
         await tx.run(q.add_one(n=1))
 
     async def story(db: Any) -> None:
