@@ -7,10 +7,16 @@ Running queries: the only package that knows connections, and how a statement is
 
 From above: `blocking` and `aio` are the two facades. `executor` runs a query; `many`, `stepping`
 (of a `multi`) and `batch` run several that share round trips; `streaming` and `copying` move
-rows. `sessions` are taken from a pool, or are the one of a `transaction`; a `session` is what one
-connection can do, with the `statements` that it has prepared, whose `parameters` and `columns`
-go over the `wire`. `colour` is what differs between blocking and asyncio, and `waiting` most of
-that.
+rows; `transacting` runs a function of a `transaction`. `sessions` are taken from a `pool`, or are
+the one of a transaction; a `session` is what one connection can do, with the `statements` that it
+has prepared, whose `parameters` and `columns` go over the `wire`. `colour` is what differs between
+blocking and asyncio, and `waiting` most of that.
+
+When something breaks: a `line` that is interrupted is brought to its end, at the latest by a
+`deadline`; `limits` have the server stop before that. `repeating` judges a failure and waits for
+the next attempt, `resolving` finds out what became of a transaction, by the `witness` that it had.
+The pool connects through `dialling`, looks at the `liveness` of what it hands out, knows who is
+`holding` it, and lets go of everything after `forking`.
 """
 
 from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
