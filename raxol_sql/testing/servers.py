@@ -6,7 +6,7 @@ import itertools
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -16,11 +16,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from raxol_sql import embedded
-from raxol_sql.embedded.account import Account
 from raxol_sql.embedded.deadline import Deadline
 from raxol_sql.embedded.folder import make_folder
 from raxol_sql.embedded.processes import Data, Process, lives, send
 from raxol_sql.errors import EmbeddedError
+from raxol_sql.testing.backup import back_up
 from raxol_sql.testing.folders import temporary_project
 from raxol_sql.testing.proxy import FaultProxy
 from raxol_sql.testing.signals import freeze, kill, member_of, postmaster_of, thaw
@@ -278,8 +278,16 @@ class FaultServer:
 
     def _launch(self, project: Path) -> None:
         self._ending.callback(embedded.stop, project, wait=self._wait)
+        self._ending.callback(self._give_back, project)
         self._ending.callback(self.thaw)
         self._server = embedded.start(project, wait=self._wait)
+
+    def _give_back(self, project: Path) -> None:
+        """Gives back the system's shared memory, which a killed server has left behind."""
+        if self._server is not None and (self._server.data / "postmaster.pid").exists():
+            # The server finds it by what it has noted in its data, and nobody else does.
+            with suppress(EmbeddedError):
+                embedded.start(project, wait=self._wait)
 
     def _answers(self) -> bool:
         try:
@@ -372,23 +380,6 @@ class Standby(FaultServer):
         project = self._ending.enter_context(temporary_project())
         self._ending.enter_context(self.line)
         deadline = Deadline.after(self._wait)
-        folder = make_folder(project).furnished(deadline)
-        binaries = embedded.find_binaries()
         origin = make_conninfo(self.line.conninfo, application_name=self.name)
-        run = Account.current().run(
-            [
-                binaries.program("pg_basebackup"),
-                *("-D", str(folder.data), "-d", origin),
-                *("-R", "-X", "stream", "-c", "fast", "--no-sync"),
-            ],
-            deadline=deadline,
-            environment=binaries.environment,
-        )
-        if run.returncode != 0:
-            raise EmbeddedError(f"pg_basebackup ({binaries.origin}) failed: {run.stderr.strip()}")
-        with (folder.data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
-            # As the primary of its own that it may become, it has no standby to wait for.
-            file.write("synchronous_standby_names = ''\nwal_retrieve_retry_interval = '100ms'\n")
-        for path in (folder.data, *folder.data.rglob("*")):
-            folder.account.give(path)
+        back_up(origin, make_folder(project).furnished(deadline), deadline)
         self._launch(project)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -17,8 +17,6 @@ from raxol_sql.embedded.processes import Data, look_up
 from raxol_sql.errors import EmbeddedError
 from raxol_sql.testing import FaultProxy, FaultServer, Standby
 
-numbers = itertools.count(1)
-
 
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[FaultServer]:
@@ -31,6 +29,8 @@ def shared_server() -> Iterator[FaultServer]:
 @pytest.fixture
 def primary(shared_server: FaultServer) -> Iterator[FaultServer]:
     """That server, running, with an empty table ``notes``."""
+    # Not even those to whom somebody holds on who has given up connecting.
+    shared_server.terminate_backends()
     shared_server.ask("truncate notes")
     yield shared_server
     shared_server.thaw()
@@ -108,10 +108,7 @@ def test_a_smart_stop_waits_for_its_clients(
 
     session.close()
     deadline = Deadline.after(5)
-    if not deadline.wait_until(lambda: not living(primary)):
-        import subprocess
-        open("/tmp/w/c_fail.txt","w").write(primary.log.read_text()[-3000:]+subprocess.run("ps axf -o pid,ppid,stat,etime,cmd | grep -A12 "+str(primary.pid),shell=True,capture_output=True,text=True).stdout)
-        assert False
+    assert deadline.wait_until(lambda: not living(primary))
     primary.start()
 
 
@@ -325,6 +322,16 @@ def test_after_a_failure_nothing_is_left_not_even_what_was_frozen() -> None:
 
     assert [pid for pid in pids if look_up(pid) is not None] == []
     assert [project for project in seen if project.exists()] == []
+
+
+def test_a_killed_server_leaves_no_shared_memory_behind() -> None:
+    with FaultServer() as server:
+        mapped = Path(f"/proc/{server.pid}/maps").read_text()
+        segments = {Path(name) for name in re.findall(r"/dev/shm/PostgreSQL\.\d+", mapped)}
+        server.kill()
+        assert {segment for segment in segments if segment.exists()} == segments != set()
+
+    assert {segment for segment in segments if segment.exists()} == set()
 
 
 def test_a_server_that_was_not_started_says_so() -> None:
