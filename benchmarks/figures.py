@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Self
 
 import attrs
@@ -71,7 +71,7 @@ class Outcome:
 
     def spread(self, name: str, measure: Measure) -> Spread:
         """Microseconds a call."""
-        return Spread.of_sittings(self._read(name, lambda sample: float(getattr(sample, measure))))
+        return Spread.of_sittings(self._read(name, _reader(measure)))
 
     def ratio(self, name: str, other: str, measure: Measure) -> Spread | None:
         """What one took in parts of what the other took in the same round; None without both."""
@@ -87,6 +87,31 @@ class Outcome:
             ]
         )
 
+    def sum(self, weights: Mapping[str, int], measure: Measure) -> Spread:
+        """Microseconds a call, of each name as many times as it weighs, within the same round."""
+        taken = {name: self._read(name, _reader(measure)) for name in weights}
+        return Spread.of_sittings(
+            [
+                [
+                    math.fsum(weights[name] * value for name, value in zip(taken, row, strict=True))
+                    for row in zip(*sitting, strict=True)
+                ]
+                for sitting in zip(*taken.values(), strict=True)
+            ]
+        )
+
+    def sum_of_least(self, weights: Mapping[str, int], measure: Measure) -> Spread:
+        """The same of the shortest burst that each has in a sitting, with bounds by sitting."""
+        taken = {name: self._read(name, _reader(measure)) for name in weights}
+        return Spread.of(
+            [
+                math.fsum(
+                    weights[name] * min(own) for name, own in zip(taken, sitting, strict=True)
+                )
+                for sitting in zip(*taken.values(), strict=True)
+            ]
+        )
+
     def latency(self, name: str, share: Literal["p50", "p99"]) -> float | None:
         """The median of the rounds' percentiles, in microseconds; None if none were taken."""
         taken = self._read(name, lambda sample: getattr(sample, share))
@@ -96,3 +121,7 @@ class Outcome:
 
     def _read(self, name: str, read: Callable[[Sample], float]) -> list[list[float]]:
         return [[read(sample) for sample in sitting] for sitting in self.samples[name]]
+
+
+def _reader(measure: Measure) -> Callable[[Sample], float]:
+    return lambda sample: float(getattr(sample, measure))

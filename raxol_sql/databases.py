@@ -18,7 +18,7 @@ def create(maintenance: str, name: str) -> bool:
     ``maintenance`` is the connection string of another database of the server. Gives whether it
     was created now. Raises the driver's errors, such as InsufficientPrivilege.
     """
-    identifier = sql.Identifier(name)
+    identifier = _identifier(name)
     with _connected(maintenance) as connection:
         try:
             connection.execute(
@@ -39,7 +39,7 @@ def drop(maintenance: str, name: str, *, force: bool = False) -> bool:
     their sessions.
     """
     statement = sql.SQL("drop database {}{}").format(
-        sql.Identifier(name), sql.SQL(" with (force)" if force else "")
+        _identifier(name), sql.SQL(" with (force)" if force else "")
     )
     with _connected(maintenance) as connection:
         try:
@@ -75,6 +75,13 @@ def temporary(maintenance: str, prefix: str, *, keep: bool = False) -> Iterator[
             # The error that says that the server is gone is on its way already.
             with suppress(psycopg.OperationalError):
                 drop(maintenance, name, force=True)
+
+
+def _identifier(name: str) -> sql.Identifier:
+    if "\0" in name:
+        # libpq would quote what comes before it, which is the name of another database.
+        raise ValueError(f"no database can be named {name!r}: it has a NUL in it")
+    return sql.Identifier(name)
 
 
 @contextmanager

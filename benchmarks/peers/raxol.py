@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from contextlib import AsyncExitStack, ExitStack
+from typing import Any
 
 import raxol_sql as rx
 from benchmarks.contender import AsyncioPeer, BlockingPeer, contends
 from benchmarks.stage import Stage
 
 
-def _size(stage: Stage) -> dict[str, int]:
+def _size(stage: Stage) -> dict[str, Any]:
     return {"pool_min_size": stage.connections, "pool_size": stage.connections}
 
 

@@ -194,6 +194,9 @@ class Batch:
                 request = prepared.request(pgconn, bound.values)
             except Exception as error:
                 self.failed, self._suspect = number, bound
+                # The COMMIT that was to come after it does not.
+                self._closed = self._session.is_committing = False
+                self._block.phase = Phase.IN_TRANSACTION
                 if isinstance(error, ParameterMisfit):
                     raise misfit(bound, error) from error
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import psycopg
 from psycopg import abc, adapt, pq
 from psycopg.pq.abc import PGresult
 
@@ -65,6 +66,9 @@ class Columns:
         try:
             value: T = transformer.load_row(index, _of_row(build))
             return value
+        except psycopg.DataError as error:
+            self._note_place(error, result, range(index, index + 1))
+            raise
         finally:
             # A result is memory, and this lives as long as the statement.
             transformer.set_pgresult(None, set_loaders=False)
@@ -74,8 +78,25 @@ class Columns:
         transformer = self._ready(result)
         try:
             return transformer.load_rows(0, result.ntuples, _of_row(build))
+        except psycopg.DataError as error:
+            self._note_place(error, result, range(result.ntuples))
+            raise
         finally:
             transformer.set_pgresult(None, set_loaders=False)
+
+    def _note_place(self, error: psycopg.DataError, result: PGresult, rows: range) -> None:
+        """Has the error of a loader say which value it was, by reading all of them once more."""
+        loaders = [self._transformer.get_loader(oid, self.format).load for oid in self.oids]
+        for row in rows:
+            for column, load in enumerate(loaders):
+                value = result.get_value(row, column)
+                if value is None:
+                    continue
+                try:
+                    load(value)
+                except psycopg.DataError:
+                    error.add_note(f"in column {self.names[column]!r} of row {row}")
+                    return
 
     def _ready(self, result: PGresult) -> abc.Transformer:
         for name, value in self._settings:

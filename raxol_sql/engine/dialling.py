@@ -11,18 +11,50 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ConnStatus, PollingStatus, Trace, TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.waiting import Wait
 
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.errors import ConfigError
 from raxol_sql.failures import REFUSED, Phase, Verdict, classify, is_refused, mark_refused
 
 # Seconds: the longest first pause after an attempt that failed, and the longest of all.
 _PAUSE = 0.05
 LONGEST_PAUSE = 0.5
+# The longest that a host is waited for.
+_CONNECTING = 10.0
 _ERROR = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[A-Z]+")? C "([0-9A-Z]{5})"')
 _ANY_MOVE = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
+
+
+def longest_connecting(timeout: int) -> float:
+    """The longest that a server is waited for, in seconds, where calls may take ``timeout`` ms."""
+    return min(timeout / 1000, _CONNECTING) if timeout else _CONNECTING
+
+
+def completed(conninfo: str, timeout: int) -> str:
+    """``conninfo`` with a name for the server's views, and with a bound on connecting."""
+    given = conninfo_to_dict(conninfo)
+    added: dict[str, Any] = {"fallback_application_name": "raxol_sql"}
+    if "connect_timeout" not in given:
+        # Of several hosts each has its part. libpq counts whole seconds, and takes less than two
+        # for two.
+        longest = longest_connecting(timeout)
+        hosts = str(given.get("host") or "").count(",") + 1
+        added["connect_timeout"] = max(2, int(-(-longest // hosts)))
+    # Names and texts come in this encoding, whatever PGCLIENTENCODING asks for.
+    return make_conninfo("", **{**added, **given, "client_encoding": "utf8"})
+
+
+def check_literals(connection: Connection) -> None:
+    """Raises `ConfigError` for a server on which our lexer would read literals wrongly."""
+    if connection.info.parameter_status("standard_conforming_strings") != "on":
+        raise ConfigError(
+            "standard_conforming_strings is off for this role or database: literals would mean "
+            "something else than they say; alter role ... set standard_conforming_strings = on"
+        )
 
 
 class Unconnected:
@@ -98,12 +130,21 @@ class Dial:
 
     async def attempt(self, conninfo: str, **options: Any) -> Connection:
         """One attempt; raises the driver's error, with the SQLSTATE if the server gave one."""
+        failure: Exception
         try:
             connection: Connection = await self._colour.wait(
                 self._class.connect(conninfo, **options)
             )
         except psycopg.Error as error:
-            raise _plain(error) from None
+            failure = _plain(error)
+        except OSError as error:  # there may be no more files to be had for the wait
+            failure = psycopg.OperationalError(f"connection failed: {error}")
+        else:
+            return await self._configured(connection)
+        # Not in there: the first error would come along, and with it the socket in its frames.
+        raise failure
+
+    async def _configured(self, connection: Connection) -> Connection:
         try:
             await self._configure(connection)
         except BaseException:

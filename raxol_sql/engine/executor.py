@@ -85,11 +85,12 @@ class Executor:
                 if attempts is not None:
                     session.limits.is_pressed = True
                 try:
-                    answer = await session.run(bound.statement.text, bound.values, timeout)
+                    try:
+                        answer = await session.run(bound.statement.text, bound.values, timeout)
+                    except psycopg.Error as error:
+                        trouble = _Trouble.of(error, session, bound)
+                        raise
                     return result_of(query, answer)
-                except psycopg.Error as error:
-                    trouble = _Trouble.of(error, session, bound)
-                    raise
                 finally:
                     await sessions.release(session)
             except ParameterMisfit as error:

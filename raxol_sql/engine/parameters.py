@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 from psycopg.abc import AdaptContext
 
 from raxol_sql.engine.dumping.form import Data, Misfit
 from raxol_sql.engine.dumping.writer import Writer
+
+# A message to the server takes less than a GiB, and has some bytes for each value besides.
+_MOST = 0x3FFF_FFFF - (1 << 20)
+_TOO_LARGE = (
+    "with what goes along it makes a message of 1 GiB or more, which the server does not take; "
+    "hand it over in parts, or by copy()"
+)
+_UNWRITABLE = "the text has a lone surrogate, half a character, which UTF-8 cannot write"
 
 
 class ParameterMisfit(TypeError):  # noqa: N818 (it names the trouble, as TypeError does)
@@ -49,8 +58,9 @@ class Parameters:
         """
         The bytes of each value, and its format: 0 for text, 1 for binary.
 
-        Raises `ParameterMisfit` for a value that cannot be what the server asks for, ValueError
-        for more or fewer values than it asks for, and `psycopg.DataError` for a text with a NUL.
+        Raises `ParameterMisfit` for a value that cannot be what the server asks for, or is too
+        large to be sent, or a text that has a NUL or no meaning in UTF-8, and ValueError for more
+        or fewer values than it asks for.
         """
         data: list[Data | None] = []
         formats: list[int] = []
@@ -58,6 +68,8 @@ class Parameters:
             if self._single and len(values) == 1:
                 value = values[0]
                 one, format = self._forms[0][type(value)](value)
+                if one is not None and len(one) > _MOST:
+                    raise ParameterMisfit(0, _TOO_LARGE)
                 return [one], [format]
             for forms, value in zip(self._forms, values):  # noqa: B905 (checked below, cheaper)
                 one, format = forms[type(value)](value)
@@ -65,6 +77,15 @@ class Parameters:
                 formats.append(format)
         except Misfit as misfit:
             raise ParameterMisfit(len(data), str(misfit)) from misfit.__cause__
+        except psycopg.DataError as error:
+            raise ParameterMisfit(len(data), str(error)) from None
+        except UnicodeEncodeError:
+            # Its own words would show the whole of the text.
+            raise ParameterMisfit(len(data), _UNWRITABLE) from None
         if not len(data) == len(values) == len(self._forms):
             raise ValueError(f"{len(values)} values for {len(self._forms)} parameters")
+        if sum(map(len, filter(None, data))) > _MOST:
+            # The server would close the connection, after all of it was sent.
+            sizes = [0 if one is None else len(one) for one in data]
+            raise ParameterMisfit(sizes.index(max(sizes)), _TOO_LARGE)
         return data, formats

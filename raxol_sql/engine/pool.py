@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from asyncio import Task
 from collections import deque
 from contextlib import suppress
 from os import getpid
@@ -11,27 +12,32 @@ from time import monotonic
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from raxol_sql.config import Config
 from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
-from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected
+from raxol_sql.engine.dialling import (
+    LONGEST_PAUSE,
+    Dial,
+    Unconnected,
+    check_literals,
+    completed,
+    longest_connecting,
+)
 from raxol_sql.engine.holding import Holding, LeakWatch, exhausted, place_of_caller
 from raxol_sql.engine.liveness import Sign
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.types import guard
-from raxol_sql.errors import ConfigError, DeadlineExceeded, ForkedError
+from raxol_sql.errors import DeadlineExceeded, ForkedError
 from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
 
 # Where a connection keeps its session.
 _SESSION = "raxol_sql"
 _AT_HAND = 60.0
-# The longest that a host is waited for, and that a session takes to get ready for another user.
-_CONNECTING = 10.0
+# The longest that a session takes to get ready for another user.
 _GETTING_READY = 1.0
 # How long a connection that is being made may keep the pool from closing.
 _CLOSING = 1.0
@@ -77,6 +83,7 @@ class PooledSessions:
         self._conninfo = ""
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
         self._dial = Dial(colour, self._configure)
+        self._home: object = None
         self._pid = getpid()
         self._settling = colour.lock()
         self._start_afresh()
@@ -95,8 +102,9 @@ class PooledSessions:
         """Connects once to see that it works, and opens the pool; an open one stays as it is."""
         async with self._opening:
             if self._pool is None:
-                self._conninfo = _completed(conninfo, self._config.timeout)
+                self._conninfo = completed(conninfo, self._config.timeout)
                 await self._try()
+                self._home = _loop_of(self._colour.who())
                 await self._open_pool()
 
     async def close(self) -> None:
@@ -128,10 +136,13 @@ class PooledSessions:
     async def acquire(self, purpose: str, until: float | None) -> Session:
         if self._pid != getpid():
             await self._settle_in()
+        who = self._colour.who()
+        if self._home is not None and _loop_of(who) is not self._home:
+            raise RuntimeError("this database was opened in another event loop: open one in this")
         now = monotonic()
         while (session := self._from_hand()) is not None:
             if await self._is_usable(session, now):
-                self._hand_over(session, Holding(purpose, now, self._colour.who()), until)
+                self._hand_over(session, Holding(purpose, now, who), until)
                 return session
         return await self._get(purpose, until, now)
 
@@ -352,14 +363,14 @@ class PooledSessions:
         self._pool, self._open = pool, True
 
     async def _configure(self, connection: Connection) -> None:
-        _check(connection)
+        check_literals(connection)
         guard(connection)
         config = self._config
         session = Session(self._colour, connection, lasting=config.prepare)
         session.pid = getpid()
         vars(connection)[_SESSION] = session
         limit = None if config.leaves_statement_timeout else config.timeout
-        session.wire.until = monotonic() + _longest_connecting(config.timeout)
+        session.wire.until = monotonic() + longest_connecting(config.timeout)
         try:
             await session.begin(limit, config.timeout)
         except DeadlineExceeded:
@@ -377,28 +388,6 @@ def _not_open() -> PoolClosed:
     return PoolClosed("this database is not open: get it from open(), awaited for asyncio")
 
 
-def _longest_connecting(timeout: int) -> float:
-    return min(timeout / 1000, _CONNECTING) if timeout else _CONNECTING
-
-
-def _completed(conninfo: str, timeout: int) -> str:
-    """``conninfo`` with a name for the server's views, and with a bound on connecting."""
-    given = conninfo_to_dict(conninfo)
-    added: dict[str, Any] = {"fallback_application_name": "raxol_sql"}
-    if "connect_timeout" not in given:
-        # Of several hosts each has its part. libpq counts whole seconds, and takes less than two
-        # for two.
-        longest = _longest_connecting(timeout)
-        hosts = str(given.get("host") or "").count(",") + 1
-        added["connect_timeout"] = max(2, int(-(-longest // hosts)))
-    # Names and texts come in this encoding, whatever PGCLIENTENCODING asks for.
-    return make_conninfo("", **{**added, **given, "client_encoding": "utf8"})
-
-
-def _check(connection: Connection) -> None:
-    """Raises `ConfigError` for a server on which our lexer would read literals wrongly."""
-    if connection.info.parameter_status("standard_conforming_strings") != "on":
-        raise ConfigError(
-            "standard_conforming_strings is off for this role or database: literals would mean "
-            "something else than they say; alter role ... set standard_conforming_strings = on"
-        )
+def _loop_of(who: object) -> object:
+    """The event loop of a task, None for a thread."""
+    return who.get_loop() if isinstance(who, Task) else None

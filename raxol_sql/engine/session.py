@@ -25,6 +25,7 @@ from raxol_sql.engine.statements import Prepared, Statements
 from raxol_sql.engine.turn import Turn
 from raxol_sql.engine.wire import Completion, Request, Wire, check
 from raxol_sql.engine.witness import Witness
+from raxol_sql.errors import ConfigError
 from raxol_sql.failures import Incarnation
 
 Row = tuple[Any, ...]
@@ -175,12 +176,11 @@ class Session:
         """
         pgconn = self.wire.pgconn
         sent = text.encode()
-        results = await self.together(
-            [
-                partial(pgconn.send_prepare, b"", sent),
-                partial(pgconn.send_describe_prepared, b""),
-            ]
-        )
+        preparing = partial(pgconn.send_prepare, b"", sent)
+        asking = partial(pgconn.send_describe_prepared, b"")
+        results = await self.wire.exchange([preparing, asking])
+        for result in results:
+            check(result)
         return Prepared(self.connection, sent, results[-1])
 
     def knows(self, text: str) -> bool:
@@ -287,9 +287,18 @@ class Session:
             self.statements.clear()
         if prepared.leaves_traces:
             self.has_traces = True
+            self._check_encoding()
         if self._is_shared or not prepared.has_plan:
             return Answer(prepared.columns_of(result), result)
         return Answer(prepared.columns, result)
+
+    def _check_encoding(self) -> None:
+        if self.wire.pgconn.parameter_status(b"client_encoding") != b"UTF8":
+            self.close()
+            raise ConfigError(
+                "the statement changed client_encoding, and texts would come and go wrong: leave "
+                "it as it is, they travel in UTF-8 whatever the encoding of the database is"
+            )
 
     def _notice(self, told: psycopg.errors.Diagnostic) -> None:
         # A COMMIT that is told to stop waiting for a standby is done all the same, but here alone.

@@ -16,7 +16,7 @@ from raxol_sql.engine.sessions import PinnedSession, Sessions
 from raxol_sql.engine.wire import check
 from raxol_sql.engine.witness import Witness, check_outcome
 from raxol_sql.errors import CommittedResultLost, TransactionError
-from raxol_sql.failures import Category, Effect, Failure, Phase, classify, mark_lost
+from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classify, mark_lost
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _savepoint_numbers = itertools.count(1)
@@ -220,6 +220,9 @@ class Block:
             check(completion.result)
             self.conclude(tag_of(completion.result))
         except Exception as error:
+            if judged(error, Phase.COMMIT_SENT).verdict is Verdict.RESOLVE:
+                # The server, or who stands before it, says itself that it does not know.
+                return Pending(self.doubt(error), interruption)
             if interruption is not None:
                 raise interruption from error
             raise

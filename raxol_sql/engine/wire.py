@@ -107,7 +107,8 @@ class Wire(Line):
         As `ask`, for what is not to be stopped: nobody could say then what became of it.
 
         An interruption, by a signal or a cancelled task, does not end it, and leaves it a bounded
-        time. Raises nothing.
+        time: that is whatever is raised but by the driver, and by the end of ``until``. Raises
+        nothing.
         """
         pgconn, until = self.pgconn, self.until
         result: PGresult | None = None
@@ -130,12 +131,14 @@ class Wire(Line):
                     if more.status not in DONE:
                         self._check_alive(more)
                         result = self._seen(more)
-                except Exception:
+                except (psycopg.Error, Late):
                     raise
                 except BaseException as caught:
                     interruption = interruption or caught
                     latest = monotonic() + _INSISTING
                     self.until = latest if self.until is None else min(self.until, latest)
+                    if monotonic() >= self.until:
+                        raise Late from None
             if result is None:
                 raise self._lost(None)
         except Exception as error:
@@ -196,6 +199,8 @@ class Wire(Line):
                 results.append(result)
             self._leave()
         except BaseException as error:
+            # It raises another error itself where the time is over.
+            self.received = results
             await self._recover(error)
             self.received = results = [*results, *self.heard]
             self._check_last_words(error, results)

@@ -26,6 +26,8 @@ from raxol_sql.text.template import read_template
 from raxol_sql.text.variants import has_more_than
 
 _NEXT_HEADER = re.compile(r"(?<![^\r\n])[ \t]*--[ \t]*name[ \t]*:")
+# The protocol counts them in sixteen bits.
+_MOST_PARAMETERS = 65_535
 _SHORTEST_HEADER = len("--name:")
 _HOW_TO_BEGIN = "a query begins with a line -- name: NAME :KIND"
 
@@ -183,6 +185,12 @@ class _Section:
             statement = one_statement(text, body or self._tokens[:1])
             template = read_template(text, statement)
             copy = self._copy_shape(header, statement) if header else None
+            if len(template.names) > _MOST_PARAMETERS:
+                raise Problem(
+                    f"{len(template.names)} parameters, and a statement takes {_MOST_PARAMETERS}",
+                    "give many values as one array: where id = any(:ids)",
+                    self._tokens[0].start,
+                )
             if has_more_than(template, directives.max_variants):
                 raise Problem(
                     f"more than {directives.max_variants} variants",

@@ -22,6 +22,12 @@ _TRANSACTION_PHRASES = (
     ("set", "local", "session", "characteristics"),
     ("set", "session", "session", "characteristics"),
 )
+_ENCODING = (
+    ("set", "names"),
+    ("set", "client_encoding"),
+    ("set", "session", "client_encoding"),
+    ("set", "local", "client_encoding"),
+)
 _SUSPECT = _TRANSACTION_CONTROL | {phrase[0] for phrase in _TRANSACTION_PHRASES}
 _WORD = re.compile(r"[a-zA-Z]+(?![\w$])")
 
@@ -79,6 +85,12 @@ def check_variants(text: str, statement: list[Token], template: Template) -> Non
 
 
 def _check_words(words: list[str], place: int) -> None:
+    if tuple(words[:2]) in _ENCODING or tuple(words[:3]) in _ENCODING:
+        raise Problem(
+            "a query that sets client_encoding",
+            "leave it as it is: texts travel in UTF-8, whatever the encoding of the database is",
+            place,
+        )
     if words and (
         words[0] in _TRANSACTION_CONTROL
         or any(tuple(words[: len(phrase)]) == phrase for phrase in _TRANSACTION_PHRASES)

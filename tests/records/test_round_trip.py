@@ -194,7 +194,9 @@ def test_what_python_has_no_value_for_is_an_error_that_names_the_query(
         reading.run(query())
 
     assert problem in str(caught.value)
-    assert caught.value.__notes__ == [f"in query t.{name} ({query.location})"]
+    place, note = caught.value.__notes__
+    assert place.startswith("in column ")
+    assert note == f"in query t.{name} ({query.location})"
     assert reading.run(load("-- name: a :one -> scalar\nselect 1").a()) == 1
 
 
@@ -215,7 +217,7 @@ def test_what_the_server_has_no_value_for_is_an_error_that_names_the_query(
     with pytest.raises(error) as caught:
         reading.run(echo[f"one_{name}"](x=value))
 
-    assert f"in query t.one_{name} " in caught.value.__notes__[0]
+    assert f"in query t.one_{name} " in caught.value.__notes__[-1]
     assert reading.run(echo.one_int8(x=1)) == 1
 
 

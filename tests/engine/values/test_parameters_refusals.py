@@ -172,7 +172,7 @@ def test_a_nul_in_a_text_is_an_error_and_cuts_nothing_off(
     elif name == "item":
         value = (value, 1, None)
 
-    with pytest.raises(psycopg.DataError, match="NUL"):
+    with pytest.raises(ParameterMisfit, match="NUL"):
         prepared(f"select $1::{name}").one(value)
 
 
