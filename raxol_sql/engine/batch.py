@@ -112,7 +112,9 @@ class Batch:
         answers: list[Answer] = []
         for bound in group.bounds:
             if witness_at is not None and witness is not None and witness_at == len(answers):
+                self.failed, self._suspect = group.first + witness_at, bound
                 witness.learn(next(results))
+                self.failed = self._suspect = None
             prepared, timeout = ways[bound.statement.text]
             result = next(results) if timeout is None else _middle_of(results)
             if result.status not in DONE:
@@ -173,6 +175,8 @@ class Batch:
         """The statement of a query, and its limit."""
         prepared = self._session.statements.find(bound.statement.text)
         assert prepared is not None, "it was prepared"
+        if prepared.leaves_traces:
+            self._session.has_traces = True
         if last and bound.query.kind.gives_rows:
             # After the commit it would be too late to see that a column fits no field.
             shape_of(bound.query, prepared.columns.names)
@@ -185,7 +189,7 @@ class Batch:
             yield self._command(self._block.opening)
         for number, bound in enumerate(group.bounds, group.first):
             if number - group.first == group.witness_at and self._session.witness is not None:
-                yield self._session.witness.request(pgconn)
+                yield self._session.ask_for(self._session.witness)
                 if group.closing:
                     # The server hands over what it has, before anything can be in doubt.
                     yield pgconn.send_flush_request

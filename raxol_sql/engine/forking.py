@@ -17,6 +17,8 @@ class Forkable(Protocol):
 
 
 _alive: weakref.WeakSet[Forkable] = weakref.WeakSet()
+generation = 0
+"""How many forks lie between the first process and this one; asking the system takes a call."""
 
 
 def watch(holder: Forkable) -> None:
@@ -42,6 +44,8 @@ def sever(connections: Iterable[PGconn]) -> None:
 
 
 def _forked() -> None:
+    global generation
+    generation += 1
     for holder in list(_alive):
         holder.forked()
 

@@ -16,6 +16,12 @@ _PACKAGE = str(Path(__file__).parent.parent)
 _log = logging.getLogger("raxol_sql.pool")
 
 
+# For what, since when, and who: a tuple, because every call makes one, and hardly any is looked at.
+Taken = tuple[str, float, Any]
+# The file and the line.
+Place = tuple[str, int]
+
+
 @attrs.frozen
 class Holding:
     """
@@ -27,20 +33,20 @@ class Holding:
     purpose: str
     since: float
     who: Any
-    place: str | None = None
+    place: Place | None = None
 
     def told(self, now: float, name_of: Callable[[Any], str]) -> str:
         """A line for people."""
-        at = f" begun at {self.place}" if self.place else ""
+        at = f" begun at {Path(self.place[0]).name}:{self.place[1]}" if self.place else ""
         return f"{self.purpose}{at}, {now - self.since:.1f} s, {name_of(self.who)}"
 
 
-def place_of_caller() -> str:
-    """``file:line`` of the innermost frame that is not of this package."""
+def place_of_caller() -> Place:
+    """Where the innermost frame is that is not of this package."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def exhausted(

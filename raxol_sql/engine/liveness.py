@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import select
+from functools import partial
 
 from psycopg.pq.abc import PGconn
 
@@ -36,11 +37,12 @@ class Liveness:
         poll = select.poll()
         # What is asked for by nothing, and always told: errors, and the end of both directions.
         poll.register(pgconn.socket, _GONE | select.POLLIN)
-        self._poll = poll.poll
+        # Whether anything is to be heard, in the one way that costs nothing but the question.
+        self.hears = partial(poll.poll, 0)
 
     def look(self) -> Sign:
         """What the system knows."""
-        found = self._poll(0)
+        found = self.hears()
         if not found:
             return Sign.QUIET
         return Sign.UNREAD if found[0][1] == select.POLLIN else Sign.GONE

@@ -84,7 +84,11 @@ class PooledSessions:
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
         self._dial = Dial(colour, self._configure)
         self._home: object = None
-        self._pid = getpid()
+        self._who = colour.who
+        self._kept = config.pool_min_size
+        # For how long, in seconds, an idle session is trusted that nothing is heard of.
+        self._fresh = config.idle_timeout / 1000
+        self._pid, self._generation = getpid(), forking.generation
         self._settling = colour.lock()
         self._start_afresh()
         forking.watch(self)
@@ -109,9 +113,9 @@ class PooledSessions:
 
     async def close(self) -> None:
         """Closes every connection; a session still held is closed when it is released."""
-        if self._pid != getpid():
+        if self._generation != forking.generation:
             self._start_afresh()  # those of the parent are not ours to close
-            self._pid = getpid()
+            self._pid, self._generation = getpid(), forking.generation
         self._open = False
         self._leaks.look(self._holdings(), monotonic())
         with suppress(IndexError):  # another thread may take the last one
@@ -134,30 +138,32 @@ class PooledSessions:
                 await self._put(self._at_hand.pop())
 
     async def acquire(self, purpose: str, until: float | None) -> Session:
-        if self._pid != getpid():
+        # Every call comes this way, so the good one is short, and asks only what it has to.
+        if self._generation != forking.generation:
             await self._settle_in()
-        who = self._colour.who()
+        who = self._who()
         if self._home is not None and _loop_of(who) is not self._home:
             raise RuntimeError("this database was opened in another event loop: open one in this")
         now = monotonic()
         while (session := self._from_hand()) is not None:
-            if await self._is_usable(session, now):
-                self._hand_over(session, Holding(purpose, now, who), until)
+            is_quiet = not session.liveness.hears() and now - session.idle_since < self._fresh
+            if is_quiet or await self._is_usable(session, now):
+                session.holding = (purpose, now, who)
+                session.is_sent = session.limits.is_pressed = False
+                session.wire.until = until
                 return session
         return await self._get(purpose, until, now)
 
     async def release(self, session: Session) -> None:
-        session.holding = None
-        budgets = self._repeating.budgets
-        budgets.connections.calls += 1
-        budgets.conflicts.calls += 1
+        session.holding = session.place = None
+        self._repeating.calls += 1
         if session.has_traces:
             await self._reset(session)
         now = session.idle_since = monotonic()
         if (
             self._open
             and not self._waiting
-            and len(self._at_hand) < self._config.pool_min_size
+            and len(self._at_hand) < self._kept
             and session.is_idle
             and now - session.since < _AT_HAND
         ):
@@ -173,9 +179,7 @@ class PooledSessions:
 
     async def reserve(self, purpose: str, until: float | None) -> Session:
         session = await self.acquire(purpose, until)
-        holding = session.holding
-        if holding is not None:
-            session.holding = Holding(purpose, holding.since, holding.who, place_of_caller())
+        session.place = place_of_caller()
         return session
 
     async def free(self, session: Session) -> None:
@@ -201,7 +205,7 @@ class PooledSessions:
                 f"{getpid()}, forked from it: open one here, in this process's own event loop"
             )
         async with self._settling:
-            if self._pid == getpid():
+            if self._generation == forking.generation:
                 return  # another thread was first
             if not self._open:
                 raise _not_open()
@@ -210,12 +214,7 @@ class PooledSessions:
                 await self._open_pool()
             finally:
                 self._open = True  # as it was in the parent; the next call tries again
-            self._pid = getpid()
-
-    def _hand_over(self, session: Session, holding: Holding, until: float | None) -> None:
-        session.holding = holding
-        session.is_sent = session.limits.is_pressed = False
-        session.wire.until = until
+            self._pid, self._generation = getpid(), forking.generation
 
     async def _get(self, purpose: str, until: float | None, now: float) -> Session:
         if self._pool is None:
@@ -235,7 +234,9 @@ class PooledSessions:
                     break
         finally:
             self._waiting.pop()
-        self._hand_over(session, Holding(purpose, now, self._colour.who()), until)
+        session.holding = (purpose, now, self._who())
+        session.is_sent = False
+        session.wire.until = until
         # What was waited is not left for the work.
         session.limits.is_pressed = True
         return session
@@ -253,7 +254,7 @@ class PooledSessions:
         holdings = self._holdings()
         self._leaks.look(holdings, monotonic())
         if len(holdings) >= self._config.pool_size:
-            me = self._colour.who()
+            me = self._who()
             if all(holding.who == me for holding in holdings):
                 left = min(left, _OWN)
         try:
@@ -270,7 +271,8 @@ class PooledSessions:
 
     def _holdings(self) -> list[Holding]:
         with self._knowing:
-            return [one.holding for one in self._known if one.holding is not None]
+            taken = [(one.holding, one.place) for one in self._known]
+        return [Holding(*holding, place) for holding, place in taken if holding is not None]
 
     def _unserved(self, since: float, refused: Exception | None) -> Exception:
         """The error for somebody whose time is over: what they were told, or else why not."""
@@ -292,15 +294,14 @@ class PooledSessions:
             size=self._config.pool_size,
             waited=now - since,
             waiting=len(self._waiting),
-            me=self._colour.who(),
+            me=self._who(),
         )
 
     async def _is_usable(self, session: Session, now: float) -> bool:
         """Whether a session reaches its server, as far as that can be told; else it is replaced."""
-        sign = session.is_alive()
+        sign = session.liveness.look()
         if sign:
-            idle = now - session.idle_since
-            if sign is Sign.QUIET and idle < self._config.idle_timeout / 1000:
+            if sign is Sign.QUIET and now - session.idle_since < self._fresh:
                 return True
             try:
                 if await session.ping(_GETTING_READY):

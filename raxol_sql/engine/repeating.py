@@ -37,7 +37,8 @@ class Repeating:
     What is known of doing work again, for all calls of one pool.
 
     ``resolve`` finds out what became of a transaction, by a moment of the monotonic clock;
-    ``drain`` has all connections made anew. Safe for threads and tasks.
+    ``drain`` has all connections made anew. ``calls`` is counted up by whoever makes one. Safe for
+    threads and tasks.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Repeating:
         resolve: Resolve,
         drain: Callable[[], Awaitable[None]],
     ) -> None:
+        self.calls = 0
         self.policy = policy
         self.budgets = Budgets.fresh()
         self.resolve = resolve
@@ -55,6 +57,8 @@ class Repeating:
 
     def begin(self, until: float | None, policy: RetryPolicy | None = None) -> Attempts:
         """The attempts of one call, which ends by ``until``, on the monotonic clock."""
+        # Counted in one place by every call, and told to both only when something failed.
+        self.budgets.connections.calls = self.budgets.conflicts.calls = self.calls
         return Attempts(policy or self.policy, self.budgets, until)
 
     async def after(

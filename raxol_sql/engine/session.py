@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -15,7 +15,7 @@ from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.colour import Colour, Connection
-from raxol_sql.engine.holding import Holding
+from raxol_sql.engine.holding import Place, Taken
 from raxol_sql.engine.limit import limited
 from raxol_sql.engine.limits import Limits
 from raxol_sql.engine.line import READ_ONLY, STANDBY
@@ -24,11 +24,12 @@ from raxol_sql.engine.outdated import Suspicion, may_commit, suspicion_of
 from raxol_sql.engine.statements import Prepared, Statements
 from raxol_sql.engine.turn import Turn
 from raxol_sql.engine.wire import Completion, Request, Wire, check
-from raxol_sql.engine.witness import Witness
+from raxol_sql.engine.witness import XID, Witness
 from raxol_sql.errors import ConfigError
 from raxol_sql.failures import Incarnation
 
 Row = tuple[Any, ...]
+_IDLE = TransactionStatus.IDLE  # an enum looks its members up each time
 _log = logging.getLogger("raxol_sql.durability")
 
 
@@ -42,17 +43,18 @@ class Session:
 
     ``is_sent`` says whether anything of the work of its holder was sent, so that it may have
     happened; ``is_committing`` whether a COMMIT is on its way. ``since`` and ``idle_since`` are
-    when it came out of the pool and was given back last, on the monotonic clock; ``holding`` says
-    who has it now, and ``pid`` which process made it. ``witness`` is that of the transaction it is
-    in, ``failed_by`` the last error of a statement in that, and ``conflict`` one for which it has
-    to be repeated, although it was caught.
+    when it came out of the pool and was given back last, on the monotonic clock. ``holding`` says
+    who has it now, ``place`` where a block of calls on it began, and ``pid`` which process made it.
+    ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a statement in
+    that, and ``conflict`` one for which it has to be repeated, although it was caught.
     """
 
     def __init__(self, colour: Colour, connection: Connection, *, lasting: bool = True) -> None:
         self.connection = connection
         self.since = self.idle_since = monotonic()
         self.pid = 0
-        self.holding: Holding | None = None
+        self.holding: Taken | None = None
+        self.place: Place | None = None
         self.is_sent = self.is_committing = self.has_traces = False
         connection.add_notice_handler(self._notice)
         self.turn = Turn(colour)
@@ -64,14 +66,14 @@ class Session:
         self.witness: Witness | None = None
         self.conflict: psycopg.Error | None = None
         self.failed_by: BaseException | None = None
-        self.is_alive = Liveness(connection.pgconn).look
+        self.liveness = Liveness(connection.pgconn)
         self._is_shared = not lasting
 
     @property
     def is_idle(self) -> bool:
         """Whether it could serve any other call next."""
         pgconn = self.wire.pgconn
-        return pgconn.transaction_status == TransactionStatus.IDLE
+        return pgconn.transaction_status == _IDLE
 
     @property
     def is_standby(self) -> bool:
@@ -107,6 +109,8 @@ class Session:
         """One statement, and its whole answer."""
         timeout = self.limits.of(timeout)
         prepared = self.statements.find(text) or await self.prepare(text)
+        if prepared.leaves_traces:
+            self.has_traces = True
         try:
             request = prepared.request(self.wire.pgconn, values)
             self.is_sent = True
@@ -135,8 +139,15 @@ class Session:
     async def ask_witness(self) -> None:
         """Has the witness of the transaction, if it is still to be asked for."""
         if self.witness is not None and not self.witness.is_asked:
-            result = await self.wire.ask(self.witness.request(self.wire.pgconn))
-            self.witness.learn(result)
+            self.witness.learn(await self.wire.ask(self.ask_for(self.witness)))
+
+    def ask_for(self, witness: Witness) -> Request:
+        """The sending of what the witness learns from, prepared if it was along with others."""
+        known = self.statements.find(XID)
+        if witness.key is None and known is not None:
+            witness.is_asked = True
+            return known.request(self.wire.pgconn, ())
+        return witness.request(self.wire.pgconn)
 
     async def prepare(self, text: str) -> Prepared:
         """The statement of a text, which the server is asked about if it is new."""
@@ -157,6 +168,9 @@ class Session:
         new = [text for text in needed if not self.knows(text)]
         if not new:
             return
+        if self.witness is not None and not self.witness.is_asked and not self.knows(XID):
+            needed[XID] = None
+            new.append(XID)
         try:
             await self._ask_about(new, needed)
         except psycopg.Error as error:
@@ -202,41 +216,6 @@ class Session:
         for result in results:
             check(result)
         return results[1 : len(requests) + 1]
-
-    async def copy_in(
-        self, text: str, blocks: AsyncIterator[bytes], timeout: int | None = None
-    ) -> int:
-        """
-        Sends blocks of bytes in the format of the COPY; gives the count of rows.
-
-        Until the server is told that they are complete, nothing of it can have happened.
-        """
-        await self.ask_witness()
-        async with self.limits.lasting(self.limits.of(timeout)):
-            await self.wire.begin_copy(text.encode())
-            try:
-                async for block in blocks:
-                    await self.wire.put(block)
-                self.is_sent = True
-                result = await self.wire.end_copy(sent=True)
-            except BaseException as error:
-                await self.wire.interrupt(error)
-                raise
-        return result.command_tuples or 0
-
-    async def copy_out(self, text: str, timeout: int | None = None) -> AsyncGenerator[bytes]:
-        """The pieces in which the server sends a COPY: of a text, each is a row."""
-        await self.ask_witness()
-        self.is_sent = True
-        async with self.limits.lasting(self.limits.of(timeout)):
-            await self.wire.begin_copy(text.encode())
-            try:
-                while (piece := await self.wire.take()) is not None:
-                    yield piece
-                await self.wire.end_copy(sent=False)
-            except BaseException as error:
-                await self.wire.interrupt(error)
-                raise
 
     async def begin(self, timeout: int | None, most: int) -> None:
         """
@@ -286,14 +265,13 @@ class Session:
         if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
             self.statements.clear()
         if prepared.leaves_traces:
-            self.has_traces = True
             self._check_encoding()
         if self._is_shared or not prepared.has_plan:
             return Answer(prepared.columns_of(result), result)
         return Answer(prepared.columns, result)
 
     def _check_encoding(self) -> None:
-        if self.wire.pgconn.parameter_status(b"client_encoding") != b"UTF8":
+        if self.wire.pgconn.parameter_status(b"client_encoding") not in _UTF8:
             self.close()
             raise ConfigError(
                 "the statement changed client_encoding, and texts would come and go wrong: leave "
@@ -320,7 +298,7 @@ class Session:
             if timeout is None:
                 return await self.wire.ask(request)
             return await self._limited(text, request, timeout)
-        requests = [witness.request(self.wire.pgconn), request]
+        requests = [self.ask_for(witness), request]
         sent = requests if timeout is None else limited(self.wire.pgconn, requests, timeout)
         results = await self.wire.exchange(sent)
         first = 0 if timeout is None else 1
@@ -377,6 +355,7 @@ class Session:
         return True
 
 
+_UTF8 = (b"UTF8", b"utf8")  # PgBouncer says it as it was asked for
 _FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
 # A standby writes no history. With which id a life of the server begins is told by the checkpoint
 # that ends a recovery or a shutdown, as long as that is the last: it alone has nothing between it

@@ -105,5 +105,7 @@ class _Cursor:
         return answer.all(shape_of(self._bound.query, answer.columns))
 
     def _declaration(self, session: Session, prepared: Prepared) -> Request:
+        if prepared.leaves_traces:
+            session.has_traces = True
         before = f"declare {self._name} no scroll cursor for ".encode()
         return prepared.inside(session.wire.pgconn, before, self._bound.values)

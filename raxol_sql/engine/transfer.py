@@ -11,6 +11,7 @@ import psycopg
 
 from raxol_sql.engine.checking import copy_shape
 from raxol_sql.engine.copy_columns import COLUMNS, CopyColumn
+from raxol_sql.engine.copy_flow import receive, send
 from raxol_sql.engine.copy_in import RowEncoder
 from raxol_sql.engine.copy_out import RowDecoder, check_rows_out, read_texts
 from raxol_sql.engine.copying import CopyData, check_rows_in, ready_blocks
@@ -36,9 +37,8 @@ async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData) -> int:
         async with held(sessions, query.name, _timeout(query)) as session:
             if blocks is None:
                 blocks = await _encoded(session, query, shape, data)
-            session.is_sent = False  # nothing but questions
             try:
-                return await session.copy_in(_text(query), blocks, _timeout(query))
+                return await send(session, _text(query), blocks, _timeout(query))
             except psycopg.Error as error:
                 if sessions.repeating is not None and session.is_sent:
                     check_doubt(error)
@@ -53,12 +53,12 @@ async def copy_out(sessions: Sessions, query: Query[Any]) -> list[Any]:
     with explaining(query):
         async with held(sessions, query.name, _timeout(query)) as session:
             if not names_result:
-                async with aclosing(session.copy_out(_text(query), _timeout(query))) as pieces:
+                async with aclosing(receive(session, _text(query), _timeout(query))) as pieces:
                     return await read_texts(session.connection, pieces)
             names, oids = await _columns(session, shape)
             build = shape_of(query, names)
             decoder = RowDecoder(session.connection, query.name, shape, names, oids)
-            async with aclosing(session.copy_out(_text(query), _timeout(query))) as pieces:
+            async with aclosing(receive(session, _text(query), _timeout(query))) as pieces:
                 return await decoder.read(pieces, build)
 
 
@@ -74,7 +74,7 @@ async def copy_into_file(sessions: Sessions, query: Query[Any], file: BinaryIO) 
     with explaining(query):
         async with (
             held(sessions, query.name, _timeout(query)) as session,
-            aclosing(session.copy_out(_text(query), _timeout(query))) as pieces,
+            aclosing(receive(session, _text(query), _timeout(query))) as pieces,
         ):
             async for piece in pieces:
                 file.write(piece)

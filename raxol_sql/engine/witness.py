@@ -16,7 +16,7 @@ from raxol_sql.text import first_word_of
 OUTCOMES = ("xid", "witness", "none")
 # What takes no snapshot, and has to come before what takes one to mean what it says.
 _BEFORE_ANY_SNAPSHOT = ("lock", "set")
-_XID = b"select pg_current_xact_id()"
+XID = "select pg_current_xact_id()"
 _ROW = b"insert into raxol_outcomes (key) values ($1) returning pg_current_xact_id()"
 
 
@@ -49,7 +49,7 @@ class Witness:
         """The sending of what is answered to `learn`, and sent once."""
         self.is_asked = True
         if self.key is None:
-            return partial(pgconn.send_query_params, _XID, None)
+            return partial(pgconn.send_query_params, XID.encode(), None)
         return partial(pgconn.send_query_params, _ROW, [self.key.hex.encode()])
 
     def learn(self, result: PGresult) -> None:
