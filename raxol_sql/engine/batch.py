@@ -22,6 +22,7 @@ from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.statements import Prepared
 from raxol_sql.engine.transaction import Block, Pending, TransactionOptions
 from raxol_sql.engine.wire import DONE, Request, check
+from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Attempts, Phase
 from raxol_sql.queries import Bound
 from raxol_sql.records import shape_of
@@ -51,6 +52,11 @@ class Batch:
         self._count = 0
         self._texts: set[str] = set()
         self._groups: deque[_Group] = deque()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is known to be gone."""
+        return self._session.is_lost
 
     @property
     def has_nothing_to_lose(self) -> bool:
@@ -100,7 +106,7 @@ class Batch:
         group, witness = self._groups.popleft(), self._session.witness
         try:
             results = iter(await self._session.wire.collect())
-        except Exception:
+        except BaseException:
             # What came before the end may say where to look for the rest.
             received = self._session.wire.received[group.results_before_witness :]
             if group.witness_at is not None and witness is not None and received:
@@ -283,7 +289,7 @@ async def run_batch(
     while True:
         block = Block(sessions, options.transaction, joins=options.joins, until=until)
         session = await block.reserve(options.purpose)
-        failed: Exception | None = None
+        failed: psycopg.Error | None = None
         pending: Pending | None = None
         try:
             async with session.turn:
@@ -296,7 +302,7 @@ async def run_batch(
                     pending = await batch.finish()
                 except BaseException as error:
                     block.judge(error)
-                    if batch.is_in_doubt and not isinstance(error, Exception):
+                    if batch.is_in_doubt and not isinstance(error, (psycopg.Error, RaxolSQLError)):
                         block.mark(error, session.wire.aftermath)
                     is_outdated = await batch.give_up(error)
                     if careful or not is_outdated or not options.may_repeat():
@@ -304,7 +310,7 @@ async def run_batch(
                         raise
                     careful = True
                     continue
-        except Exception as error:
+        except psycopg.Error as error:
             failed = error
         finally:
             await block.free()

@@ -32,7 +32,8 @@ class Colour:
     """
     One of the two ways to wait.
 
-    ``wait`` takes what a method of psycopg returned; ``callback`` makes of a coroutine function
+    ``wait`` takes what a method of psycopg returned, and ``finish`` what is to be done to its end,
+    even if nobody waits for that any more; ``callback`` makes of a coroutine function
     what psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
     ``lock`` makes a lock for ``async with``, ``who`` tells apart those who might hold it, and
     ``name_of`` names one of them. ``may_fork`` says whether a process that is forked can go on
@@ -40,6 +41,7 @@ class Colour:
     """
 
     wait: Callable[[Any], Awaitable[Any]]
+    finish: Callable[[Any], Awaitable[Any]]
     sleep: Callable[[float], Awaitable[None]]
     callback: Callable[[Callable[..., Coroutine[Any, Any, Any]]], Callable[..., Any]]
     waiting: type[Waiting]
@@ -66,6 +68,17 @@ class _ThreadLock:
 
 async def _given(value: T) -> T:
     return value
+
+
+async def _finished(value: Coroutine[Any, Any, T]) -> T:
+    # The loop itself keeps no task alive.
+    task = asyncio.ensure_future(value)
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)
+    return await asyncio.shield(task)
+
+
+_unfinished: set[asyncio.Task[Any]] = set()
 
 
 async def _slept(seconds: float) -> None:
@@ -103,6 +116,7 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
 
 BLOCKING = Colour(
     wait=_given,
+    finish=_given,
     sleep=_slept,
     callback=lambda function: lambda *given, **named: run_blocking(function(*given, **named)),
     waiting=BlockingWaiting,
@@ -115,6 +129,7 @@ BLOCKING = Colour(
 )
 ASYNCIO = Colour(
     wait=_awaited,
+    finish=_finished,
     sleep=asyncio.sleep,
     callback=lambda function: function,
     waiting=LoopWaiting,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from contextvars import ContextVar
 from time import monotonic
 from typing import Any
 
@@ -26,6 +27,8 @@ LONGEST_PAUSE = 0.5
 # The longest that a host is waited for.
 _CONNECTING = 10.0
 _ERROR = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[A-Z]+")? C "([0-9A-Z]{5})"')
+# The connections of libpq that the attempt of this thread or task has begun.
+_begun: ContextVar[list[PGconn] | None] = ContextVar("begun", default=None)
 _ANY_MOVE = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 
 
@@ -131,6 +134,9 @@ class Dial:
     async def attempt(self, conninfo: str, **options: Any) -> Connection:
         """One attempt; raises the driver's error, with the SQLSTATE if the server gave one."""
         failure: Exception
+        # What psycopg gives up it leaves to whoever collects garbage.
+        begun: list[PGconn] = []
+        before = _begun.set(begun)
         try:
             connection: Connection = await self._colour.wait(
                 self._class.connect(conninfo, **options)
@@ -139,8 +145,14 @@ class Dial:
             failure = _plain(error)
         except OSError as error:  # there may be no more files to be had for the wait
             failure = psycopg.OperationalError(f"connection failed: {error}")
+        except BaseException:
+            _finish(begun)
+            raise
         else:
             return await self._configured(connection)
+        finally:
+            _begun.reset(before)
+        _finish(begun)
         # Not in there: the first error would come along, and with it the socket in its frames.
         raise failure
 
@@ -192,6 +204,11 @@ class Dial:
         self._pause_ends = now + share * longest
         self._failures += 1
         return self._last.again()
+
+
+def _finish(begun: Iterable[PGconn]) -> None:
+    for pgconn in begun:
+        pgconn.finish()
 
 
 def _plain(error: Exception) -> Exception:
@@ -265,6 +282,8 @@ def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
         def _connect_gen(cls, conninfo: str = "") -> Generator[tuple[int, Wait], Any, Any]:
             # psycopg's own generator does the same, and leaves no place to listen.
             pgconn = pq.PGconn.connect_start(conninfo.encode())
+            if (begun := _begun.get()) is not None:
+                begun.append(pgconn)
             ear = _Ear(pgconn)
             try:
                 status = before = ConnStatus(pgconn.status)

@@ -37,8 +37,9 @@ class Line:
     Whoever is interrupted in the middle, by a signal, a cancelled task, a lost connection or the
     moment ``until`` of the monotonic clock, leaves a connection behind that is either ready for
     the next request or closed. At that moment `DeadlineExceeded` is raised. ``aftermath`` is what
-    became of what was under way when it was interrupted last, and ``heard`` are the results that
-    were there when the connection was found lost. For one thread or task at a time.
+    became of what was posted last, if that ended with a COMMIT; ``received`` are the results of what was posted that came before the collecting of them failed, and
+    ``heard`` those that were there when the connection was found lost. For one thread or task at
+    a time.
     """
 
     def __init__(self, colour: Colour, connection: Connection) -> None:
@@ -46,6 +47,8 @@ class Line:
         self.pgconn = connection.pgconn
         self.aftermath = Effect.NONE
         self.heard: list[PGresult] = []
+        self.received: list[PGresult] = []
+        self._last: PGresult | None = None
         self._wait = colour.wait
         self._waiting = colour.waiting(self.pgconn)
         self._syncs = 0
@@ -160,9 +163,16 @@ class Line:
         if is_active or self._unsynced:
             seconds = _STOPPING_LATE if is_late else _STOPPING
             effect = await self._stop(seconds, is_active, is_late)
-        self.aftermath = effect
+        self._conclude(effect, self._last)
         if is_late:
             raise DeadlineExceeded(effect.value) from None
+
+    def _conclude(self, effect: Effect, last: PGresult | None) -> None:
+        """Notes what became of a COMMIT that was to be posted, by the last result that came."""
+        if last is not None and last.command_status == b"COMMIT":
+            self.aftermath = Effect.COMMITTED
+        else:
+            self.aftermath = effect if effect is Effect.UNKNOWN else Effect.ROLLED_BACK
 
     async def _stop(self, seconds: float, is_active: bool, is_late: bool) -> Effect:
         """Stops what the server does, if that takes no longer; says what became of it."""
@@ -185,7 +195,10 @@ class Line:
     async def _drain(self) -> Effect:
         """Reads all that the server still sends for what was requested; says what became of it."""
         pgconn = self.pgconn
-        effect = Effect.COMMITTED
+        before = self.received if self._syncs else []
+        self._last = before[-1] if before else None
+        is_failed = any(one.status == FAILED for one in before)
+        effect = Effect.ROLLED_BACK if is_failed else Effect.COMMITTED
         if self._unsynced:
             self._sync()
         while True:
@@ -203,7 +216,9 @@ class Line:
                 self._leave()
                 if not self._syncs:
                     return effect
-            elif result.status == FAILED:
+                continue
+            self._last = result
+            if result.status == FAILED:
                 effect = Effect.ROLLED_BACK
             elif result.status == ExecStatus.COPY_IN:
                 pgconn.put_copy_end(b"interrupted")

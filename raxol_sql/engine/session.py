@@ -25,8 +25,8 @@ from raxol_sql.engine.statements import Prepared, Statements
 from raxol_sql.engine.turn import Turn
 from raxol_sql.engine.wire import Completion, Request, Wire, check
 from raxol_sql.engine.witness import XID, Witness
-from raxol_sql.errors import ConfigError
-from raxol_sql.failures import Incarnation
+from raxol_sql.errors import ConfigError, DeadlineExceeded
+from raxol_sql.failures import Effect, Incarnation
 
 Row = tuple[Any, ...]
 _IDLE = TransactionStatus.IDLE  # an enum looks its members up each time
@@ -119,6 +119,8 @@ class Session:
             else:
                 result = await self._accompanied(text, request, timeout)
         except Exception as error:
+            if isinstance(error, DeadlineExceeded) and may_commit(text) and not self.in_transaction:
+                error.effect = Effect.UNKNOWN.value  # a part of it may be there for good
             if not await self.is_outdated(text, error):
                 raise
             # The server refused before it ran anything, so this is the first time that it runs.

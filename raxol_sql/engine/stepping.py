@@ -67,6 +67,8 @@ class _Steps:
             try:
                 await self._batch.prepare(known)
             except psycopg.Error:
+                if self._batch.is_lost:
+                    raise
                 # A step before it may make what it needs: it is asked for again in its turn.
                 self._batch.failed = None
 

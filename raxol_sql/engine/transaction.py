@@ -160,6 +160,12 @@ class Block:
         session = self._held()
         self.inside.end()
         pending: Pending | None = None
+        if error is not None and session.turn.is_mine:
+            # A signal came between the end of a call and what was to be done after it.
+            self.judge(error)
+            session.close()
+            await self.free()
+            return
         try:
             async with session.turn:
                 session.wire.until = self._end()

@@ -20,6 +20,11 @@ class Turn:
         self._who = colour.who
         self._holder: object = None
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether the caller has it already."""
+        return self._holder is not None and self._holder == self._who()
+
     async def __aenter__(self) -> None:
         me = self._who()
         if me is not None and self._holder == me:

@@ -45,15 +45,13 @@ class Wire(Line):
     """
     A connection as libpq knows it: what is sent on it, and what comes back.
 
-    A request is a call of one of libpq's ``send`` functions. ``received`` are the results of what
-    was posted that came before the collecting of them failed. ``limit`` is what we have set for a
+    A request is a call of one of libpq's ``send`` functions. ``limit`` is what we have set for a
     statement that has no limit of its own, in milliseconds, None or 0 for none.
     """
 
     def __init__(self, colour: Colour, connection: Connection) -> None:
         super().__init__(colour, connection)
         self.limit: int | None = None
-        self.received: list[PGresult] = []
         self._is_unsent = False
         self._since = 0.0
         self._patience = Patience()
@@ -158,6 +156,7 @@ class Wire(Line):
                 pgconn.enter_pipeline_mode()
                 self._since = perf_counter()
                 self.received = []
+            self.aftermath = Effect.UNKNOWN
             self._unsynced = True
             for number, request in enumerate(requests, 1):
                 request()
@@ -197,6 +196,7 @@ class Wire(Line):
                 if result.status == SYNC:
                     break
                 results.append(result)
+            self._conclude(Effect.ROLLED_BACK, results[-1] if results else None)
             self._leave()
         except BaseException as error:
             # It raises another error itself where the time is over.
