@@ -37,9 +37,9 @@ class Line:
     Whoever is interrupted in the middle, by a signal, a cancelled task, a lost connection or the
     moment ``until`` of the monotonic clock, leaves a connection behind that is either ready for
     the next request or closed. At that moment `DeadlineExceeded` is raised. ``aftermath`` is what
-    became of what was posted last, if that ended with a COMMIT; ``received`` are the results of what was posted that came before the collecting of them failed, and
-    ``heard`` those that were there when the connection was found lost. For one thread or task at
-    a time.
+    became of what was posted last, if that ended with a COMMIT; ``received`` are the results of it
+    that came before the collecting failed, and ``heard`` those that were there when the connection
+    was found lost. For one thread or task at a time.
     """
 
     def __init__(self, colour: Colour, connection: Connection) -> None:
@@ -163,7 +163,7 @@ class Line:
         if is_active or self._unsynced:
             seconds = _STOPPING_LATE if is_late else _STOPPING
             effect = await self._stop(seconds, is_active, is_late)
-        self._conclude(effect, self._last)
+            self._conclude(effect, self._last)
         if is_late:
             raise DeadlineExceeded(effect.value) from None
 
@@ -209,11 +209,9 @@ class Line:
             result = pgconn.get_result()
             if pgconn.status == ConnStatus.BAD:
                 raise self._lost(result)
-            if result is None:
-                if not self._syncs:
-                    return effect
-            elif result.status == SYNC:
-                self._leave()
+            if result is None or result.status == SYNC:
+                if result is not None:
+                    self._leave()
                 if not self._syncs:
                     return effect
                 continue

@@ -144,8 +144,12 @@ class PooledSessions:
         who = self._who()
         if self._home is not None and _loop_of(who) is not self._home:
             raise RuntimeError("this database was opened in another event loop: open one in this")
-        now = monotonic()
-        while (session := self._from_hand()) is not None:
+        now, at_hand = monotonic(), self._at_hand
+        while at_hand:
+            try:
+                session = at_hand.pop()
+            except IndexError:  # another thread was faster
+                break
             is_quiet = not session.liveness.hears() and now - session.idle_since < self._fresh
             if is_quiet or await self._is_usable(session, now):
                 session.holding = (purpose, now, who)

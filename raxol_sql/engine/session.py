@@ -109,8 +109,6 @@ class Session:
         """One statement, and its whole answer."""
         timeout = self.limits.of(timeout)
         prepared = self.statements.find(text) or await self.prepare(text)
-        if prepared.leaves_traces:
-            self.has_traces = True
         try:
             request = prepared.request(self.wire.pgconn, values)
             self.is_sent = True
@@ -118,7 +116,11 @@ class Session:
                 result = await self.wire.ask(request, prepared.patience)
             else:
                 result = await self._accompanied(text, request, timeout)
-        except Exception as error:
+        except BaseException as error:
+            # It may have left them before it failed.
+            self.has_traces = self.has_traces or prepared.leaves_traces
+            if not isinstance(error, Exception):
+                raise
             if isinstance(error, DeadlineExceeded) and may_commit(text) and not self.in_transaction:
                 error.effect = Effect.UNKNOWN.value  # a part of it may be there for good
             if not await self.is_outdated(text, error):
@@ -267,6 +269,7 @@ class Session:
         if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
             self.statements.clear()
         if prepared.leaves_traces:
+            self.has_traces = True
             self._check_encoding()
         if self._is_shared or not prepared.has_plan:
             return Answer(prepared.columns_of(result), result)

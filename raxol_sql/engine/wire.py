@@ -156,6 +156,7 @@ class Wire(Line):
                 pgconn.enter_pipeline_mode()
                 self._since = perf_counter()
                 self.received = []
+                self.aftermath = Effect.ROLLED_BACK
             self.aftermath = Effect.UNKNOWN
             self._unsynced = True
             for number, request in enumerate(requests, 1):
