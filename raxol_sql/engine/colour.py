@@ -32,16 +32,16 @@ class Colour:
     """
     One of the two ways to wait.
 
-    ``wait`` takes what a method of psycopg returned, and ``finish`` what is to be done to its end,
-    even if nobody waits for that any more; ``callback`` makes of a coroutine function
-    what psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
+    ``wait`` takes what a method of psycopg returned, and ``finish`` a coroutine that is to come to
+    its end, even if nobody waits for that any more; ``callback`` makes of a coroutine function what
+    psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
     ``lock`` makes a lock for ``async with``, ``who`` tells apart those who might hold it, and
     ``name_of`` names one of them. ``may_fork`` says whether a process that is forked can go on
     with what its parent had.
     """
 
     wait: Callable[[Any], Awaitable[Any]]
-    finish: Callable[[Any], Awaitable[Any]]
+    finish: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
     sleep: Callable[[float], Awaitable[None]]
     callback: Callable[[Callable[..., Coroutine[Any, Any, Any]]], Callable[..., Any]]
     waiting: type[Waiting]
@@ -116,7 +116,7 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
 
 BLOCKING = Colour(
     wait=_given,
-    finish=_given,
+    finish=_awaited,
     sleep=_slept,
     callback=lambda function: lambda *given, **named: run_blocking(function(*given, **named)),
     waiting=BlockingWaiting,

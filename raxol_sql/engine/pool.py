@@ -118,13 +118,15 @@ class PooledSessions:
             self._pid, self._generation = getpid(), forking.generation
         self._open = False
         self._leaks.look(self._holdings(), monotonic())
-        while (session := self._from_hand()) is not None:
-            session.close()
-            await self._put(session)
         if self._pool is not None:
             # Whoever waits is told after these have ended.
             self._dial.give_up()
-            await self._colour.finish(self._pool.close(_CLOSING))
+            await self._colour.finish(self._end(self._pool))
+
+    async def _end(self, pool: Any) -> None:
+        while (session := self._from_hand()) is not None:
+            await self._put(session)
+        await self._colour.wait(pool.close(_CLOSING))
 
     async def drain(self) -> None:
         """Has every connection made anew; one that is in use, when it is given back."""
@@ -363,7 +365,7 @@ class PooledSessions:
         try:
             await self._colour.wait(pool.open(wait=True, timeout=longest))
         except BaseException:
-            await self._colour.finish(pool.close(_CLOSING))
+            await self._colour.finish(self._end(pool))
             raise
         self._pool, self._open = pool, True
 
