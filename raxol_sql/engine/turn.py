@@ -40,5 +40,8 @@ class Turn:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._holder = None
+        me = self._holder
         await self._lock.__aexit__(kind, error, traceback)
+        # In this order: a signal in between leaves a lock that is free, not one without a holder.
+        if self._holder == me:
+            self._holder = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import select
 from collections.abc import Callable
 from time import monotonic
@@ -88,8 +87,11 @@ class BlockingWaiting:
     def _sleep(self, poll: Callable[[int | None], object]) -> None:
         if self.until is None:
             poll(None)
-        elif not poll(max(0, math.ceil((self.until - monotonic()) * 1000))):
-            raise Late
+        else:
+            left = self.until - monotonic()
+            # In milliseconds, and never below zero, which would be for ever.
+            if not poll(int(left * 1000) + 1 if left > 0 else 0):
+                raise Late
         self._pgconn.consume_input()
 
 

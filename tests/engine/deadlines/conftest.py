@@ -66,6 +66,8 @@ OURS = """\
 
 @pytest.fixture(autouse=True)
 def _tables(side: Any) -> Iterator[None]:
+    # Whoever is left behind with a lock is to fail a test, and not to hold it up.
+    side.execute("set lock_timeout = '5s'")
     side.execute(TABLES)
     yield
     with suppress(psycopg.errors.UndefinedTable):
