@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -218,9 +217,10 @@ class Nemesis:
         self._server.ask("select pg_terminate_backend(%s)", pid)
 
     def _crash(self) -> None:
-        # The one that was chosen may have left by itself.
-        with suppress(rx.EmbeddedError, IndexError):
-            self._server.crash_backend(self._chance.choice(self._server.backends("raxol_sql")))
+        # A session of its own, because one of the others may leave by itself just now.
+        victim = psycopg.connect(self._server.conninfo())
+        self._server.crash_backend(victim.info.backend_pid)
+        victim.close()
 
     def _kill(self, *, wait_for_commit: bool) -> None:
         if wait_for_commit:
