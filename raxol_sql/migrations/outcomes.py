@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from raxol_sql.errors import MigrationError
 from raxol_sql.migrations.folder import new_migration
 
 UP = """\
@@ -24,5 +25,11 @@ DOWN = "drop table raxol_outcomes;\n"
 
 
 def new_outcomes(folder: Path) -> tuple[Path, Path]:
-    """The two new files, as `new_migration` makes them; raises as that does."""
+    """
+    The two new files, as `new_migration` makes them.
+
+    Raises as that does, and MigrationError if there is one that makes the table already.
+    """
+    for known in folder.glob("*-create-raxol-outcomes.sql"):
+        raise MigrationError(f"{known} makes the table of outcomes already: apply that one")
     return new_migration(folder, "create raxol outcomes", up=UP, down=DOWN)

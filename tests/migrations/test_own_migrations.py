@@ -10,9 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from raxol_sql.errors import MigrationError
+from raxol_sql.migrations import new_outcomes
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.migrations.conftest import Project
 
@@ -166,3 +170,16 @@ def test_every_single_character_is_a_blank_to_both_or_to_neither(seed: Project) 
     )
 
     assert "".join(chr(code) for (code,) in refused) == "".join(sorted([*BLANKS, "@"]))
+
+
+def test_the_migration_for_outcomes_is_what_other_projects_get(
+    repository: Path, tmp_path: Path
+) -> None:
+    up, down = new_outcomes(tmp_path / "migrations")
+
+    own = repository / "migrations" / "0004-create-raxol-outcomes.sql"
+    text = own.read_text().replace("\n-- depends: 0003-index-users-inserted-at", "")
+    assert up.read_text() == text
+    assert down.read_text() == own.with_name(down.name.replace("0001", "0004")).read_text()
+    with pytest.raises(MigrationError, match="makes the table of outcomes already"):
+        new_outcomes(tmp_path / "migrations")
