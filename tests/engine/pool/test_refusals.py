@@ -210,7 +210,7 @@ def test_a_place_at_a_full_server_is_waited_for_and_taken_soon(
                 since = time.monotonic()
                 with pytest.raises(psycopg.OperationalError) as caught:
                     await db.run(q.echo(n=2))
-                assert 0.3 < time.monotonic() - since < 2
+                assert 0.9 < time.monotonic() - since < 2.5
                 failure = classify(caught.value, Phase.ACQUIRE)
                 assert (failure.sqlstate, failure.verdict) == ("53300", Verdict.ACQUIRE)
                 assert "too many c" in str(caught.value)
@@ -226,7 +226,7 @@ def test_a_place_at_a_full_server_is_waited_for_and_taken_soon(
     conninfo = spare.conninfo
     if is_of_role:
         conninfo = make_conninfo(conninfo, user="narrow")
-    play(story, conninfo, pool_size=2, pool_min_size=1, timeout=400)
+    play(story, conninfo, pool_size=2, pool_min_size=1, timeout=1000)
 
 
 def test_no_secret_is_told_by_anything_while_the_server_refuses(
