@@ -87,9 +87,9 @@ def test_a_call_after_an_outage_in_which_others_failed_finds_no_old_trouble(
         proxy.heal()
         since = time.monotonic()
         assert await db.run(q.echo(n=7)) == 7
-        assert time.monotonic() - since < 0.5
+        assert time.monotonic() - since < 0.8  # a pause, and a moment
 
-    play(story, proxy.conninfo, pool_size=4, pool_min_size=4, timeout=400)
+    play(story, proxy.conninfo, pool_size=4, pool_min_size=4, timeout=1200)
 
 
 def notes_of(caught: Any) -> list[str]:
