@@ -135,7 +135,7 @@ def test_a_process_without_files_to_open_waits_for_one_and_leaks_none(
             assert any(note in one for one in error.__notes__), error.__notes__
     """
     blocking = """\
-        with rx.Database.open(sys.argv[1], pool_size=3, pool_min_size=1, timeout=300) as db:
+        with rx.Database.open(sys.argv[1], pool_size=3, pool_min_size=1, timeout=2000) as db:
             with db.transaction() as tx, db.transaction() as other:
                 pass
             before = used()
@@ -155,7 +155,7 @@ def test_a_process_without_files_to_open_waits_for_one_and_leaks_none(
     asynchronous = """\
         async def main():
             async with rx.AsyncDatabase.open(
-                sys.argv[1], pool_size=3, pool_min_size=1, timeout=300
+                sys.argv[1], pool_size=3, pool_min_size=1, timeout=2000
             ) as db:
                 async with db.transaction(), db.transaction():
                     pass
