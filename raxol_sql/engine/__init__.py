@@ -21,13 +21,16 @@ The pool connects through `dialling`, looks at the `liveness` of what it hands o
 
 from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
 from raxol_sql.engine.blocking import Database, Transaction
-from raxol_sql.engine.multi import Multi, StepFailure
+from raxol_sql.engine.documented import documented_as
+from raxol_sql.engine.multi import Multi, Operation, StepFailure
 
 __all__ = [
     "AsyncDatabase",
     "AsyncTransaction",
     "Database",
     "Multi",
+    "Operation",
     "StepFailure",
     "Transaction",
+    "documented_as",
 ]

@@ -12,7 +12,32 @@ from raxol_sql.engine.checking import bound_for
 from raxol_sql.engine.transaction import TransactionOptions
 from raxol_sql.queries import Bound, Query
 
-Step = Bound[Any] | Callable[[Mapping[str, Any]], Bound[Any]]
+
+def _as_it_is(result: Any) -> Any:
+    return result
+
+
+@attrs.frozen
+class Operation:
+    """
+    A step that makes something more of what its query gives.
+
+    ``accept`` is called with that, or with None where ``bound`` is None and there is nothing to
+    run, before the transaction ends. What it gives is the result of the step, and what it raises
+    takes everything back.
+    """
+
+    bound: Bound[Any] | None
+    accept: Callable[[Any], Any] = attrs.field(repr=False)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its result is what its query gives, as it is."""
+        return self.accept is _as_it_is
+
+
+Ready = Bound[Any] | Operation
+Step = Ready | Callable[[Mapping[str, Any]], Ready]
 
 
 class Multi:
@@ -55,12 +80,16 @@ class Multi:
         if name in self._steps:
             raise ValueError(f"there is a step {name!r} already")
         if not callable(step) or isinstance(step, Query):
-            check_step(name, step)
+            operation_of(name, step)
         more = type(self).__new__(type(self))
         more._options = self._options
         more._outcome = self._outcome
         more._steps = {**self._steps, name: step}
         return more
+
+    def put(self, name: str, value: object) -> Self:
+        """This and a ``value`` that later steps and the results have under ``name``."""
+        return self.add(name, Operation(None, lambda _: value))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,6 +141,10 @@ class StepFailure:
 _FAILURE = "__raxol_sql_step__"
 
 
-def check_step(name: str, step: object) -> Bound[Any]:
-    """What is a step that can be run; raises as `Multi.add` for anything else."""
-    return bound_for(f"step {name!r}", step)
+def operation_of(name: str, step: object) -> Operation:
+    """What is a step that can be run, as an operation; raises as `Multi.add` for anything else."""
+    if not isinstance(step, Operation):
+        return Operation(bound_for(f"step {name!r}", step), _as_it_is)
+    if step.bound is not None:
+        bound_for(f"step {name!r}", step.bound)
+    return step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,7 @@ import psycopg
 from raxol_sql.engine.batch import Batch, BatchOptions, run_batch
 from raxol_sql.engine.explaining import explain
 from raxol_sql.engine.many import timeout_of
-from raxol_sql.engine.multi import Multi, StepFailure, check_step
+from raxol_sql.engine.multi import Multi, Operation, Step, StepFailure, operation_of
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.queries import Bound
 from raxol_sql.records import can_refuse, result_of
@@ -26,7 +27,7 @@ async def run_multi(sessions: Sessions, multi: Multi) -> dict[str, Any]:
     async def work(batch: Batch) -> dict[str, Any]:
         return await _Steps(multi, batch).run()
 
-    known = [step for step in multi.steps.values() if isinstance(step, Bound)]
+    known = _known(multi.steps.values())
     options = multi.options
     if multi.outcome is None:
         options = attrs.evolve(options, outcome=sessions.outcome)
@@ -43,7 +44,8 @@ class _Steps:
         self._names = multi.names
         self._batch = batch
         self._done: dict[str, Any] = {}
-        self._made: dict[str, Bound[Any]] = {}
+        self._made: dict[str, Operation] = {}
+        self._sent: list[str] = []
 
     async def run(self) -> dict[str, Any]:
         try:
@@ -52,29 +54,29 @@ class _Steps:
                 await self._send(self._next_group())
         except Exception as error:
             failed = self._batch.failed
-            number = len(self._done) if failed is None else failed
-            name = self._names[number]
+            name = self._names[len(self._done)] if failed is None else self._sent[failed]
             StepFailure(name, MappingProxyType(self._done)).mark(error)
-            if name in self._made:
-                explain(error, self._made[name].query)
+            made = self._made.get(name)
+            if made is not None and made.bound is not None:
+                explain(error, made.bound.query)
             raise
         return self._done
 
     async def _prepare_ahead(self) -> None:
         """Has the server look at all queries that are known by now, before anything begins."""
         if self._batch.has_nothing_to_lose:
-            known = [step for _, step in self._left if isinstance(step, Bound)]
             try:
-                await self._batch.prepare(known)
+                await self._batch.prepare(_known(step for _, step in self._left))
             except psycopg.Error:
+                # What it counted are not steps that were sent.
+                self._batch.failed = None
                 if self._batch.is_lost:
                     raise
                 # A step before it may make what it needs: it is asked for again in its turn.
-                self._batch.failed = None
 
     async def _send(self, group: list[Named]) -> None:
         batch = self._batch
-        self._made.update(group)
+        self._sent += [name for name, _ in group]
         while group:
             ready = self._ready(group)
             if not ready:
@@ -83,11 +85,17 @@ class _Steps:
             del group[: len(ready)]
             bounds = [bound for _, bound in ready]
             is_end = not group and not self._left
-            last = is_end and not any(can_refuse(bound.query) for bound in bounds)
+            last = is_end and not any(self._may_refuse(name) for name, _ in ready)
             for (name, bound), answer in zip(
                 ready, await batch.send(bounds, last=last), strict=True
             ):
-                self._done[name] = result_of(bound.query, answer)
+                self._done[name] = self._made[name].accept(result_of(bound.query, answer))
+
+    def _may_refuse(self, name: str) -> bool:
+        """Whether the client may refuse what a step gives, so that no COMMIT is sent along."""
+        operation = self._made[name]
+        assert operation.bound is not None, "it is sent"
+        return not operation.is_plain or can_refuse(operation.bound.query)
 
     def _ready(self, group: list[Named]) -> list[Named]:
         """The steps at the beginning of a group whose statements are prepared."""
@@ -100,10 +108,26 @@ class _Steps:
         group: list[Named] = []
         while self._left:
             name, step = self._left[0]
-            if not isinstance(step, Bound):
-                if group:
-                    break
-                step = check_step(name, step(MappingProxyType(self._done)))
-            group.append((name, step))
+            is_known = isinstance(step, Bound | Operation)
+            if group and (not is_known or _bound_of(step) is None):
+                break
+            if not isinstance(step, Bound | Operation):
+                step = step(MappingProxyType(self._done))
+            self._made[name] = operation = operation_of(name, step)
+            if operation.bound is None:
+                self._done[name] = operation.accept(None)
+            else:
+                group.append((name, operation.bound))
             del self._left[0]
         return group
+
+
+def _known(steps: Iterable[Step]) -> list[Bound[Any]]:
+    """The queries of the steps that are no functions."""
+    return [bound for bound in map(_bound_of, steps) if bound is not None]
+
+
+def _bound_of(step: Step) -> Bound[Any] | None:
+    if isinstance(step, Operation):
+        return step.bound
+    return step if isinstance(step, Bound) else None
