@@ -6,6 +6,7 @@ SQL files in, attrs records out: a SQL-first query layer for PostgreSQL, without
         user = db.run(queries.users.get(id=7))
 """
 
+from raxol_sql.changesets import Changeset, FieldError
 from raxol_sql.config import Config
 from raxol_sql.engine import (
     AsyncDatabase,
@@ -22,6 +23,7 @@ from raxol_sql.errors import (
     DefinitionError,
     EmbeddedError,
     ForkedError,
+    InvalidChangesetError,
     IrreversibleError,
     KindError,
     LoadError,
@@ -30,6 +32,7 @@ from raxol_sql.errors import (
     MigrationFailedError,
     MigrationLockedError,
     MigrationMissingError,
+    MissingQueryError,
     NoRowsError,
     OutcomeUnknownError,
     ParameterError,
@@ -37,6 +40,7 @@ from raxol_sql.errors import (
     RaxolSQLError,
     RecordError,
     ResultError,
+    StaleRecordError,
     TooManyRowsError,
     TransactionError,
     UnknownQueryError,
@@ -52,14 +56,17 @@ from raxol_sql.failures import (
     classify,
 )
 from raxol_sql.queries import Bound, Queries, Query, load
+from raxol_sql.repo import AsyncRepo, Repo, RepoMulti
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncDatabase",
+    "AsyncRepo",
     "AsyncTransaction",
     "Bound",
     "Category",
+    "Changeset",
     "CommittedResultLost",
     "Config",
     "ConfigError",
@@ -69,7 +76,9 @@ __all__ = [
     "Effect",
     "EmbeddedError",
     "Failure",
+    "FieldError",
     "ForkedError",
+    "InvalidChangesetError",
     "IrreversibleError",
     "KindError",
     "LoadError",
@@ -78,6 +87,7 @@ __all__ = [
     "MigrationFailedError",
     "MigrationLockedError",
     "MigrationMissingError",
+    "MissingQueryError",
     "Multi",
     "NoRowsError",
     "OutcomeToken",
@@ -89,8 +99,11 @@ __all__ = [
     "Query",
     "RaxolSQLError",
     "RecordError",
+    "Repo",
+    "RepoMulti",
     "ResultError",
     "RetryPolicy",
+    "StaleRecordError",
     "StepFailure",
     "TooManyRowsError",
     "Transaction",

@@ -5,14 +5,17 @@ Every error that raxol_sql defines, and the one tree they hang on.
     ├── LoadError              ValueError            everything wrong with a tree of SQL files
     ├── DefinitionError        ValueError            one thing wrong at one place of a SQL file
     ├── UnknownQueryError      AttributeError,       no query or namespace of that name
-    │                          KeyError
+    │   │                      KeyError
+    │   └── MissingQueryError                        a query that a repo needs is not written
     ├── ParameterError         TypeError             arguments that do not fit the query
     ├── KindError              TypeError             a verb that the kind of a query does not have
+    ├── InvalidChangesetError  ValueError            input that a record cannot take
     ├── ConfigError            ValueError            configuration that is wrong or incomplete
     ├── ResultError                                  the answer has another shape than was promised
     │   ├── NoRowsError        LookupError
     │   ├── TooManyRowsError   LookupError
-    │   └── RecordError        TypeError             columns that do not fit the record
+    │   ├── RecordError        TypeError             columns that do not fit the record
+    │   └── StaleRecordError   LookupError           a record that is gone or was changed meanwhile
     ├── TransactionError       RuntimeError          a block that did not do what it says
     ├── DeadlineExceeded       QueryCanceled,        a call did not end in its time
     │                          TimeoutError
@@ -38,7 +41,7 @@ All of them pickle. None of them holds the value of an argument.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg import OperationalError
@@ -110,6 +113,29 @@ class UnknownQueryError(RaxolSQLError, AttributeError, KeyError):
         return f"there is no query or namespace {self.name!r}{did_you_mean(self.nearest)}"
 
 
+class MissingQueryError(UnknownQueryError):
+    """
+    A query that a repo needs is not written: ``name``, in the file ``file``.
+
+    ``starter`` is a text to paste there and to edit; ``reason`` says what it was needed for.
+    """
+
+    def __init__(
+        self, name: str, reason: str, file: str, starter: str, nearest: Sequence[str] = ()
+    ) -> None:
+        super().__init__(name, nearest)
+        self.args = (name, reason, file, starter, self.nearest)
+        self.reason = reason
+        self.file = file
+        self.starter = starter
+
+    def __str__(self) -> str:
+        return (
+            f"{self.reason}, and there is no query {self.name!r}{did_you_mean(self.nearest)}; "
+            f"write it in {self.file}, beginning with\n\n{self.starter}"
+        )
+
+
 class ParameterError(RaxolSQLError, TypeError):
     """The arguments do not fit ``query``: ``problems`` says every way in which they do not."""
 
@@ -132,6 +158,29 @@ class KindError(RaxolSQLError, TypeError):
 
     def __str__(self) -> str:
         return f"{self.query}: {self.problem}"
+
+
+class InvalidChangesetError(RaxolSQLError, ValueError):
+    """
+    Input that a record of the class named ``record`` cannot take; nothing of it is stored.
+
+    ``errors`` are by field, in order, each a `FieldError`, whose text is the message. Where the
+    database found it, by a constraint, the driver's error is the ``__cause__``.
+    """
+
+    def __init__(self, record: str, errors: Mapping[str, Sequence[Any]]) -> None:
+        self.record = record
+        self.errors = {field: tuple(found) for field, found in errors.items()}
+        super().__init__(record, self.errors)
+
+    @property
+    def messages(self) -> dict[str, list[str]]:
+        """The messages by field, as a form shows them."""
+        return {field: [str(one) for one in found] for field, found in self.errors.items()}
+
+    def __str__(self) -> str:
+        told = (f"{field} {one}" for field, found in self.errors.items() for one in found)
+        return f"{self.record}: {'; '.join(told)}"
 
 
 class ConfigError(RaxolSQLError, ValueError):
@@ -165,6 +214,10 @@ class TooManyRowsError(ResultError, LookupError):
 
 class RecordError(ResultError, TypeError):
     """The columns of a query do not fit the fields of its record."""
+
+
+class StaleRecordError(ResultError, LookupError):
+    """A record was to be changed or deleted, and its row is gone or has another version."""
 
 
 class TransactionError(RaxolSQLError, RuntimeError):

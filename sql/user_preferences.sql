@@ -1,5 +1,10 @@
 -- The queries of the table user_preferences.
 
+-- name: get :maybe -> UserPreferences
+select id, user_id, theme, notifications_enabled, inserted_at, updated_at
+from user_preferences
+where id = :id;
+
 -- name: get_by_user_id :maybe -> UserPreferences
 select id, user_id, theme, notifications_enabled, inserted_at, updated_at
 from user_preferences
@@ -26,6 +31,21 @@ values (
     /*? theme */ , :theme /*?*/
     /*? notifications_enabled */ , :notifications_enabled /*?*/
 )
+returning id, user_id, theme, notifications_enabled, inserted_at, updated_at;
+
+-- name: update :maybe -> UserPreferences
+-- Changes what is given, and leaves the rest; no row, no change.
+update user_preferences
+set
+    updated_at = now()
+    /*? theme */ , theme = :theme /*?*/
+    /*? notifications_enabled */ , notifications_enabled = :notifications_enabled /*?*/
+where id = :id
+returning id, user_id, theme, notifications_enabled, inserted_at, updated_at;
+
+-- name: delete :maybe -> UserPreferences
+delete from user_preferences
+where id = :id
 returning id, user_id, theme, notifications_enabled, inserted_at, updated_at;
 
 -- name: set_theme :affected

@@ -56,9 +56,27 @@ select
     round(avg(age), 1) as mean
 from users;
 
+-- name: exists_by_email :one -> scalar
+select exists (select from users where email = :email);
+
+-- name: all_by_active :many -> User
+select id, email, name, age, active, inserted_at, updated_at
+from users
+where active = :active
+order by id;
+
 -- name: create :one -> User
-insert into users (email, name, age)
-values (:email, :name, :age)
+-- Whether a user is active is left to the table where it is not said.
+insert into users (email, name, age /*? active */ , active /*?*/)
+values (:email, :name, :age /*? active */ , :active /*?*/)
+returning id, email, name, age, active, inserted_at, updated_at;
+
+-- name: upsert :one -> User
+-- A user by e-mail address: made, or given this name and age.
+insert into users (email, name, age /*? active */ , active /*?*/)
+values (:email, :name, :age /*? active */ , :active /*?*/)
+on conflict (email) do update
+set name = excluded.name, age = excluded.age /*? active */ , active = excluded.active /*?*/
 returning id, email, name, age, active, inserted_at, updated_at;
 
 -- name: update :maybe -> User

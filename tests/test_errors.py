@@ -91,13 +91,25 @@ def _examples() -> list[RaxolSQLError]:
         "LoadError": errors.LoadError([wrong, DefinitionError("b", "c", "b.sql")]),
         "UnknownQueryError": errors.UnknownQueryError("users.gte", ["users.get", "users.all"]),
         "ParameterError": errors.ParameterError("users.get", ["id is missing", "x is unknown"]),
+        "MissingQueryError": errors.MissingQueryError(
+            "users.first", "Repo.first runs it", "sql/users.sql", "-- name: first :maybe", ["get"]
+        ),
+        "InvalidChangesetError": errors.InvalidChangesetError(
+            "User", {"email": ["can't be blank"], "age": ["is invalid"]}
+        ),
         "KindError": errors.KindError("users.get", "is no :copy"),
         "DeadlineExceeded": errors.DeadlineExceeded("rolled back"),
         "OutcomeUnknownError": errors.OutcomeUnknownError(
             "the line was cut", OutcomeToken(Incarnation("7", "00000001", "1"), 5, created=1.0)
         ),
     }
-    for name in ("ResultError", "NoRowsError", "TooManyRowsError", "RecordError"):
+    for name in (
+        "ResultError",
+        "NoRowsError",
+        "TooManyRowsError",
+        "RecordError",
+        "StaleRecordError",
+    ):
         special[name] = getattr(errors, name)("users.get", "a.sql:7", "expected else")
     return [special.get(name) or CLASSES[name]("what happened") for name in CLASSES]  # type: ignore[misc]
 

@@ -68,6 +68,11 @@ class Query(Generic[ResultT]):
         """The name with its namespace, as in ``users.get``."""
         return self.definition.qualified_name
 
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The parameters that every call has to give, in the order of the text."""
+        return statement(self.definition.template, (), {}).parameters
+
     @property
     def kind(self) -> Kind:
         """What the query promises to give."""

@@ -29,7 +29,7 @@ class Field:
 
 def fields_of(record: type) -> dict[str, Field]:
     """The fields of an attrs class that its constructor takes, by name, in their order."""
-    hints = _hints(record)
+    hints = hints_of(record)
     fields = {}
     for attribute in attrs.fields(record):
         if not attribute.init:
@@ -47,7 +47,7 @@ def fields_of(record: type) -> dict[str, Field]:
     return fields
 
 
-def _hints(record: type) -> dict[str, Any]:
+def hints_of(record: type) -> dict[str, Any]:
     """
     The types of the fields.
 

@@ -1,0 +1,398 @@
+"""Changes to a record, what is wrong with them, and the constraints that the database adds."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Generic, Self, TypeVar
+
+import attrs
+
+from raxol_sql.changesets.constraints import Constraint, ConstraintKind, note_on, violation
+from raxol_sql.changesets.field_error import FieldError
+from raxol_sql.changesets.validations import (
+    NUMBER_RULES,
+    Check,
+    exclusion_of,
+    format_of,
+    inclusion_of,
+    length_of,
+    number_of,
+    subset_of,
+)
+from raxol_sql.changesets.validators import refused
+from raxol_sql.errors import InvalidChangesetError, did_you_mean
+from raxol_sql.records import CastError, caster_of, hints_of
+
+R = TypeVar("R")
+Errors = Mapping[str, tuple[FieldError, ...]]
+Told = str | FieldError | Iterable[str | FieldError] | None
+_BLANK = "can't be blank"
+# What a type checker takes for a function.
+_FACTORY: Any = attrs.Factory
+
+
+class Changeset(Generic[R]):
+    """
+    Changes to a record, or to one that is to be made: ``Changeset(user)``, ``Changeset(User)``.
+
+        changeset = (
+            Changeset(User)
+            .cast(params, permit=["email", "name", "age"])
+            .validate_required("email", "name")
+            .validate_format("email", EMAIL)
+            .unique_constraint("email")
+        )
+
+    Every method gives another one. `cast` takes what is permitted and of the right type; each
+    validation looks at what has changed and is not None, and all that is wrong is kept, in order,
+    in `errors`. The types and the attrs validators of the record count by themselves, for each
+    value when it comes in. Constraints are what the database is asked: `refused_by` makes the
+    violation of one that is declared the error of its field. Nothing here asks a database.
+    Immutable, and safe to use from any thread; its repr shows names, never a value. A name that
+    is no field of the record raises AttributeError: that is a mistake of the program, not of who
+    gave the input.
+    """
+
+    def __init__(self, of: R | type[R]) -> None:
+        record: type[Any] = of if isinstance(of, type) else type(of)
+        if not attrs.has(record):
+            raise TypeError(
+                f"a changeset is of an attrs class or its record; not {record.__name__}"
+            )
+        self._record: Any = record
+        self.data: R | None = None if isinstance(of, type) else of
+        self._changes: dict[str, Any] = {}
+        self._errors: dict[str, tuple[FieldError, ...]] = {}
+        self.ignored: tuple[str, ...] = ()
+        self.constraints: tuple[Constraint, ...] = ()
+        self._params: Mapping[str, Any] = {}
+
+    @property
+    def record(self) -> type[R]:
+        """The class of the record."""
+        record: type[R] = self._record
+        return record
+
+    @property
+    def changes(self) -> Mapping[str, Any]:
+        """What has changed, by field."""
+        return MappingProxyType(self._changes)
+
+    @property
+    def errors(self) -> Errors:
+        """What is wrong, by field."""
+        return MappingProxyType(self._errors)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self._errors
+
+    def get(self, field: str, default: Any = None) -> Any:
+        """The value of a field: the change, or what the record has, or the class's default."""
+        if field in self._changes:
+            return self._changes[field]
+        attribute = self._attribute(field)
+        if self.data is not None:
+            return getattr(self.data, attribute.name)
+        return _default_of(attribute, default)
+
+    def cast(self, params: Mapping[str, Any], *, permit: Sequence[str]) -> Self:
+        """
+        This with the values in ``params`` of the fields that ``permit`` lists.
+
+        What is not listed is left out, and named in `ignored`. Empty text, or nothing but white
+        space, is None, or the default of the class; other text stays as it is. What cannot be
+        made a value of the field's type "is invalid". What the record has already is no change.
+        """
+        if not isinstance(params, Mapping):
+            raise TypeError(f"cast takes a mapping of values; not {type(params).__name__}")
+        more = self._copy()
+        more._params = {**self._params, **params}
+        hints = hints_of(self.record)
+        for field in permit:
+            attribute = self._attribute(field)
+            if field not in params:
+                continue
+            value = params[field]
+            if isinstance(value, str) and not value.strip():
+                value = _default_of(attribute)
+            if value is not None:
+                try:
+                    value = caster_of(hints.get(attribute.name, Any))(value)
+                except CastError:
+                    more._add(field, FieldError("is invalid", "cast"))
+                    continue
+            more._put(attribute, field, value)
+        left = [str(name) for name in params if name not in permit]
+        more.ignored = tuple(dict.fromkeys((*self.ignored, *left)))
+        return more
+
+    def change(self, **values: Any) -> Self:
+        """This with values that need no casting, because the program itself made them."""
+        more = self._copy()
+        for field, value in values.items():
+            more._put(self._attribute(field), field, value)
+        return more
+
+    def delete_change(self, field: str) -> Self:
+        """This without a change to ``field``."""
+        more = self._copy()
+        more._changes.pop(field, None)
+        return more
+
+    def add_error(
+        self, field: str, message: str, *, validation: str = "custom", **details: object
+    ) -> Self:
+        """This with one more thing that is wrong; ``%{name}`` in the message is that detail."""
+        self._attribute(field)
+        return self.with_errors({field: [FieldError.of(message, validation, **details)]})
+
+    def with_errors(self, errors: Mapping[str, Iterable[FieldError]]) -> Self:
+        """This with more that is wrong, such as the ``errors`` of an `InvalidChangesetError`."""
+        more = self._copy()
+        for field, found in errors.items():
+            for error in found:
+                more._add(field, error)
+        return more
+
+    def validate_required(self, *fields: str, message: str = _BLANK) -> Self:
+        """Fields that have a value in the end, given or kept; not asked where one is wrong."""
+        more = self._copy()
+        for field in fields:
+            value = self.get(field)
+            is_blank = value is None or (isinstance(value, str) and not value.strip())
+            if is_blank and field not in self._errors:
+                more._add(field, FieldError(message, "required"))
+        return more
+
+    def validate_format(
+        self, field: str, pattern: str | re.Pattern[str], *, message: str = "has invalid format"
+    ) -> Self:
+        """Text that ``pattern`` matches from its first character to its last."""
+        return self._checked(field, format_of(pattern, message))
+
+    def validate_number(self, field: str, *, message: str | None = None, **rules: Any) -> Self:
+        """
+        A number: ``greater_than=0``, ``less_than``, ``greater_than_or_equal_to``,
+        ``less_than_or_equal_to``, ``equal_to``, ``not_equal_to``.
+        """
+        unknown = [rule for rule in rules if rule not in NUMBER_RULES]
+        if unknown or not rules:
+            raise TypeError(f"validate_number takes {', '.join(NUMBER_RULES)}")
+        return self._checked(field, number_of(rules, message))
+
+    def validate_length(
+        self,
+        field: str,
+        *,
+        exactly: int | None = None,
+        min: int | None = None,
+        max: int | None = None,
+        count: str = "characters",
+        message: str | None = None,
+    ) -> Self:
+        """
+        Text of so many characters, or ``count="bytes"`` of UTF-8; or a list of so many items.
+
+        A character is a code point, as in PostgreSQL's ``varchar(255)``.
+        """
+        if count not in ("characters", "bytes"):
+            raise ValueError(f"count is characters or bytes; not {count!r}")
+        check = length_of(exactly=exactly, least=min, most=max, count=count, message=message)
+        return self._checked(field, check)
+
+    def validate_inclusion(
+        self, field: str, allowed: Container[Any], *, message: str = "is invalid"
+    ) -> Self:
+        """One of ``allowed``."""
+        return self._checked(field, inclusion_of(allowed, message))
+
+    def validate_exclusion(
+        self, field: str, reserved: Container[Any], *, message: str = "is reserved"
+    ) -> Self:
+        """None of ``reserved``."""
+        return self._checked(field, exclusion_of(reserved, message))
+
+    def validate_subset(
+        self, field: str, allowed: Container[Any], *, message: str = "has an invalid entry"
+    ) -> Self:
+        """A list of nothing but ``allowed``."""
+        return self._checked(field, subset_of(allowed, message))
+
+    def validate_confirmation(
+        self, field: str, *, message: str = "does not match confirmation"
+    ) -> Self:
+        """
+        Given a second time as ``email_confirmation``, the same; where that is given.
+
+        That is no field: `cast` keeps what it was given for this.
+        """
+        again = self._params.get(f"{field}_confirmation")
+        if again is None or again == self._params.get(field):
+            return self
+        return self.add_error(field, message, validation="confirmation")
+
+    def validate_acceptance(self, field: str, *, message: str = "must be accepted") -> Self:
+        """True, where it is given."""
+        wrong = field in self._params and self._params[field] not in (True, "true", "1")
+        return self.add_error(field, message, validation="acceptance") if wrong else self
+
+    def validate_change(self, field: str, rule: Callable[[Any], Told]) -> Self:
+        """Whatever ``rule`` says of a changed value: a message, several, or None if it is right."""
+        self._attribute(field)
+        value = self._changes.get(field)
+        told = None if value is None else rule(value)
+        if told is None:
+            return self
+        several = [told] if isinstance(told, str | FieldError) else list(told)
+        errors = [FieldError(one, "custom") if isinstance(one, str) else one for one in several]
+        return self.with_errors({field: errors})
+
+    def unique_constraint(
+        self,
+        field: str,
+        *,
+        name: str | None = None,
+        message: str | None = None,
+        match: str = "exact",
+    ) -> Self:
+        """A value that no other row has; see `Constraint` for the names that are known."""
+        return self._declared(ConstraintKind.UNIQUE, field, name, message, match)
+
+    def foreign_key_constraint(
+        self,
+        field: str,
+        *,
+        name: str | None = None,
+        message: str | None = None,
+        match: str = "exact",
+    ) -> Self:
+        """A value that a row of the other table has."""
+        return self._declared(ConstraintKind.FOREIGN_KEY, field, name, message, match)
+
+    def no_assoc_constraint(
+        self,
+        field: str,
+        *,
+        name: str | None = None,
+        message: str | None = None,
+        match: str = "exact",
+    ) -> Self:
+        """Rows of another table that still refer to this record, which is to be deleted."""
+        return self._declared(ConstraintKind.NO_ASSOC, field, name, message, match)
+
+    def check_constraint(
+        self, field: str, *, name: str, message: str | None = None, match: str = "exact"
+    ) -> Self:
+        """A CHECK of the table."""
+        return self._declared(ConstraintKind.CHECK, field, name, message, match)
+
+    def exclusion_constraint(
+        self, field: str, *, name: str, message: str | None = None, match: str = "exact"
+    ) -> Self:
+        """An EXCLUDE of the table."""
+        return self._declared(ConstraintKind.EXCLUSION, field, name, message, match)
+
+    def refused_by(self, error: BaseException) -> Self | None:
+        """
+        This with the error of the field whose constraint the driver's ``error`` says is violated.
+
+        None where that is no violation, or one that is not declared; NOT NULL needs no declaration.
+        """
+        fields = [attribute.alias or attribute.name for attribute in attrs.fields(self._record)]
+        found = violation(error, self.constraints, fields)
+        return None if found is None else self.with_errors({found[0]: [found[1]]})
+
+    def note_for(self, error: BaseException) -> str | None:
+        """What is to be said of the violation of a constraint that is not declared here."""
+        return note_on(error, self.constraints)
+
+    def traverse_errors(self, text_of: Callable[[FieldError], str] = str) -> dict[str, list[str]]:
+        """The messages by field, as ``text_of`` writes each."""
+        return {field: [text_of(one) for one in found] for field, found in self._errors.items()}
+
+    def check(self) -> None:
+        """Raises `InvalidChangesetError` with everything that is wrong, if anything is."""
+        if self._errors:
+            raise InvalidChangesetError(self.record.__name__, self._errors)
+
+    def apply(self) -> R:
+        """
+        The record with its changes, or a new one of them; nothing is stored.
+
+        Raises as `check`, and TypeError where a new record would have fields without a value.
+        """
+        self.check()
+        if self.data is not None:
+            data: Any = self.data
+            changed: R = attrs.evolve(data, **self._changes)
+            return changed
+        made: R = self._record(**self._changes)
+        return made
+
+    def _checked(self, field: str, check: Check) -> Self:
+        self._attribute(field)
+        value = self._changes.get(field)
+        error = None if value is None else check(value)
+        return self if error is None else self.with_errors({field: [error]})
+
+    def _declared(
+        self, kind: ConstraintKind, field: str, name: str | None, message: str | None, match: str
+    ) -> Self:
+        self._attribute(field)
+        more = self._copy()
+        more.constraints = (
+            *self.constraints,
+            Constraint(kind, field, name, message or kind.message, match),
+        )
+        return more
+
+    def _put(self, attribute: attrs.Attribute[Any], field: str, value: Any) -> None:
+        if self.data is not None and _is_same(getattr(self.data, attribute.name), value):
+            self._changes.pop(field, None)
+            return
+        self._changes[field] = value
+        if value is not None:
+            for error in refused(attribute, value):
+                self._add(field, error)
+
+    def _add(self, field: str, error: FieldError) -> None:
+        known = self._errors.get(field, ())
+        if error not in known:
+            self._errors[field] = (*known, error)
+
+    def _attribute(self, field: str) -> attrs.Attribute[Any]:
+        attributes = {one.alias or one.name: one for one in attrs.fields(self._record) if one.init}
+        if field not in attributes:
+            nearest = difflib.get_close_matches(str(field), attributes, n=1)
+            raise AttributeError(
+                f"{field!r} is no field of {self.record.__name__}{did_you_mean(nearest)}"
+            )
+        found: attrs.Attribute[Any] = attributes[field]
+        return found
+
+    def _copy(self) -> Self:
+        more = type(self).__new__(type(self))
+        vars(more).update(vars(self))
+        more._changes, more._errors = dict(self._changes), dict(self._errors)
+        return more
+
+    def __repr__(self) -> str:
+        state = "valid" if self.is_valid else f"errors in {', '.join(self._errors)}"
+        changed = ", ".join(self._changes) or "nothing"
+        return f"<Changeset of {self.record.__name__}: {changed} changed, {state}>"
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    """Whether a value is no change; 1 is none of True, though they are equal."""
+    return type(old) is type(new) and bool(old == new)
+
+
+def _default_of(attribute: attrs.Attribute[Any], otherwise: Any = None) -> Any:
+    """The default of a field, if it is a value that any record may have."""
+    default: Any = attribute.default
+    return otherwise if default is attrs.NOTHING or isinstance(default, _FACTORY) else default

@@ -1,0 +1,327 @@
+"""Values as JSON or a form gives them, made into values of a field's type."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import math
+import re
+import types
+import typing
+import uuid
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any
+
+import attrs
+
+from raxol_sql.records.fields import hints_of
+
+Cast = Callable[[Any], Any]
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,1000}", re.ASCII)
+_TRUE_OR_FALSE = {"true": True, "1": True, "false": False, "0": False}
+# A double keeps every number of so many digits.
+_EXACT_DIGITS = 15
+_INTERVAL = re.compile(
+    r"(?:(?P<years>-?\d+) years? ?)?(?:(?P<months>-?\d+) mons? ?)?(?:(?P<days>[+-]?\d+) days? ?)?"
+    r"(?:(?P<sign>[+-]?)(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,6})?))?",
+    re.ASCII,
+)
+_ISO_DURATION = re.compile(
+    r"P(?:(?P<days>-?\d+)D)?(?:T(?:(?P<hours>-?\d+)H)?(?:(?P<minutes>-?\d+)M)?"
+    r"(?:(?P<seconds>-?\d+(?:\.\d{1,6})?)S)?)?",
+    re.ASCII,
+)
+
+
+class CastError(ValueError):
+    """A value that is none of a type; it is not shown."""
+
+
+def caster_of(hint: Any) -> Cast:
+    """
+    The function from a value, as JSON or a form gives it, or of the type itself, to the type.
+
+    Whole numbers come as int or as text, never as a float or a bool; booleans as true, false, "1"
+    and "0" too; numbers with a fraction also as text; times, durations, UUIDs and bytes as
+    PostgreSQL writes them in JSON, or by ISO 8601; enums by value; lists, tuples, dicts and attrs
+    classes by their parts. Text holds no NUL and no lone surrogate, which no database takes. What
+    PostgreSQL has no value for, as NaN is none of an integer, does not pass. Of a type that is not
+    known here only its own values do. The function raises `CastError`. Safe to call from any
+    thread.
+    """
+    try:
+        return _made(hint)
+    except TypeError:  # it cannot be hashed, as a Literal of a list cannot
+        return _make(hint)
+
+
+@cache
+def _made(hint: Any) -> Cast:
+    return _make(hint)
+
+
+def _make(hint: Any) -> Cast:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any or hint is None or hint is object:
+        return _sound
+    if origin in (typing.Union, types.UnionType):
+        return _one_of([caster_of(one) for one in arguments if one is not type(None)], arguments)
+    if origin is typing.Annotated:
+        return caster_of(arguments[0])
+    if origin is typing.Literal:
+        return _literal(arguments)
+    if origin in (list, tuple, dict) or hint in (list, tuple, dict):
+        return _container(origin or hint, arguments)
+    if not isinstance(hint, type):
+        return _sound
+    known = _CASTS.get(hint)
+    if known is not None:
+        return known
+    if issubclass(hint, enum.Enum):
+        return _enum(hint)
+    return _record(hint) if attrs.has(hint) else _instance(hint)
+
+
+def _one_of(casts: list[Cast], arguments: tuple[Any, ...]) -> Cast:
+    def cast(value: Any) -> Any:
+        if value is None and type(None) in arguments:
+            return None
+        for one in casts:
+            try:
+                return one(value)
+            except CastError:
+                continue
+        raise CastError("is invalid")
+
+    return cast
+
+
+def _literal(choices: tuple[Any, ...]) -> Cast:
+    def cast(value: Any) -> Any:
+        for choice in choices:
+            if type(choice) is type(value) and choice == value:
+                return choice
+        raise CastError("is invalid")
+
+    return cast
+
+
+def _container(kind: type, arguments: tuple[Any, ...]) -> Cast:
+    if kind is dict:
+        key, value = map(caster_of, arguments or (Any, Any))
+
+        def cast_dict(given: Any) -> Any:
+            if not isinstance(given, Mapping):
+                raise CastError("is invalid")
+            return {key(name): value(one) for name, one in given.items()}
+
+        return cast_dict
+    if kind is tuple and arguments and arguments[-1] is not Ellipsis:
+        parts = [caster_of(one) for one in arguments]
+
+        def cast_parts(given: Any) -> Any:
+            if not isinstance(given, list | tuple) or len(given) != len(parts):
+                raise CastError("is invalid")
+            return tuple(part(one) for part, one in zip(parts, given, strict=True))
+
+        return cast_parts
+    part = caster_of(arguments[0] if arguments else Any)
+
+    def cast_list(given: Any) -> Any:
+        if not isinstance(given, list | tuple):
+            raise CastError("is invalid")
+        return kind(part(one) for one in given)
+
+    return cast_list
+
+
+def _enum(kind: type[enum.Enum]) -> Cast:
+    def cast(value: Any) -> Any:
+        if isinstance(value, kind):
+            return value
+        for member in kind:
+            if type(member.value) is type(value) and member.value == value:
+                return member
+        raise CastError("is invalid")
+
+    return cast
+
+
+def _record(kind: type) -> Cast:
+    casts: dict[str, Cast] = {}
+    needed: set[str] = set()
+
+    def prepare() -> None:
+        # Not at once: a record may hold records of its own class.
+        hints = hints_of(kind)
+        for field in attrs.fields(kind):
+            if field.init:
+                name = field.alias or field.name
+                if field.default is attrs.NOTHING:
+                    needed.add(name)
+                casts[name] = caster_of(hints.get(field.name, Any))
+
+    def cast(value: Any) -> Any:
+        if isinstance(value, kind):
+            return value
+        if not casts:
+            prepare()
+        if not isinstance(value, Mapping) or not needed <= value.keys() <= casts.keys():
+            raise CastError("is invalid")
+        return kind(**{name: casts[name](one) for name, one in value.items()})
+
+    return cast
+
+
+def _instance(kind: type) -> Cast:
+    def cast(value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise CastError("is invalid")
+        return value
+
+    return cast
+
+
+def _sound(value: Any) -> Any:
+    """Anything, if all the texts in it are sound."""
+    if isinstance(value, str):
+        return _str(value)
+    if isinstance(value, Mapping):
+        return {_sound(name): _sound(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_sound(one) for one in value]
+    return value
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise CastError("is invalid")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise CastError("is invalid") from None
+    return value
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    raise CastError("is invalid")
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in _TRUE_OR_FALSE:
+        return _TRUE_OR_FALSE[value]
+    raise CastError("is invalid")
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, float):
+        return value
+    try:
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+            number = float(_number_text(value) if isinstance(value, str) else value)
+            if math.isfinite(number):
+                return number
+    except (ValueError, OverflowError):
+        pass
+    raise CastError("is invalid")
+
+
+def _decimal(value: Any) -> Decimal:
+    try:
+        if isinstance(value, Decimal):
+            number = value
+        elif isinstance(value, str):
+            number = Decimal(_number_text(value))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            number = Decimal(value)
+        elif isinstance(value, float) and len(Decimal(repr(value)).as_tuple().digits) <= (
+            _EXACT_DIGITS
+        ):
+            number = Decimal(repr(value))
+        else:
+            raise CastError("is invalid")
+    except (InvalidOperation, ValueError):
+        raise CastError("is invalid") from None
+    if not number.is_finite():
+        raise CastError("is invalid")
+    return number
+
+
+def _number_text(value: str) -> str:
+    # Python reads underscores, spaces and the digits of every script.
+    if not value.isascii() or "_" in value or value != value.strip():
+        raise ValueError("no number as PostgreSQL writes one")
+    return value
+
+
+def _iso(kind: Any) -> Cast:
+    def cast(value: Any) -> Any:
+        if type(value) is kind:
+            return value
+        try:
+            if isinstance(value, str) and value.isascii():
+                return kind.fromisoformat(value)
+        except ValueError:
+            pass
+        raise CastError("is invalid")
+
+    return cast
+
+
+def _timedelta(value: Any) -> dt.timedelta:
+    if isinstance(value, dt.timedelta):
+        return value
+    if isinstance(value, str) and value:
+        found = _ISO_DURATION.fullmatch(value) or _INTERVAL.fullmatch(value)
+        parts = {} if found is None else {k: v for k, v in found.groupdict().items() if v}
+        sign = -1 if parts.pop("sign", "") == "-" else 1
+        # A month has no length of its own.
+        if parts and "years" not in parts and "months" not in parts:
+            days = dt.timedelta(days=int(parts.pop("days", 0)))
+            try:
+                return days + sign * dt.timedelta(**{k: float(v) for k, v in parts.items()})
+            except OverflowError:
+                pass
+    raise CastError("is invalid")
+
+
+def _uuid(value: Any) -> uuid.UUID:
+    try:
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(_str(value))
+    except ValueError:
+        raise CastError("is invalid") from None
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    try:
+        if isinstance(value, str) and value.startswith("\\x"):
+            return bytes.fromhex(value[2:])
+    except ValueError:
+        pass
+    raise CastError("is invalid")
+
+
+_CASTS: dict[Any, Cast] = {
+    str: _str,
+    int: _int,
+    bool: _bool,
+    float: _float,
+    Decimal: _decimal,
+    dt.datetime: _iso(dt.datetime),
+    dt.date: _iso(dt.date),
+    dt.time: _iso(dt.time),
+    dt.timedelta: _timedelta,
+    uuid.UUID: _uuid,
+    bytes: _bytes,
+}

@@ -1,0 +1,179 @@
+"""The familiar functions for asyncio: those of `Repo`, awaited."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self, TypeVar, overload
+
+from raxol_sql.changesets import Changeset
+from raxol_sql.engine import AsyncDatabase, AsyncTransaction, Multi, documented_as
+from raxol_sql.queries import Bound, Queries
+from raxol_sql.repo.blocking import Given, Repo
+from raxol_sql.repo.plan import Plan, refuse
+from raxol_sql.repo.planner import Before, Planner
+from raxol_sql.repo.steps import RepoMulti
+from raxol_sql.repo.verbs import Verb
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class AsyncRepo:
+    """
+    The functions of `Repo` over an `AsyncDatabase` or an `AsyncTransaction`, awaited.
+
+    For the tasks of one event loop.
+    """
+
+    def __init__(
+        self,
+        runner: AsyncDatabase | AsyncTransaction,
+        queries: Queries,
+        *,
+        namespaces: Mapping[type, str] | None = None,
+        before: Before | None = None,
+    ) -> None:
+        self._runner = runner
+        self._planner = Planner(queries, namespaces or {}, before)
+
+    @documented_as(Repo.on)
+    def on(self, transaction: AsyncTransaction) -> Self:
+        other = type(self).__new__(type(self))
+        other._runner, other._planner = transaction, self._planner
+        return other
+
+    @documented_as(Repo.get)
+    async def get(self, record: type[R], /, *key: Any, **keys: Any) -> R | None:
+        found: R | None = await self._do(self._planner.get(record, key, keys))
+        return found
+
+    @documented_as(Repo.get_or_raise)
+    async def get_or_raise(self, record: type[R], /, *key: Any, **keys: Any) -> R:
+        found: R = await self._do(self._planner.get_or_raise(record, key, keys))
+        return found
+
+    @documented_as(Repo.get_by)
+    async def get_by(self, record: type[R], /, **conditions: Any) -> R | None:
+        found: R | None = await self._do(self._planner.get_by(record, conditions))
+        return found
+
+    @documented_as(Repo.get_by_or_raise)
+    async def get_by_or_raise(self, record: type[R], /, **conditions: Any) -> R:
+        found: R = await self._do(self._planner.get_by_or_raise(record, conditions))
+        return found
+
+    @documented_as(Repo.create)
+    async def create(self, record: type[R], given: Given) -> R:
+        stored: R = await self._do(self._planner.create(record, given))
+        return stored
+
+    @documented_as(Repo.upsert)
+    async def upsert(self, record: type[R], given: Given) -> R | None:
+        stored: R | None = await self._do(self._planner.create(record, given, Verb.UPSERT))
+        return stored
+
+    @documented_as(Repo.insert_all)
+    async def insert_all(self, record: type[R], rows: Iterable[Given]) -> list[R | None]:
+        plan = self._planner.insert_all(record, rows)
+        try:
+            return await self._runner.run_many(plan.query, plan.arguments)
+        except Exception as error:
+            if plan.changeset is not None:
+                refuse(plan.changeset, error)
+            raise
+
+    @overload
+    async def update(self, of: Changeset[R]) -> R: ...
+
+    @overload
+    async def update(self, of: R, given: Given) -> R: ...
+
+    @documented_as(Repo.update)
+    async def update(self, of: Any, given: Any = None) -> Any:
+        return await self._do(self._planner.update(of, given))
+
+    @documented_as(Repo.delete)
+    async def delete(self, of: Any, *, allow_stale: bool = False) -> Any:
+        return await self._do(self._planner.delete(of, allow_stale=allow_stale))
+
+    @documented_as(Repo.all)
+    async def all(self, record: type[R], /, **conditions: Any) -> list[R]:
+        found: list[R] = await self._do(self._planner.find(record, Verb.ALL, conditions))
+        return found
+
+    @documented_as(Repo.stream)
+    def stream(self, record: type[R], /, **conditions: Any) -> AsyncIterator[R]:
+        return self._runner.stream(self._planner.stream(record, conditions))
+
+    @documented_as(Repo.first)
+    async def first(self, record: type[R], /, **conditions: Any) -> R | None:
+        found: R | None = await self._do(self._planner.find(record, Verb.FIRST, conditions))
+        return found
+
+    @documented_as(Repo.last)
+    async def last(self, record: type[R], /, **conditions: Any) -> R | None:
+        found: R | None = await self._do(self._planner.find(record, Verb.LAST, conditions))
+        return found
+
+    @documented_as(Repo.exists)
+    async def exists(self, record: type, /, **conditions: Any) -> bool:
+        found: bool = await self._do(self._planner.find(record, Verb.EXISTS, conditions))
+        return found
+
+    @documented_as(Repo.count)
+    async def count(self, record: type, /, **conditions: Any) -> int:
+        found: int = await self._do(self._planner.find(record, Verb.COUNT, conditions))
+        return found
+
+    @overload
+    async def reload(self, of: list[R]) -> list[R | None]: ...
+
+    @overload
+    async def reload(self, of: R) -> R | None: ...
+
+    @documented_as(Repo.reload)
+    async def reload(self, of: Any) -> Any:
+        if isinstance(of, Sequence):
+            plans = [self._planner.reload(one) for one in of]
+            return await self._runner.run_all(
+                plan.bound for plan in plans if plan.bound is not None
+            )
+        return await self._do(self._planner.reload(of))
+
+    @documented_as(Repo.multi)
+    def multi(self, **options: Any) -> RepoMulti:
+        return RepoMulti(self._planner, options)
+
+    @documented_as(Repo.run)
+    async def run(self, what: RepoMulti | Multi | Bound[Any]) -> Any:
+        if not isinstance(what, RepoMulti):
+            return await self._runner.run(what)
+        ready = what.ready()
+        try:
+            return await self._runner.run(ready.multi)
+        except Exception as error:
+            ready.refuse(error)
+            raise
+
+    @documented_as(Repo.transaction)
+    @asynccontextmanager
+    async def transaction(self, **options: Any) -> AsyncIterator[Self]:
+        async with self._runner.transaction(**options) as transaction:
+            yield self.on(transaction)
+
+    @documented_as(Repo.transact)
+    async def transact(self, work: Callable[[Self], Awaitable[T]], **options: Any) -> T:
+        return await self._runner.transact(
+            lambda transaction: work(self.on(transaction)), **options
+        )
+
+    async def _do(self, plan: Plan) -> Any:
+        if plan.bound is None:
+            return plan.accept(None)
+        try:
+            result = await self._runner.run(plan.bound)
+        except Exception as error:
+            plan.refuse(error)
+            raise
+        return plan.accept(result)

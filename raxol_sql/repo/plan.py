@@ -1,0 +1,110 @@
+"""What a function of a repo comes to: a query, and what is made of its result and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from raxol_sql.changesets import Changeset
+from raxol_sql.engine import Operation
+from raxol_sql.errors import InvalidChangesetError, NoRowsError, StaleRecordError
+from raxol_sql.queries import Bound, Query
+
+_STALE = (
+    "the row is gone, or was changed by somebody else since it was read; "
+    "reload() the record and decide again"
+)
+
+
+@attrs.frozen
+class Plan(Operation):
+    """
+    One query to run, or none where ``accept`` needs nothing from the server.
+
+    ``changeset`` knows the constraints by which the database may refuse it.
+    ``is_stale_without_row`` says that no row means a record that is gone.
+    """
+
+    changeset: Changeset[Any] | None = None
+    is_stale_without_row: bool = False
+
+    def refuse(self, error: Exception) -> None:
+        """
+        Raises what stands in place of ``error``, which running it raised; else adds a note to it.
+        """
+        if self.is_stale_without_row and isinstance(error, NoRowsError):
+            assert self.bound is not None, "an error came from it"
+            raise stale(self.bound.query) from error
+        if self.changeset is not None:
+            refuse(self.changeset, error)
+
+
+@attrs.frozen
+class Rows:
+    """The same query for many rows: ``arguments`` are those of each, ``changeset`` of any one."""
+
+    query: Query[Any]
+    arguments: Sequence[Mapping[str, Any]]
+    changeset: Changeset[Any] | None
+
+
+def refuse(changeset: Changeset[Any], error: Exception) -> None:
+    """
+    Raises `InvalidChangesetError` for the violation of a constraint that is declared.
+
+    That of another one gets a note which names it; every other error is left as it is.
+    """
+    refused = changeset.refused_by(error)
+    if refused is not None:
+        instead = InvalidChangesetError(changeset.record.__name__, refused.errors)
+        for note in getattr(error, "__notes__", ()):
+            instead.add_note(note)
+        raise instead from error
+    note = changeset.note_for(error)
+    if note is not None:
+        error.add_note(note)
+
+
+def stale(query: Query[Any]) -> StaleRecordError:
+    """The error for a row that is not there any more as it was read."""
+    return StaleRecordError(query.name, query.location, _STALE)
+
+
+def read(bound: Bound[Any]) -> Plan:
+    """A plan that gives what its query gives."""
+    return Plan(bound, lambda result: result)
+
+
+def changing(bound: Bound[Any], changeset: Changeset[Any]) -> Plan:
+    """A plan that stores a new record."""
+    return Plan(bound, lambda result: result, changeset)
+
+
+def replacing(bound: Bound[Any], changeset: Changeset[Any]) -> Plan:
+    """A plan that changes a record which has to be there still."""
+
+    def accept(result: Any) -> Any:
+        if result is None:
+            raise stale(bound.query)
+        return result
+
+    return Plan(bound, accept, changeset, is_stale_without_row=True)
+
+
+def existing(bound: Bound[Any]) -> Plan:
+    """A plan that gives a record, or raises `NoRowsError`."""
+
+    def accept(result: Any) -> Any:
+        if result is None:
+            query = bound.query
+            raise NoRowsError(query.name, query.location, "expected a record, and there is none")
+        return result
+
+    return Plan(bound, accept)
+
+
+def settled(value: Callable[[], Any]) -> Plan:
+    """A plan that runs nothing."""
+    return Plan(None, lambda _: value())

@@ -1,0 +1,150 @@
+"""Every decision of a repo: from a call to the query that it runs, without any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from raxol_sql.changesets import Changeset
+from raxol_sql.errors import InvalidChangesetError, ParameterError
+from raxol_sql.queries import Bound, Queries, Query
+from raxol_sql.repo.arguments import (
+    changeset_for,
+    check_conditions,
+    for_existing,
+    for_new,
+    values_of,
+)
+from raxol_sql.repo.namespaces import Namespaces
+from raxol_sql.repo.plan import Plan, Rows, changing, existing, read, replacing, settled
+from raxol_sql.repo.verbs import Verb, name_of
+
+Before = Callable[[Bound[Any]], None]
+
+
+class Planner:
+    """
+    Makes the plans of a repo; see `Repo` for what each function promises.
+
+    ``before`` is called with each query before it is run, and may raise to refuse it. Immutable.
+    """
+
+    def __init__(
+        self, queries: Queries, namespaces: Mapping[type, str], before: Before | None
+    ) -> None:
+        self._namespaces = Namespaces(queries, namespaces)
+        self._before = before
+
+    def get(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> Plan:
+        return read(self._by_key(record, key, keys))
+
+    def get_or_raise(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> Plan:
+        return existing(self._by_key(record, key, keys))
+
+    def get_by(self, record: type, conditions: Mapping[str, Any]) -> Plan:
+        return read(self._by(record, conditions))
+
+    def get_by_or_raise(self, record: type, conditions: Mapping[str, Any]) -> Plan:
+        return existing(self._by(record, conditions))
+
+    def find(self, record: type, verb: Verb, conditions: Mapping[str, Any]) -> Plan:
+        """Of the verbs that take conditions or none: all, first, last, exists and count."""
+        return read(self._where(record, verb, conditions))
+
+    def stream(self, record: type, conditions: Mapping[str, Any]) -> Bound[Any]:
+        return self._where(record, Verb.ALL, conditions)
+
+    def create(self, record: type, given: Any, verb: Verb = Verb.CREATE) -> Plan:
+        query = self._namespaces.find(record, verb)
+        changeset = changeset_for(query, record, given)
+        changeset.check()
+        return changing(self._bound(query, for_new(query, changeset)), changeset)
+
+    def insert_all(self, record: type, rows: Iterable[Any]) -> Rows:
+        query = self._namespaces.look_up(record, name_of(Verb.INSERT_ALL))
+        verb = Verb.CREATE if query is None else Verb.INSERT_ALL
+        query = self._namespaces.find(record, verb)
+        errors: dict[str, Any] = {}
+        arguments = []
+        changeset = None
+        for number, row in enumerate(rows):
+            try:
+                changeset = changeset_for(query, record, row)
+                changeset.check()
+                arguments.append(self._bound(query, for_new(query, changeset)).arguments)
+            except InvalidChangesetError as error:
+                errors |= {f"{number}.{field}": found for field, found in error.errors.items()}
+            except ParameterError as error:
+                problems = [f"row {number}: {problem}" for problem in error.problems]
+                raise ParameterError(query.name, problems) from None
+        if errors:
+            raise InvalidChangesetError(record.__name__, errors)
+        return Rows(query, arguments, changeset)
+
+    def update(self, of: Any, given: Any) -> Plan:
+        of, given = _record_and_changes("update", of, given)
+        query = self._namespaces.find(type(of), Verb.UPDATE)
+        changeset = changeset_for(query, of, given)
+        if changeset.data is None:
+            raise TypeError(f"{query.name}: this changeset is of no record: Changeset(record)")
+        changeset.check()
+        if not changeset.changes:
+            return settled(lambda: changeset.data)
+        arguments = for_existing(query, changeset, self._key(type(of)))
+        return replacing(self._bound(query, arguments), changeset)
+
+    def delete(self, of: Any, *, allow_stale: bool) -> Plan:
+        of, changeset = _record_and_changes("delete", of, {})
+        query = self._namespaces.find(type(of), Verb.DELETE)
+        changeset = changeset_for(query, of, changeset)
+        values = values_of(of)
+        arguments = {name: values[name] for name in query.required if name in values}
+        bound = self._bound(query, arguments)
+        return changing(bound, changeset) if allow_stale else replacing(bound, changeset)
+
+    def reload(self, of: Any) -> Plan:
+        return read(self._by_key(type(of), (), self._keys(of)))
+
+    def _keys(self, of: Any) -> dict[str, Any]:
+        values = values_of(of)
+        return {name: values[name] for name in self._key(type(of)) if name in values}
+
+    def _key(self, record: type) -> tuple[str, ...]:
+        """What a row is found by: what ``get`` takes."""
+        return self._namespaces.find(record, Verb.GET).required
+
+    def _by_key(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> Bound[Any]:
+        query = self._namespaces.find(record, Verb.GET)
+        if len(key) > len(query.required):
+            raise ParameterError(query.name, [f"it takes {', '.join(query.required)}"])
+        arguments = {**dict(zip(query.required, key, strict=False)), **keys}
+        check_conditions(query.name, arguments)
+        return self._bound(query, arguments)
+
+    def _by(self, record: type, conditions: Mapping[str, Any]) -> Bound[Any]:
+        if not conditions:
+            raise TypeError("get_by needs a condition, as in email=...")
+        return self._where(record, Verb.GET, conditions)
+
+    def _where(self, record: type, verb: Verb, conditions: Mapping[str, Any]) -> Bound[Any]:
+        query = self._namespaces.find(record, verb, tuple(conditions))
+        check_conditions(query.name, conditions)
+        return self._bound(query, conditions)
+
+    def _bound(self, query: Query[Any], arguments: Mapping[str, Any]) -> Bound[Any]:
+        bound = query.bind(arguments)
+        if self._before is not None:
+            self._before(bound)
+        return bound
+
+
+def _record_and_changes(function: str, of: Any, given: Any) -> tuple[Any, Any]:
+    """The record, and what changes in it; a changeset has both."""
+    if isinstance(of, Changeset):
+        return of.data, of
+    if isinstance(of, type) or not attrs.has(type(of)):
+        kind = of.__name__ if isinstance(of, type) else type(of).__name__
+        raise TypeError(f"{function} takes a record, or a changeset of one; not {kind}")
+    return of, {} if given is None else given

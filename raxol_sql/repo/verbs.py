@@ -1,0 +1,50 @@
+"""Which query a function of a repo runs, and of which kind that has to be."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable
+
+from raxol_sql.text import Kind
+
+_ROW = (Kind.MAYBE, Kind.ONE)
+
+
+class Verb(enum.Enum):
+    """A function of a repo: the name of its query, and the kinds that this may have."""
+
+    GET = ("get", _ROW)
+    CREATE = ("create", (Kind.ONE,))
+    UPSERT = ("upsert", _ROW)
+    UPDATE = ("update", _ROW)
+    DELETE = ("delete", _ROW)
+    ALL = ("all", (Kind.MANY,))
+    FIRST = ("first", _ROW)
+    LAST = ("last", _ROW)
+    EXISTS = ("exists", (Kind.ONE,))
+    COUNT = ("count", (Kind.ONE,))
+    INSERT_ALL = ("insert_all", _ROW)
+
+    def __init__(self, query: str, kinds: tuple[Kind, ...]) -> None:
+        self.query = query
+        self.kinds = kinds
+
+    @property
+    def gives_records(self) -> bool:
+        """Whether its query gives the record, and not a scalar."""
+        return self not in (Verb.EXISTS, Verb.COUNT)
+
+
+def name_of(verb: Verb, conditions: Iterable[str] = ()) -> str:
+    """
+    The name of the query for a verb with conditions: ``get_by_email``, ``all_by_active_and_age``.
+
+    The conditions are named in alphabetical order, so that there is one name for each set.
+    """
+    names = "_and_".join(sorted(conditions))
+    return f"{verb.query}_by_{names}" if names else verb.query
+
+
+def kinds_of(kinds: Collection[Kind]) -> str:
+    """Kinds, for people: ``:maybe or :one``."""
+    return " or ".join(f":{kind.value}" for kind in kinds)
