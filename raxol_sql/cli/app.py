@@ -17,6 +17,7 @@ from raxol_sql.cli.migrate import migrate, migrations, new, rollback
 from raxol_sql.cli.registry import list_queries, run, show
 from raxol_sql.cli.server import config, ping, server
 from raxol_sql.cli.setup import setup
+from raxol_sql.cli.validate import validate
 
 INTERRUPTED = 130
 
@@ -42,7 +43,7 @@ def commands() -> None:
 
 for command in (
     *(demo, setup, migrate, rollback, migrations, new),
-    *(ping, config, list_queries, show, run, server),
+    *(ping, config, list_queries, show, run, validate, server),
 ):
     commands.add_command(command)
 

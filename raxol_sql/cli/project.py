@@ -27,13 +27,18 @@ def project_queries(project: Project) -> Queries:
 
     Raises `LoadError`, and `ConfigError` for a module of records that cannot be imported.
     """
-    records = records_of(_module(project)) if project.records else []
+    records = project_records(project)
     folder = project.queries
     here = Path.cwd()
     # People read paths as they would type them; a path from elsewhere stays whole.
     return load(
         folder.relative_to(here) if folder.is_relative_to(here) else folder, records=records
     )
+
+
+def project_records(project: Project) -> list[type]:
+    """The records of the project's module, if it has one; raises as `project_queries`."""
+    return records_of(_module(project)) if project.records else []
 
 
 def records_of(module: ModuleType) -> list[type]:

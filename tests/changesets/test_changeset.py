@@ -1,0 +1,362 @@
+"""Rows F5 to F12: casting, validating, and what is said, with Ecto's words."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import attrs
+import psycopg
+import pytest
+from attrs import validators
+from hypothesis import given
+from hypothesis import strategies as st
+
+import raxol_sql as rx
+from raxol_sql.accounts import User, UserPreferences
+from raxol_sql.changesets import Changeset, FieldError
+
+
+@attrs.frozen
+class Item:
+    """A record with most of what can be asked of one."""
+
+    name: str = attrs.field(validator=validators.matches_re(r"[a-z]+"))
+    size: int = attrs.field(default=1, validator=[validators.ge(1), validators.lt(10)])
+    kind: str | None = attrs.field(
+        default=None, validator=validators.optional(validators.in_(["a", "b"]))
+    )
+    tags: list[str] = attrs.field(factory=list, validator=validators.min_len(1))
+    terms: bool = False
+    odd: int | None = attrs.field(default=None)
+
+    @odd.validator
+    def _is_odd(self, attribute: Any, value: int | None) -> None:
+        if value is not None and value % 2 == 0:
+            raise ValueError(f"{value} is even")
+
+
+FIELDS = ["name", "size", "kind", "tags", "terms", "odd"]
+
+
+def cast(**params: Any) -> Changeset[Item]:
+    return Changeset(Item).cast(params, permit=FIELDS)
+
+
+def said(changeset: Changeset[Any]) -> dict[str, list[str]]:
+    return changeset.traverse_errors()
+
+
+def test_cast_takes_what_is_permitted_and_names_what_it_leaves_out() -> None:
+    changeset = Changeset(User).cast({"name": "A", "id": 5, "_csrf": "x"}, permit=["name"])
+    assert changeset.changes == {"name": "A"}
+    assert changeset.ignored == ("id", "_csrf")
+
+
+def test_cast_of_a_name_that_is_no_field_is_a_mistake_of_the_program() -> None:
+    with pytest.raises(AttributeError, match="'nmae' is no field of User; did you mean 'name'"):
+        Changeset(User).cast({}, permit=["nmae"])
+    with pytest.raises(AttributeError, match="no field"):
+        Changeset(User).validate_required("nmae")
+    with pytest.raises(TypeError, match="a mapping"):
+        Changeset(User).cast([1], permit=["name"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="attrs class"):
+        Changeset(int)
+
+
+def test_cast_makes_values_of_the_types_of_the_fields() -> None:
+    changeset = cast(name="abc", size="4", terms="1", tags=["x"])
+    assert changeset.changes == {"name": "abc", "size": 4, "terms": True, "tags": ["x"]}
+    assert said(cast(size="4x", terms="yes", tags=[1])) == {
+        "size": ["is invalid"],
+        "terms": ["is invalid"],
+        "tags": ["is invalid"],
+    }
+
+
+def test_empty_text_and_white_space_are_none_or_the_default_and_other_text_is_kept() -> None:
+    assert cast(kind="", name=" \u3000", size=" ").changes == {
+        "kind": None,
+        "name": None,
+        "size": 1,
+    }
+    changeset = Changeset(User).cast({"name": " A "}, permit=["name"])
+    assert changeset.changes == {"name": " A "}
+
+
+def test_a_default_applies_where_nothing_is_given_and_none_is_not_the_default() -> None:
+    assert cast().get("size") == 1
+    assert cast(size=None).get("size") is None
+    assert cast().get("tags") is None
+    assert cast().get("tags", "none") == "none"
+
+
+def test_a_value_that_the_record_has_is_no_change() -> None:
+    item = Item("abc", 2, terms=True, tags=["x"])
+    changeset = Changeset(item).cast(
+        {"name": "abc", "size": "2", "terms": "true", "tags": ["y"]}, permit=FIELDS
+    )
+    assert changeset.changes == {"tags": ["y"]}
+    assert changeset.change(tags=["x"]).changes == {}
+    assert Changeset(item).change(size=True).changes == {"size": True}
+
+
+def test_required_looks_at_what_the_record_has_in_the_end() -> None:
+    assert said(cast().validate_required("name", "size")) == {"name": ["can't be blank"]}
+    item = Item("abc", tags=["x"])
+    assert Changeset(item).validate_required("name").is_valid
+    cleared = Changeset(item).cast({"name": "  "}, permit=FIELDS).validate_required("name")
+    assert said(cleared) == {"name": ["can't be blank"]}
+
+
+def test_required_is_not_said_of_a_field_that_is_wrong_already() -> None:
+    assert said(cast(size="x", name=5).validate_required("size", "name")) == {
+        "size": ["is invalid"],
+        "name": ["is invalid"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("rules", "value", "message"),
+    [
+        ({"greater_than": 0}, 0, "must be greater than 0"),
+        ({"less_than": 5}, 5, "must be less than 5"),
+        ({"greater_than_or_equal_to": 1}, 0, "must be greater than or equal to 1"),
+        ({"less_than_or_equal_to": 1}, 2, "must be less than or equal to 1"),
+        ({"equal_to": 3}, 2, "must be equal to 3"),
+        ({"not_equal_to": 3}, 3, "must be not equal to 3"),
+        ({"greater_than": 0, "equal_to": 3}, -1, "must be greater than 0"),
+    ],
+)
+def test_number_says_the_first_rule_that_fails(
+    rules: dict[str, int], value: int, message: str
+) -> None:
+    changeset = Changeset(Item).change(terms=value)
+    assert said(changeset.validate_number("terms", **rules)) == {"terms": [message]}
+    assert changeset.validate_number("odd", **rules).is_valid  # nothing is given
+    with pytest.raises(TypeError, match="greater_than"):
+        changeset.validate_number("terms", bigger=1)
+
+
+def test_number_refuses_what_is_none_and_passes_nothing_given() -> None:
+    for value in (float("nan"), "text"):
+        changeset = Changeset(Item).change(terms=value).validate_number("terms", greater_than=0)
+        assert not changeset.is_valid
+    assert Changeset(User).change(age=None).validate_number("age", greater_than=0).is_valid
+
+
+@pytest.mark.parametrize(
+    ("value", "rules", "message"),
+    [
+        ("ab", {"min": 3}, "should be at least 3 character(s)"),
+        ("abcd", {"max": 3}, "should be at most 3 character(s)"),
+        ("ab", {"exactly": 3}, "should be 3 character(s)"),
+        ("ää", {"max": 3, "count": "bytes"}, "should be at most 3 byte(s)"),
+        ([1], {"min": 2}, "should have at least 2 item(s)"),
+        ([1, 2], {"exactly": 1}, "should have 1 item(s)"),
+    ],
+)
+def test_length_counts_characters_bytes_or_items(
+    value: Any, rules: dict[str, Any], message: str
+) -> None:
+    assert said(Changeset(Item).change(terms=value).validate_length("terms", **rules)) == {
+        "terms": [message]
+    }
+
+
+def test_format_inclusion_exclusion_and_subset_say_it_with_ecto_s_words() -> None:
+    changeset = Changeset(Item).change(terms="x", odd=3)
+    assert said(changeset.validate_format("terms", "y")) == {"terms": ["has invalid format"]}
+    assert said(changeset.validate_inclusion("terms", {"y"})) == {"terms": ["is invalid"]}
+    assert said(changeset.validate_exclusion("terms", {"x"})) == {"terms": ["is reserved"]}
+    listed = Changeset(Item).change(tags=["a", "q"])
+    assert said(listed.validate_subset("tags", ["a"])) == {"tags": ["has an invalid entry"]}
+    assert listed.validate_subset("tags", ["a", "q"]).is_valid
+
+
+def test_confirmation_and_acceptance_are_asked_of_what_was_given() -> None:
+    one = Changeset(User).cast({"email": "a@b.de", "email_confirmation": "b"}, permit=["email"])
+    assert said(one.validate_confirmation("email")) == {"email": ["does not match confirmation"]}
+    assert (
+        Changeset(User)
+        .cast({"email": "a@b.de"}, permit=["email"])
+        .validate_confirmation("email")
+        .is_valid
+    )
+    assert said(cast(terms="0").validate_acceptance("terms")) == {"terms": ["must be accepted"]}
+    assert cast(terms="1").validate_acceptance("terms").is_valid
+
+
+def test_a_rule_of_the_program_says_one_thing_or_several_or_nothing() -> None:
+    changeset = cast(size=4)
+    assert said(changeset.validate_change("size", lambda n: f"{n} is too much")) == {
+        "size": ["4 is too much"]
+    }
+    several = changeset.validate_change("size", lambda n: ["a", FieldError("b", "custom")])
+    assert said(several) == {"size": ["a", "b"]}
+    assert changeset.validate_change("size", lambda n: None).is_valid
+    assert changeset.validate_change("odd", lambda n: "never asked").is_valid
+
+
+def test_the_validators_of_the_record_count_by_themselves_and_are_said_in_the_same_words() -> None:
+    assert said(cast(name="ABC", size=10, kind="c", tags=[], odd=2)) == {
+        "name": ["has invalid format"],
+        "size": ["must be less than 10"],
+        "kind": ["is invalid"],
+        "tags": ["should have at least 1 item(s)"],
+        "odd": ["is invalid"],
+    }
+    assert cast(name="abc", size=9, kind="a", tags=["x"], odd=3).is_valid
+    assert cast(kind=None, odd=None).is_valid
+
+
+def test_every_error_is_told_at_once_in_order() -> None:
+    changeset = (
+        cast(size=0, name="A")
+        .validate_length("name", min=3)
+        .validate_required("tags")
+        .add_error("kind", "is not %{what}", what="known")
+    )
+    assert list(changeset.errors) == ["name", "size", "tags", "kind"]
+    assert said(changeset)["name"] == ["has invalid format", "should be at least 3 character(s)"]
+    assert said(changeset)["kind"] == ["is not known"]
+    with pytest.raises(rx.InvalidChangesetError) as caught:
+        changeset.check()
+    assert caught.value.messages == said(changeset)
+    assert str(caught.value).startswith("Item: name has invalid format; name should be at least 3")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.errors, str(again)) == (caught.value.errors, str(caught.value))
+
+
+def test_traverse_errors_hands_out_the_template_and_its_details() -> None:
+    changeset = cast(size=0)
+    (error,) = changeset.errors["size"]
+    assert (error.template, error.validation) == (
+        "must be greater than or equal to %{number}",
+        "number",
+    )
+    assert error.named == {"kind": "greater_than_or_equal_to", "number": 1}
+    assert changeset.traverse_errors(lambda one: one.validation) == {"size": ["number"]}
+    assert hash(error) == hash(pickle.loads(pickle.dumps(error)))
+
+
+def test_a_changeset_is_a_value_that_shows_no_value() -> None:
+    first = cast(name="abc")
+    second = first.change(size=7).add_error("name", "x")
+    assert (first.changes, first.errors) == ({"name": "abc"}, {})
+    assert repr(first) == "<Changeset of Item: name changed, valid>"
+    assert repr(second) == "<Changeset of Item: name, size changed, errors in name>"
+    with pytest.raises(TypeError):
+        first.changes["name"] = "x"  # type: ignore[index]
+    with pytest.raises(TypeError):
+        first.errors["name"] = ()  # type: ignore[index]
+
+
+def test_apply_gives_the_record_with_its_changes() -> None:
+    item = Item("abc", tags=["x"])
+    assert Changeset(item).change(size=3).apply() == attrs.evolve(item, size=3)
+    assert cast(name="abc", tags=["x"]).apply() == item
+    with pytest.raises(rx.InvalidChangesetError):
+        cast(name="ABC").apply()
+
+
+def test_with_errors_takes_those_of_an_error_that_was_raised() -> None:
+    with pytest.raises(rx.InvalidChangesetError) as caught:
+        cast(name="A").check()
+    assert said(cast(size=3).with_errors(caught.value.errors)) == {"name": ["has invalid format"]}
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3) | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=5,
+)
+
+
+@given(params=st.dictionaries(st.sampled_from([*FIELDS, "other"]), JUNK))
+def test_no_input_makes_a_changeset_raise_and_what_it_accepts_is_a_record(
+    params: dict[str, Any],
+) -> None:
+    changeset = Changeset(Item).cast(params, permit=FIELDS)
+    if changeset.is_valid:
+        given = {"name": "abc", "tags": ["x"], **changeset.changes}
+        if all(given[name] is not None for name in ("name", "size", "tags") if name in given):
+            Item(**given)
+    else:
+        assert set(changeset.errors) <= set(FIELDS)
+
+
+def refusal(
+    side: psycopg.Connection[Any], statement: str, changeset: Changeset[Any]
+) -> tuple[dict[str, list[str]] | None, str | None]:
+    with pytest.raises(psycopg.Error) as caught, side.transaction(force_rollback=True):
+        side.execute(statement)
+    refused = changeset.refused_by(caught.value)
+    return (None if refused is None else said(refused)), changeset.note_for(caught.value)
+
+
+PARENT = "insert into users (email, name) values ('parent@b.de', 'P')"
+CHILD = "insert into user_preferences (user_id) values (999)"
+OLD = "insert into users (email, name, age) values ('a@b.de', 'A', 0)"
+
+
+def test_a_unique_constraint_is_found_by_its_usual_name_or_a_given_one(
+    side: psycopg.Connection[Any],
+) -> None:
+    for changeset in (
+        Changeset(User).unique_constraint("email"),
+        Changeset(User).unique_constraint("email", name="users_email_index"),
+        Changeset(User).unique_constraint("email", name="email_index", match="suffix"),
+        Changeset(User).unique_constraint("email", name="users_em", match="prefix"),
+    ):
+        assert refusal(side, PARENT, changeset)[0] == {"email": ["has already been taken"]}
+
+
+def test_a_missing_parent_a_check_and_a_null_are_errors_of_their_fields(
+    side: psycopg.Connection[Any],
+) -> None:
+    preferences = Changeset(UserPreferences).foreign_key_constraint("user_id")
+    assert refusal(side, CHILD, preferences)[0] == {"user_id": ["does not exist"]}
+    user = Changeset(User).check_constraint("age", name="users_age_positive", message="is too low")
+    assert refusal(side, OLD, user)[0] == {"age": ["is too low"]}
+    null = "insert into users (email) values ('x@b.de')"
+    assert refusal(side, null, Changeset(User))[0] == {"name": ["can't be blank"]}
+
+
+def test_an_exclusion_and_rows_that_still_refer_to_it_are_errors_of_their_fields(
+    side: psycopg.Connection[Any],
+) -> None:
+    @attrs.frozen
+    class Stay:
+        id: int
+        during: Any
+
+    with side.transaction(force_rollback=True):
+        side.execute(
+            "create table stays (id int primary key, during int4range, "
+            "constraint stays_during_excl exclude using gist (during with &&))"
+        )
+        side.execute("create table guests (stay_id int references stays)")
+        side.execute("insert into stays values (1, '[1,5)')")
+        side.execute("insert into guests values (1)")
+        stay = Changeset(Stay).exclusion_constraint("during", name="stays_during_excl")
+        twice = "insert into stays values (2, '[2,3)')"
+        assert refusal(side, twice, stay)[0] == {"during": ["violates an exclusion constraint"]}
+        kept = Changeset(Stay).no_assoc_constraint("id", name="guests_stay_id_fkey")
+        assert refusal(side, "delete from stays", kept)[0] == {
+            "id": ["is still associated with this entry"]
+        }
+
+
+def test_a_constraint_that_is_not_declared_stays_the_driver_s_error_with_a_note_that_names_it(
+    side: psycopg.Connection[Any],
+) -> None:
+    changeset = Changeset(User).unique_constraint("email")
+    refused, note = refusal(side, OLD, changeset)
+    assert refused is None
+    assert note == (
+        "the constraint users_age_positive of users is not declared in the changeset, so it is no "
+        "error of a field; declared are: …_email_index or …_key or …_idx (email)"
+    )
+    refused, note = refusal(side, "select 1/0", changeset)
+    assert (refused, note) == (None, None)
