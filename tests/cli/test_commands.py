@@ -280,10 +280,10 @@ def test_migrations_are_applied_shown_and_rolled_back(empty: str, raxol_sql: Run
     back = raxol_sql("rollback", "--steps", "2")
     shown = json.loads(raxol_sql("migrations", "--format", "json").out)
 
-    assert applied.out.count("applied ") == 4
+    assert applied.out.count("applied ") == 5
     assert "nothing to apply" in again.out
     assert back.out.count("rolled back ") == 2
-    assert [entry["status"] for entry in shown] == ["applied", "applied", "pending", "pending"]
+    assert [entry["status"] for entry in shown] == ["applied"] * 3 + ["pending"] * 2
 
 
 def test_a_migration_that_fails_exits_with_4_and_the_one_before_stays(

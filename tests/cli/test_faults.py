@@ -82,9 +82,9 @@ def test_a_server_that_stops_in_the_demo_is_a_line_and_exit_3(project: Path) -> 
 
 
 def test_a_server_that_stops_in_a_migration_leaves_nothing_of_it(project: Path) -> None:
-    slow = project / "migrations" / "0005-slow.sql"
+    slow = project / "migrations" / "0006-slow.sql"
     slow.write_text(
-        "-- depends: 0004-create-raxol-outcomes\n"
+        "-- depends: 0005-bound-texts-of-users\n"
         "create table half (id int);\nselect pg_sleep(60);\n"
     )
     running = _raxol_sql(project, "setup")
@@ -100,7 +100,7 @@ def test_a_server_that_stops_in_a_migration_leaves_nothing_of_it(project: Path) 
     again = _raxol_sql(project, "migrate")
     out, _ = again.communicate(timeout=30)
     assert again.returncode == 0
-    assert b"applied 0005-slow" in out
+    assert b"applied 0006-slow" in out
 
 
 def test_a_server_that_stops_in_a_copy_leaves_no_row_of_it(project: Path) -> None:

@@ -14,6 +14,8 @@ letters = "abcXYZ019"
 texts = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12
 ) | st.text("\\\t\nN%_' ä", max_size=6)
+# A name that is nothing but white space is none.
+names = texts.map(lambda text: f"n{text}")
 users = st.builds(
     lambda local, host, top, name, age: {
         "email": f"{local}@{host}.{top}",
@@ -23,7 +25,7 @@ users = st.builds(
     st.text(letters + "\\'\"%", min_size=1, max_size=8),
     st.text(letters, min_size=1, max_size=4),
     st.sampled_from(["de", "org"]),
-    texts,
+    names,
     st.none() | st.integers(1, 2**31 - 1),
 )
 lists = st.lists(users, max_size=12, unique_by=lambda user: user["email"])
@@ -66,7 +68,7 @@ filters = st.fixed_dictionaries(
     },
 )
 people = st.lists(
-    st.tuples(st.text(letters, max_size=5), st.none() | st.integers(1, 100), st.booleans()),
+    st.tuples(st.text(letters, min_size=1, max_size=5), st.none() | st.integers(1, 100), st.booleans()),
     max_size=12,
 )
 

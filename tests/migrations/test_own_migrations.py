@@ -69,6 +69,8 @@ def test_constraints_and_indexes_have_the_names_that_changesets_expect(
     assert {name for (name,) in constraints} == {
         "users_pkey",
         "users_email_format",
+        "users_email_length",
+        "users_name_present",
         "users_age_positive",
         "user_preferences_pkey",
         "user_preferences_user_id_fkey",
@@ -88,6 +90,8 @@ def test_constraints_and_indexes_have_the_names_that_changesets_expect(
         (("no-at-sign", "n", 1), "users_email_format"),
         (("a@b.c\n", "n", 1), "users_email_format"),
         (("a@b.c", "n", 0), "users_age_positive"),
+        (("a@b." + "c" * 252, "n", 1), "users_email_length"),
+        (("a@b.c", " \u3000", 1), "users_name_present"),
         (("taken@b.c", "n", 1), "users_email_index"),
     ],
 )
