@@ -23,13 +23,17 @@ from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
 from raxol_sql.engine.blocking import Database, Transaction
 from raxol_sql.engine.documented import documented_as
 from raxol_sql.engine.multi import Multi, Operation, StepFailure
+from raxol_sql.engine.scope import LoneWritesWarning, RepeatedQueryWarning, Scope
 
 __all__ = [
     "AsyncDatabase",
     "AsyncTransaction",
     "Database",
+    "LoneWritesWarning",
     "Multi",
     "Operation",
+    "RepeatedQueryWarning",
+    "Scope",
     "StepFailure",
     "Transaction",
     "documented_as",

@@ -9,14 +9,17 @@ from typing import Any, Self, TypeVar, overload
 
 from raxol_sql import server
 from raxol_sql.config import Config
+from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.blocking import Database, Verbs
 from raxol_sql.engine.colour import ASYNCIO
 from raxol_sql.engine.copying import CopyData
 from raxol_sql.engine.deadline import deadline_of
+from raxol_sql.engine.documented import documented_as
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
+from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions
@@ -24,17 +27,6 @@ from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
 
 R = TypeVar("R")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _as(twin: Callable[..., Any]) -> Callable[[F], F]:
-    """Gives a method the documentation of its blocking twin, which says the same."""
-
-    def document(method: F) -> F:
-        method.__doc__ = twin.__doc__
-        return method
-
-    return document
 
 
 class AsyncVerbs:
@@ -50,19 +42,39 @@ class AsyncVerbs:
     @overload
     async def run(self, bound: Multi) -> dict[str, Any]: ...
 
-    @_as(Verbs.run)
+    @documented_as(Verbs.run)
     async def run(self, bound: Bound[Any] | Multi, *, outcome: str | None = None) -> Any:
         return await self._executor.run(bound, outcome)
 
-    @_as(Verbs.run_all)
+    @documented_as(Verbs.attach)
+    async def attach(
+        self,
+        parents: Iterable[Any],
+        query: Query[Any],
+        *,
+        into: str | None = None,
+        key: str = "id",
+        foreign: str | None = None,
+        parameter: str | None = None,
+        one: bool = False,
+        **arguments: Any,
+    ) -> list[Any]:
+        wanted = Wanted(query, into, key, foreign, parameter, one, arguments)
+        return await self._executor.attach(parents, wanted)
+
+    @documented_as(Verbs.scope)
+    def scope(self, *, limit: int = 10, lone_writes: bool = False) -> Scope:
+        return Scope(limit, lone_writes=lone_writes)
+
+    @documented_as(Verbs.run_all)
     async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
         return await self._executor.run_all(bounds)
 
-    @_as(Verbs.run_many)
+    @documented_as(Verbs.run_many)
     async def run_many(self, query: Query[R], rows: Iterable[Any]) -> list[R]:
         return await self._executor.run_many(query, rows)
 
-    @_as(Verbs.stream)
+    @documented_as(Verbs.stream)
     def stream(self, bound: Bound[Any], *, batch: int = 500) -> AsyncGenerator[Any]:
         return _one_by_one(self._executor.stream(bound, batch))
 
@@ -202,15 +214,15 @@ class AsyncDatabase(AsyncVerbs):
         """
         return cls(Config.find(url, **configuration), retry)  # type: ignore[arg-type]
 
-    @_as(Database.resolve)
+    @documented_as(Database.resolve)
     async def resolve(self, token: OutcomeToken) -> Effect:
         return await self._pool.resolve(token, deadline_of(self.config.timeout))
 
-    @_as(Database.forget_outcomes)
+    @documented_as(Database.forget_outcomes)
     async def forget_outcomes(self, days: int = 7) -> int:
         return await forget_outcomes(self._pool, days)
 
-    @_as(Database.close)
+    @documented_as(Database.close)
     async def close(self) -> None:
         await self._pool.close()
 

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, overload
 
 from raxol_sql import server
 from raxol_sql.config import Config
+from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.colour import BLOCKING, run_blocking
 from raxol_sql.engine.copying import CopyData
 from raxol_sql.engine.deadline import deadline_of
@@ -15,6 +16,7 @@ from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
+from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions, Verify
@@ -57,6 +59,50 @@ class Verbs:
         that the query's ``@timeout`` or the configuration gives, with all waits and repetitions.
         """
         return run_blocking(self._executor.run(bound, outcome))
+
+    def attach(
+        self,
+        parents: Iterable[Any],
+        query: Query[Any],
+        *,
+        into: str | None = None,
+        key: str = "id",
+        foreign: str | None = None,
+        parameter: str | None = None,
+        one: bool = False,
+        **arguments: Any,
+    ) -> list[Any]:
+        """
+        The parents in their order, each with its children, which one query loads for all of them.
+
+        ``query`` is a :many query with an array parameter for the keys, as in ``where user_id =
+        any(:user_ids)``: ``parameter``, or the only one that is needed and not among the
+        ``arguments``. ``key`` is the field of a parent that the children's ``foreign`` field
+        equals, which is the parameter without its final s if nothing else is said: user_id.
+
+        Without ``into`` a list of pairs of a parent and its children; with it the parents, with
+        that field set to a list of them, or a tuple, by the field's type. ``one`` says that there
+        is at most one child: that or None takes the place of the list. Parents with the same key
+        each get the children, one whose key is None gets none, and without keys nothing is sent.
+
+        What parents and children are seen at may be two moments, unless both are read in one
+        transaction that is repeatable read. Raises as `run` does, `ParameterError` for names that
+        are not there, and `TooManyRowsError` for a second child where ``one`` was said.
+        """
+        wanted = Wanted(query, into, key, foreign, parameter, one, arguments)
+        return run_blocking(self._executor.attach(parents, wanted))
+
+    def scope(self, *, limit: int = 10, lone_writes: bool = False) -> Scope:
+        """
+        A block that counts what `run` sends in it, by query: ``with db.scope() as scope:``.
+
+        It is of the thread or task that it is in, with the tasks that are started there, and of
+        all databases. At its end a `RepeatedQueryWarning` names each query that ran more often
+        than ``limit`` times, unless an error ends it. ``lone_writes`` asks for a
+        `LoneWritesWarning` too, where two statements or more changed rows outside of any
+        transaction. What shares a round trip, as in `run_many` and a `Multi`, is not counted.
+        """
+        return Scope(limit, lone_writes=lone_writes)
 
     def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
         """

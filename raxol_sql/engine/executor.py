@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import psycopg
 
+from raxol_sql.engine.attaching import Wanted, parents_of
 from raxol_sql.engine.checking import bound_for
 from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.explaining import explain, misfit
@@ -16,6 +17,7 @@ from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.outdated import may_commit
 from raxol_sql.engine.parameters import ParameterMisfit
 from raxol_sql.engine.repeating import check_doubt, judged
+from raxol_sql.engine.scope import current as scopes
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.stepping import run_multi
@@ -75,6 +77,8 @@ class Executor:
         if outcome is not None:
             return await run_alone(self._sessions, bound, outcome)
         query, sessions = bound.query, self._sessions
+        for scope in scopes.get():
+            scope.saw(query, bound.statement.text, is_alone=sessions.repeating is not None)
         timeout = query.definition.directives.timeout
         until = deadline_of(sessions.timeout if timeout is None else timeout)
         attempts: Attempts | None = None
@@ -108,6 +112,17 @@ class Executor:
                     may_repeat=trouble.may_repeat,
                     is_standby=trouble.is_standby,
                 )
+
+    async def attach(self, parents: Iterable[Any], wanted: Wanted) -> list[Any]:
+        """See `Database.attach`."""
+        parameter, attachment = wanted.settled()
+        given = parents_of(parents)
+        keys = attachment.keys_of(given)
+        children: list[Any] = []
+        if keys:
+            bound = attachment.query.bind({**wanted.arguments, parameter: keys})
+            children = await self.run(bound)
+        return attachment.attach(given, children)
 
     async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
         """See `Database.run_all`."""

@@ -2,6 +2,7 @@
 
 from raxol_sql.records.builder import Build, Row
 from raxol_sql.records.casting import CastError, caster_of
+from raxol_sql.records.children import Attachment
 from raxol_sql.records.fields import Field, fields_of, hints_of
 from raxol_sql.records.refusal import can_refuse
 from raxol_sql.records.result import Answer, result_of
@@ -9,6 +10,7 @@ from raxol_sql.records.shape import shape_of
 
 __all__ = [
     "Answer",
+    "Attachment",
     "Build",
     "CastError",
     "Field",

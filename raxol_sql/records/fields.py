@@ -47,6 +47,17 @@ def fields_of(record: type) -> dict[str, Field]:
     return fields
 
 
+def sequence_of(record: type, name: str) -> type | None:
+    """list or tuple, where the type of a field is one of these, or one or None; else None."""
+    for attribute in attrs.fields(record):
+        if (attribute.alias or attribute.name) == name:
+            for member in _members(hints_of(record).get(attribute.name, attribute.type)):
+                kind = typing.get_origin(member) or member
+                if kind in (list, tuple):
+                    return list if kind is list else tuple
+    return None
+
+
 def hints_of(record: type) -> dict[str, Any]:
     """
     The types of the fields.

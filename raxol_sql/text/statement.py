@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from raxol_sql.text.lexer import Token, TokenKind, split, tokenize
 from raxol_sql.text.source import Problem
@@ -29,6 +30,8 @@ _ENCODING = (
     ("set", "local", "client_encoding"),
 )
 _SUSPECT = _TRANSACTION_CONTROL | {phrase[0] for phrase in _TRANSACTION_PHRASES}
+_WRITING = frozenset(["insert", "update", "delete", "merge"])
+_PLACE = re.compile(r"\$[0-9]+")
 _WORD = re.compile(r"[a-zA-Z]+(?![\w$])")
 
 
@@ -105,6 +108,25 @@ def _check_words(words: list[str], place: int) -> None:
 def first_word_of(statement: str) -> str:
     """The word of plain letters that a statement begins with, in lower case, or nothing."""
     return first_word(statement, tokenize(statement))
+
+
+@cache
+def writes(statement: str) -> bool:
+    """Whether a statement changes rows as it is written, be it in a part of its WITH."""
+    first = first_word_of(statement)
+    if first != "with":
+        return first in _WRITING
+    # No written text has a `$1`, so the lexer takes none.
+    plain = _PLACE.sub("0", statement)
+    before = ""
+    for token in tokenize(plain):
+        found = None if token.is_comment else _WORD.match(plain, token.start, token.end)
+        word = found.group().lower() if found else ""
+        # A row that is locked FOR UPDATE, or FOR NO KEY UPDATE, is not changed.
+        if word in _WRITING and before not in ("for", "key"):
+            return True
+        before = word or before
+    return False
 
 
 def first_word(text: str, statement: Iterable[Token]) -> str:

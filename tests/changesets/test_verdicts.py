@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import raxol_sql as rx
 from raxol_sql.accounts import User, UserPreferences
-from raxol_sql.testing.sandbox import sandbox
+from raxol_sql.testing import sandbox
 
 # The white space of Python's \s, at whose edges a regular expression and a CHECK part ways.
 SPACES = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\u200b"

@@ -84,8 +84,7 @@ def test_a_server_that_stops_in_the_demo_is_a_line_and_exit_3(project: Path) -> 
 def test_a_server_that_stops_in_a_migration_leaves_nothing_of_it(project: Path) -> None:
     slow = project / "migrations" / "0006-slow.sql"
     slow.write_text(
-        "-- depends: 0005-bound-texts-of-users\n"
-        "create table half (id int);\nselect pg_sleep(60);\n"
+        "-- depends: 0005-bound-texts-of-users\ncreate table half (id int);\nselect pg_sleep(60);\n"
     )
     running = _raxol_sql(project, "setup")
     errors = _stopped_when_active(project, running, "pg_sleep(60)")

@@ -71,6 +71,12 @@ class Awaited:
     async def run_all(self, bounds: Any) -> Any:
         return self.verbs.run_all(bounds)
 
+    async def attach(self, parents: Any, query: Any, **options: Any) -> Any:
+        return self.verbs.attach(parents, query, **options)
+
+    def scope(self, **options: Any) -> Any:
+        return self.verbs.scope(**options)
+
     async def stream(self, bound: Any, **options: Any) -> AsyncIterator[Any]:
         rows = self.verbs.stream(bound, **options)
         try:

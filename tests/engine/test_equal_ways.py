@@ -68,7 +68,9 @@ filters = st.fixed_dictionaries(
     },
 )
 people = st.lists(
-    st.tuples(st.text(letters, min_size=1, max_size=5), st.none() | st.integers(1, 100), st.booleans()),
+    st.tuples(
+        st.text(letters, min_size=1, max_size=5), st.none() | st.integers(1, 100), st.booleans()
+    ),
     max_size=12,
 )
 

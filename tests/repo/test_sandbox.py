@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.testing.sandbox import async_sandbox, sandbox
+from raxol_sql.testing import async_sandbox, sandbox
 
 
 @pytest.fixture
