@@ -24,7 +24,15 @@ def _blocks(path: Path, language: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("README.md", 2), ("docs/running.md", 9), ("docs/failures.md", 6)]
+    ("name", "count"),
+    [
+        ("README.md", 3),
+        ("docs/running.md", 9),
+        ("docs/failures.md", 6),
+        ("docs/changesets.md", 3),
+        ("docs/from_ecto.md", 6),
+        ("docs/preloading.md", 5),
+    ],
 )
 def test_the_python_of_the_documents_runs_as_it_stands(
     repository: Path, accounts_database: str, monkeypatch: pytest.MonkeyPatch, name: str, count: int
@@ -35,7 +43,7 @@ def test_the_python_of_the_documents_runs_as_it_stands(
     blocks = _blocks(repository / name, "python")
 
     for block in blocks:
-        exec(compile(block, name, "exec"), namespace)
+        exec(compile(block, name, "exec", dont_inherit=True), namespace)
 
     assert len(blocks) == count
 

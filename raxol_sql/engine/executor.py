@@ -139,6 +139,11 @@ class Executor:
         kind = bound.query.kind
         if kind is not Kind.MANY:
             raise KindError(bound.query.name, f"stream() takes :many, and this is :{kind.value}")
+        if bound.query.is_grouped:
+            problem = (
+                "stream() gives rows as they come, and @group has to see all of them: run() it"
+            )
+            raise KindError(bound.query.name, problem)
         if batch < 1:
             raise ValueError(f"batch is a number of rows, 1 or more; not {batch}")
         return batches(self._sessions, bound, batch)

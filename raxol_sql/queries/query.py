@@ -88,6 +88,11 @@ class Query(Generic[ResultT]):
         """Whether a row is the value of its single column."""
         return self.definition.result == SCALAR
 
+    @cached_property
+    def is_grouped(self) -> bool:
+        """Whether rows that belong together make one record, as its ``@group`` says."""
+        return bool(self.definition.directives.group)
+
     @property
     def signature(self) -> str:
         """How it is called, for people: ``search(limit, [email], [sort: newest | name])``."""

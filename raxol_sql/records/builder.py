@@ -88,8 +88,16 @@ def _record(source: Source, matched: Match, validate: bool) -> str:
         source.close()
         source.open("else:")
     values = {field: _column(index) for field, index in matched.columns.items()}
+    for field, read in matched.json.items():
+        value = source.name("json")
+        source.line(f"{value} = {source.refer('read', read)}({values[field]})")
+        values[field] = value
     for field, inside in matched.inner.items():
         values[field] = _record(source, inside, validate)
+        if inside.sequence is not None:
+            items = source.name("items")
+            source.line(f"{items} = [] if {values[field]} is None else [{values[field]}]")
+            values[field] = items
     if validate or not is_generated(matched.record):
         _call(source, name, matched.record, values)
     elif (filling := filling_of(matched.record)) is None:

@@ -10,7 +10,7 @@ import attrs
 
 from raxol_sql.errors import ParameterError, TooManyRowsError, did_you_mean
 from raxol_sql.queries import Query
-from raxol_sql.records.fields import fields_of, sequence_of
+from raxol_sql.records.fields import fields_of
 
 Pair = tuple[Any, Any]
 
@@ -62,7 +62,7 @@ class Attachment:
         field = fields_of(type(parent)).get(self.into)
         if field is None:
             raise self._unknown(type(parent), self.into, "into")
-        if not self.one and sequence_of(type(parent), self.into) is tuple:
+        if not self.one and field.sequence is tuple:
             own = tuple(own)
         return attrs.evolve(parent, **{self.into: own})
 

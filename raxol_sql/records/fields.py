@@ -16,8 +16,9 @@ class Field:
     A field that a column can fill.
 
     ``name`` is the name that the record's constructor takes: a private ``_token`` is ``token``.
-    ``record`` is the attrs class in its type, if there is one, and ``nullable`` whether its type
-    allows None.
+    ``record`` is the attrs class in its type, if there is one, or the ``item`` that the list or
+    tuple in it, its ``sequence``, is of; ``nullable`` says whether its type, the ``hint``, allows
+    None.
     """
 
     name: str
@@ -25,6 +26,14 @@ class Field:
     annotation: str
     record: type | None
     nullable: bool
+    item: type | None = None
+    sequence: type | None = None
+    hint: Any = None
+
+    @property
+    def holds_records(self) -> bool:
+        """Whether records can be in it, one or many."""
+        return self.record is not None or self.item is not None
 
 
 def fields_of(record: type) -> dict[str, Field]:
@@ -37,25 +46,18 @@ def fields_of(record: type) -> dict[str, Field]:
         name = attribute.alias or attribute.name
         hint = hints.get(attribute.name, attribute.type)
         members = _members(hint)
+        item, sequence = _sequence_of(members)
         fields[name] = Field(
             name=name,
             required=attribute.default is attrs.NOTHING,
-            annotation=hint.__name__ if isinstance(hint, type) else str(hint),
+            annotation=hint.__name__ if type(hint) is type else str(hint),
             record=next((member for member in members if _is_record(member)), None),
             nullable=type(None) in members or hint is Any or hint is None,
+            item=item,
+            sequence=sequence,
+            hint=hint,
         )
     return fields
-
-
-def sequence_of(record: type, name: str) -> type | None:
-    """list or tuple, where the type of a field is one of these, or one or None; else None."""
-    for attribute in attrs.fields(record):
-        if (attribute.alias or attribute.name) == name:
-            for member in _members(hints_of(record).get(attribute.name, attribute.type)):
-                kind = typing.get_origin(member) or member
-                if kind in (list, tuple):
-                    return list if kind is list else tuple
-    return None
 
 
 def hints_of(record: type) -> dict[str, Any]:
@@ -92,6 +94,16 @@ def _members(hint: Any) -> tuple[Any, ...]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return typing.get_args(hint)
     return (hint,)
+
+
+def _sequence_of(members: tuple[Any, ...]) -> tuple[type | None, type | None]:
+    """The records in the list or tuple among ``members``, and which of the two that is."""
+    for member in members:
+        kind, arguments = typing.get_origin(member), typing.get_args(member)
+        is_many = kind is list or (kind is tuple and arguments[1:] == (Ellipsis,))
+        if is_many and _is_record(arguments[0]):
+            return arguments[0], list if kind is list else tuple
+    return None, None
 
 
 def _is_record(member: Any) -> bool:

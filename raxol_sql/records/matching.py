@@ -8,6 +8,7 @@ import attrs
 
 from raxol_sql.errors import RecordError
 from raxol_sql.records.fields import Field, fields_of
+from raxol_sql.records.from_json import json_reader
 
 # Makes the error for a problem; it knows the query's name and place, and does not keep it alive.
 Fail = Callable[[str], RecordError]
@@ -19,8 +20,10 @@ class Match:
     The columns that make one record.
 
     ``columns`` are their indexes by the names that the record's constructor takes, ``inner`` the
-    records that are made of columns too. ``nullable`` says that NULLs only make None, and
-    ``indexes`` are all the columns in it and below.
+    records that are made of columns too, ``json`` what reads columns that may hold
+    records as JSON.
+    ``nullable`` says that NULLs only make None, ``indexes`` are all the columns in it and below,
+    and ``sequence`` is the list or tuple that it is one item of, if it is.
     """
 
     record: type
@@ -28,13 +31,23 @@ class Match:
     columns: dict[str, int]
     inner: dict[str, Match]
     indexes: tuple[int, ...]
+    json: dict[str, Callable[[object], object]] = attrs.field(factory=dict)
+    sequence: type | None = None
 
 
-def match(fail: Fail, record: type, columns: dict[str, int], *, nullable: bool = False) -> Match:
+def match(
+    fail: Fail,
+    record: type,
+    columns: dict[str, int],
+    *,
+    nullable: bool = False,
+    grouped: bool = False,
+) -> Match:
     """
     What ``columns``, which are indexes by name, make of a ``record``.
 
-    Raises what ``fail`` makes for columns that are missing or too many.
+    Where it is ``grouped``, a list in it may take columns too. Raises what ``fail`` makes for
+    columns that are missing or too many.
     """
     fields = fields_of(record)
     direct: dict[str, int] = {}
@@ -49,11 +62,22 @@ def match(fail: Fail, record: type, columns: dict[str, int], *, nullable: bool =
     both = sorted(direct.keys() & groups.keys())
     if both:
         raise fail(f"{listed(both)} is a column and a group of columns")
-    inner = {name: _inside(fail, record, fields[name], group) for name, group in groups.items()}
-    return Match(record, nullable, direct, inner, tuple(columns.values()))
+    inner = {
+        name: _inside(fail, record, fields[name], group, grouped) for name, group in groups.items()
+    }
+    json = {name: json_reader(fail, fields[name]) for name in direct if fields[name].holds_records}
+    return Match(record, nullable, direct, inner, tuple(columns.values()), json)
 
 
-def _inside(fail: Fail, outer: type, field: Field, columns: dict[str, int]) -> Match:
+def _inside(fail: Fail, outer: type, field: Field, columns: dict[str, int], grouped: bool) -> Match:
+    if field.item is not None:
+        if not grouped:
+            raise fail(
+                f"{outer.__name__}.{field.name} is a list, and its rows have to be put together: "
+                "name the key of the record in a line -- @group id"
+            )
+        item = match(fail, field.item, columns, nullable=True)
+        return attrs.evolve(item, sequence=field.sequence)
     if field.record is None:
         raise fail(
             f"the column {f'{field.name}.{next(iter(columns))}'!r} needs an attrs class in "

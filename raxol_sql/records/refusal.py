@@ -25,7 +25,7 @@ def can_refuse(query: Query[Any]) -> bool:
     kind = query.kind
     if kind is not Kind.MANY:
         return kind.gives_rows
-    if query.definition.directives.not_null:
+    if query.definition.directives.not_null or query.is_grouped:
         return True
     record = query.record
     return record is not None and (query.validate or _may_raise(record))
@@ -34,17 +34,7 @@ def can_refuse(query: Query[Any]) -> bool:
 def _may_raise(record: type) -> bool:
     known = _known.get(record)
     if known is None:
-        known = _known[record] = any(map(runs_code_of_the_program, _with_inner(record)))
+        holds_records = any(field.holds_records for field in fields_of(record).values())
+        # Those may come as JSON, which may be wrong.
+        known = _known[record] = holds_records or runs_code_of_the_program(record)
     return known
-
-
-def _with_inner(record: type) -> set[type]:
-    """``record`` and the records that lie in it, at any depth."""
-    found: set[type] = set()
-    waiting = [record]
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += [field.record for field in fields_of(one).values() if field.record]
-    return found

@@ -50,14 +50,29 @@ def result_of(query: Query[Any], answer: Answer) -> Any:
     if kind is _EXEC:
         return None
     build = shape_of(query, answer.columns)
+    if query.is_grouped:
+        return _of_records(query, build.merge(answer.all(build)))  # type: ignore[attr-defined]
     if kind is _MANY:
         return answer.all(build)
     if answer.count == 1:
         return answer.one(build)
-    if answer.count > 1:
-        expected = "exactly one row" if kind is _ONE else "at most one row"
-        problem = f"expected {expected}, got {answer.count}"
-        raise TooManyRowsError(query.name, query.location, problem)
-    if kind is _ONE:
-        raise NoRowsError(query.name, query.location, "expected exactly one row, got none")
+    _check_count(query, answer.count)
     return None
+
+
+def _of_records(query: Query[Any], records: list[Any]) -> Any:
+    """What a query gives whose rows were put together: it is the records that are counted."""
+    if query.kind is _MANY:
+        return records
+    _check_count(query, len(records))
+    return records[0] if records else None
+
+
+def _check_count(query: Query[Any], count: int) -> None:
+    """Raises where a kind that gives one row, or at most one, has another count."""
+    if count > 1:
+        expected = "exactly one row" if query.kind is _ONE else "at most one row"
+        problem = f"expected {expected}, got {count}"
+        raise TooManyRowsError(query.name, query.location, problem)
+    if count == 0 and query.kind is _ONE:
+        raise NoRowsError(query.name, query.location, "expected exactly one row, got none")

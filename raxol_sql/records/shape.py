@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from raxol_sql.errors import RecordError
 from raxol_sql.queries import Query
 from raxol_sql.records.builder import Build, record_builder, scalar_builder
+from raxol_sql.records.grouping import GroupedBuild
 from raxol_sql.records.matching import Fail, listed, match
 from raxol_sql.records.row_class import row_class
 
@@ -26,9 +27,10 @@ def shape_of(query: Query[Any], columns: tuple[str, ...]) -> Build:
     Made once for each query and set of columns, so that the row class of a query without a
     result is the same one for as long as the query lives. A column `"a.b"` belongs to the field
     ``b`` of the record in the field ``a``; where all columns of such a record are NULL and its
-    field allows None, it is None. Raises `RecordError` for columns that are missing, too many or
-    named twice; the function does for a NULL against a ``@not-null``, and raises what the class
-    of the record does. Safe to call from any thread, and so is the function.
+    field allows None, it is None. Of a query with ``@group`` it is a `GroupedBuild`. Raises
+    `RecordError` for columns that are missing, too many or named twice; the function does for a
+    NULL against a ``@not-null`` and for JSON that makes no record, and raises what the class of
+    the record does. Safe to call from any thread, and so is the function.
     """
     known = _builds.get(query)
     if known is not None and columns in known:
@@ -51,10 +53,15 @@ def _make(query: Query[Any], columns: tuple[str, ...]) -> Build:
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise fail(f"columns of the same name: {listed(twice)}; name them apart with `as`")
+    group = query.definition.directives.group
+    if group and query.record is None:
+        raise fail("@group makes a list in a record: name one in the header, as in -> Person")
     record = query.record or row_class(query, columns, fail)
-    matched = match(fail, record, {name: index for index, name in enumerate(columns)})
+    known = {name: index for index, name in enumerate(columns)}
+    matched = match(fail, record, known, grouped=bool(group))
     not_null = _not_null(query, columns, fail)
-    return record_builder(title, fail, not_null, matched, validate=query.validate)
+    build = record_builder(title, fail, not_null, matched, validate=query.validate)
+    return GroupedBuild(fail, group, known, matched, build) if group else build
 
 
 def _not_null(query: Query[Any], columns: tuple[str, ...], fail: Fail) -> dict[int, str]:

@@ -39,6 +39,7 @@ class Directives:
     null: tuple[str, ...] = ()
     not_null: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
     allow: tuple[tuple[str, str], ...] = ()
     max_variants: int = 256
 

@@ -191,6 +191,7 @@ _READERS: dict[str, Callable[[Directives, str], Directives]] = {
     "null": _columns("null"),
     "not-null": _columns("not_null"),
     "sensitive": _columns("sensitive"),
+    "group": _columns("group"),
     "allow": _allow,
     "max-variants": _max_variants,
 }
