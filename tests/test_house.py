@@ -51,6 +51,7 @@ ALLOWED = {
         "config": "libpq's own rules for URLs, service files and quoting are asked, not copied",
         "embedded": "a connection string of its server is quoted by libpq's rules",
         "engine": "the driver",
+        "schema": "statements are prepared there, and never run",
         "databases": "a connection to the maintenance database, outside of any pool",
         "migrations": "a connection of their own, outside of any pool",
         "cli": "errors of the driver become exit codes",

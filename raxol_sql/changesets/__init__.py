@@ -14,5 +14,6 @@ database finds its field, and `field_error` what there is to say. Names and word
 from raxol_sql.changesets.changeset import Changeset
 from raxol_sql.changesets.field_error import FieldError
 from raxol_sql.changesets.rules import changeset_of
+from raxol_sql.changesets.validators import rules_of
 
-__all__ = ["Changeset", "FieldError", "changeset_of"]
+__all__ = ["Changeset", "FieldError", "changeset_of", "rules_of"]

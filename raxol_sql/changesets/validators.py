@@ -19,6 +19,7 @@ _MAX_LENGTH: Any = type(validators.max_len(1))
 _MIN_LENGTH: Any = type(validators.min_len(1))
 _MATCHES: Any = type(validators.matches_re(""))
 _IN: Any = type(validators.in_(()))
+_LIMITS = {limit for bits in (15, 31, 63) for limit in (2**bits - 1, -(2**bits))}
 _COMPARISONS = {
     "<": "less_than",
     "<=": "less_than_or_equal_to",
@@ -42,6 +43,21 @@ def refused(field: attrs.Attribute[Any], value: Any) -> Iterator[FieldError]:
         error = _called(validator, field, value) if check is None else check(value)
         if error is not None:
             yield error
+
+
+def rules_of(field: attrs.Attribute[Any]) -> tuple[int | None, bool]:
+    """
+    What the validators of ``field`` ask of a table: how long a text may be, if they say so, and
+    whether a number has bounds other than those of PostgreSQL's types.
+    """
+    longest: int | None = None
+    is_bounded = False
+    for validator in () if field.validator is None else _single(field.validator):
+        if isinstance(validator, _MAX_LENGTH):
+            longest = validator.max_length
+        elif isinstance(validator, _NUMBER):
+            is_bounded = is_bounded or validator.bound not in _LIMITS
+    return longest, is_bounded
 
 
 def _single(validator: Any) -> Iterator[Any]:

@@ -11,7 +11,9 @@ from typing import NoReturn
 import click
 
 import raxol_sql
+from raxol_sql.cli.check import check
 from raxol_sql.cli.demo import demo
+from raxol_sql.cli.docs import docs
 from raxol_sql.cli.failure import report
 from raxol_sql.cli.migrate import migrate, migrations, new, rollback
 from raxol_sql.cli.registry import list_queries, run, show
@@ -43,7 +45,7 @@ def commands() -> None:
 
 for command in (
     *(demo, setup, migrate, rollback, migrations, new),
-    *(ping, config, list_queries, show, run, validate, server),
+    *(check, docs, ping, config, list_queries, show, run, validate, server),
 ):
     commands.add_command(command)
 

@@ -11,7 +11,7 @@ parts of a body, `variants` which statements a body can become, and `parser` put
 from raxol_sql.text.definition import CopyShape, Definition, Directives, Kind
 from raxol_sql.text.parser import parse
 from raxol_sql.text.source import Source
-from raxol_sql.text.statement import first_word_of, writes
+from raxol_sql.text.statement import first_word_of, literals, writes
 from raxol_sql.text.variants import Statement
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Source",
     "Statement",
     "first_word_of",
+    "literals",
     "parse",
     "writes",
 ]

@@ -129,6 +129,14 @@ def writes(statement: str) -> bool:
     return False
 
 
+def literals(statement: str) -> Iterator[str]:
+    """What stands in plain quotes in a statement."""
+    plain = _PLACE.sub("0", statement)
+    for token in tokenize(plain):
+        if token.kind is TokenKind.STRING and plain[token.start] == "'":
+            yield plain[token.start + 1 : token.end - 1]
+
+
 def first_word(text: str, statement: Iterable[Token]) -> str:
     """The word of plain letters that a statement begins with, in lower case, or nothing."""
     for token in statement:
