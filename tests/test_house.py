@@ -52,6 +52,7 @@ ALLOWED = {
         "embedded": "a connection string of its server is quoted by libpq's rules",
         "engine": "the driver",
         "schema": "statements are prepared there, and never run",
+        "starters": "what a table refuses while a sample for it is looked for",
         "databases": "a connection to the maintenance database, outside of any pool",
         "migrations": "a connection of their own, outside of any pool",
         "cli": "errors of the driver become exit codes",

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import attrs
 import click
 import psycopg
 
@@ -19,6 +18,7 @@ from raxol_sql.cli.output import Output
 from raxol_sql.config import Config, Project
 from raxol_sql.errors import ConfigError
 from raxol_sql.migrations import Migrations
+from raxol_sql.queries import records_of
 
 
 def project_queries(project: Project) -> Queries:
@@ -39,16 +39,6 @@ def project_queries(project: Project) -> Queries:
 def project_records(project: Project) -> list[type]:
     """The records of the project's module, if it has one; raises as `project_queries`."""
     return records_of(_module(project)) if project.records else []
-
-
-def records_of(module: ModuleType) -> list[type]:
-    """The attrs classes that a module defines or imports, by the names that it gives them."""
-    found = {
-        value.__name__: value
-        for name, value in vars(module).items()
-        if isinstance(value, type) and attrs.has(value) and not name.startswith("_")
-    }
-    return list(found.values())
 
 
 def _module(project: Project) -> ModuleType:

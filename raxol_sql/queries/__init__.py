@@ -8,8 +8,8 @@ Named queries as values.
 Nothing here does any I/O but `load`, which reads files once.
 """
 
-from raxol_sql.queries.load import load
+from raxol_sql.queries.load import load, records_of
 from raxol_sql.queries.query import Bound, Query
 from raxol_sql.queries.registry import Queries
 
-__all__ = ["Bound", "Queries", "Query", "load"]
+__all__ = ["Bound", "Queries", "Query", "load", "records_of"]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import ModuleType
 
 import attrs
 
@@ -21,7 +22,7 @@ from raxol_sql.text.source import Problem
 def load(
     root: str | os.PathLike[str] | Traversable,
     *,
-    records: Iterable[type] = (),
+    records: Iterable[type] | ModuleType = (),
     validate: bool = False,
 ) -> Queries:
     """
@@ -30,13 +31,13 @@ def load(
     ``root`` is a folder, a single file, or a folder of a package as
     ``importlib.resources.files("package") / "sql"`` gives it. The path below it is the namespace:
     ``billing/invoices.sql`` gives ``queries.billing.invoices``. ``records`` are the attrs classes
-    that headers name, by their ``__name__``. ``validate`` runs their attrs validators on rows,
-    which are otherwise taken as the database holds them.
+    that headers name, by their ``__name__``, or a module that has them. ``validate`` runs their
+    attrs validators on rows, which are otherwise taken as the database holds them.
 
     Raises `LoadError` with everything that is wrong in all files; TypeError for a record that is
     no attrs class, and ValueError for two of one name.
     """
-    classes = _by_name(records)
+    classes = _by_name(records_of(records) if isinstance(records, ModuleType) else records)
     if isinstance(root, (str, os.PathLike)):
         root = Path(root)
     elif not hasattr(root, "iterdir"):
@@ -60,6 +61,16 @@ def load(
     if errors:
         raise LoadError(sorted(errors, key=lambda error: (error.path, error.line or 0)))
     return Queries(queries)
+
+
+def records_of(module: ModuleType) -> list[type]:
+    """The attrs classes that a module defines or imports, but for those with a _ in front."""
+    found = {
+        value.__name__: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and attrs.has(value) and not name.startswith("_")
+    }
+    return list(found.values())
 
 
 def _by_name(records: Iterable[type]) -> dict[str, type]:

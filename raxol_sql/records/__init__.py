@@ -4,6 +4,7 @@ from raxol_sql.records.builder import Build, Row
 from raxol_sql.records.casting import CastError, caster_of
 from raxol_sql.records.children import Attachment
 from raxol_sql.records.fields import Field, fields_of, hints_of
+from raxol_sql.records.names import can_be_written
 from raxol_sql.records.refusal import can_refuse
 from raxol_sql.records.result import Answer, result_of
 from raxol_sql.records.shape import shape_of
@@ -15,6 +16,7 @@ __all__ = [
     "CastError",
     "Field",
     "Row",
+    "can_be_written",
     "can_refuse",
     "caster_of",
     "fields_of",

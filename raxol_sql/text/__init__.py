@@ -9,6 +9,7 @@ parts of a body, `variants` which statements a body can become, and `parser` put
 """
 
 from raxol_sql.text.definition import CopyShape, Definition, Directives, Kind
+from raxol_sql.text.header import name_problem
 from raxol_sql.text.parser import parse
 from raxol_sql.text.source import Source
 from raxol_sql.text.statement import first_word_of, literals, writes
@@ -23,6 +24,7 @@ __all__ = [
     "Statement",
     "first_word_of",
     "literals",
+    "name_problem",
     "parse",
     "writes",
 ]

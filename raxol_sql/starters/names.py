@@ -1,0 +1,83 @@
+"""The names in a starter, made of those in the database."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+from raxol_sql.records import can_be_written
+from raxol_sql.schema import Table
+from raxol_sql.text import name_problem
+
+SET_BY_THE_SERVER = ("inserted_at", "updated_at")
+LOCK = "lock_version"
+# What the module of a record has already.
+_TAKEN = frozenset(["Any", "Changeset", "Decimal", "Mapping", "UUID"])
+
+
+def class_name(table: str) -> str:
+    """
+    The name of a record: ``users`` makes User, ``user_preferences`` UserPreference.
+
+    Words are put together with capitals; of the last a final s goes, or ies becomes y. Whoever
+    wants another one says so.
+    """
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", table) if word]
+    if words and re.search(r"[^s]s$", words[-1]):
+        last = words[-1]
+        words[-1] = f"{last[:-3]}y" if last.endswith("ies") else last[:-1]
+    name = "".join(word[0].upper() + word[1:] for word in words)
+    return name if name.isidentifier() and name not in _TAKEN else f"Row{name}"
+
+
+def record_name(table: Table, name: str | None) -> str:
+    """
+    The name of a table's record, ``name`` if that is given.
+
+    Raises ValueError for one that no class can have, and for columns that no field can be of.
+    """
+    _check_names(table)
+    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise ValueError(f"{name!r} is no name of a class: give one like {class_name(table.name)}")
+    if name in _TAKEN:
+        raise ValueError(f"{name} is imported by the record's own module: choose another name")
+    return name or class_name(table.name)
+
+
+def _check_names(table: Table) -> None:
+    odd = [
+        one.name
+        for one in table.columns
+        if name_problem(one.name) or not can_be_written(one.name) or one.name == "changeset"
+    ]
+    if odd:
+        raise ValueError(
+            f"{table.name}: no field can be called {', '.join(map(repr, odd))}; "
+            "name the column otherwise in a view or a query, with `as`"
+        )
+
+
+def asked(table: Table) -> list[str]:
+    """The columns that an insert has to be told."""
+    return [
+        one.name
+        for one in table.columns
+        if one.is_given and not one.has_default and not one.nullable
+    ]
+
+
+def offered(table: Table) -> list[str]:
+    """The columns that an insert may be told, or leave to the table."""
+    return [
+        one.name
+        for one in table.columns
+        if one.is_given
+        and (one.has_default or one.nullable)
+        and one.name not in (*SET_BY_THE_SERVER, LOCK)
+        and not (one.has_default and one.name in table.key)
+    ]
+
+
+def changed(table: Table) -> list[str]:
+    """The columns that an update may change."""
+    return [name for name in (*asked(table), *offered(table)) if name not in table.key]
