@@ -24,7 +24,7 @@ from raxol_sql.changesets.validations import (
 )
 from raxol_sql.changesets.validators import refused
 from raxol_sql.errors import InvalidChangesetError, did_you_mean
-from raxol_sql.records import CastError, caster_of, hints_of
+from raxol_sql.records import CastError, caster_of, fields_of, hints_of
 
 R = TypeVar("R")
 Errors = Mapping[str, tuple[FieldError, ...]]
@@ -106,7 +106,8 @@ class Changeset(Generic[R]):
 
         What is not listed is left out, and named in `ignored`. Empty text, or nothing but white
         space, is None, or the default of the class; other text stays as it is. What cannot be
-        made a value of the field's type "is invalid". What the record has already is no change.
+        made a value of the field's type "is invalid", and None is none of a type that does not say
+        so: that "can't be blank". What the record has already is no change.
         """
         if not isinstance(params, Mapping):
             raise TypeError(f"cast takes a mapping of values; not {type(params).__name__}")
@@ -335,10 +336,7 @@ class Changeset(Generic[R]):
         return made
 
     def _checked(self, field: str, check: Check) -> Self:
-        self._attribute(field)
-        value = self._changes.get(field)
-        error = None if value is None else check(value)
-        return self if error is None else self.with_errors({field: [error]})
+        return self.validate_change(field, check)
 
     def _declared(
         self, kind: ConstraintKind, field: str, name: str | None, message: str | None, match: str
@@ -359,6 +357,8 @@ class Changeset(Generic[R]):
         if value is not None:
             for error in refused(attribute, value):
                 self._add(field, error)
+        elif not fields_of(self._record)[field].nullable:
+            self._add(field, FieldError(_BLANK, "required"))
 
     def _add(self, field: str, error: FieldError) -> None:
         known = self._errors.get(field, ())

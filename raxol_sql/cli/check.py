@@ -34,7 +34,9 @@ def check(strict: bool, output: Output) -> int:
     config = Config.find()
     queries = project_queries(config.project)
     with opened(config, output) as database:
-        with psycopg.connect(server.conninfo(config), autocommit=True) as connection:
+        conninfo = server.conninfo(config)
+        # Queries are in this encoding, whatever PGCLIENTENCODING asks for.
+        with psycopg.connect(conninfo, autocommit=True, client_encoding="utf8") as connection:
             proof = prove(connection, queries)
         findings = [*proof.findings, *lint(database, proof.origins)]
     findings.sort(key=lambda one: list(Level).index(one.level))

@@ -74,11 +74,11 @@ class Executor:
             return await run_multi(self._sessions, bound)
         if type(bound) is not Bound or bound.query.kind is Kind.COPY:
             bound = bound_for("run()", bound)
-        if outcome is not None:
-            return await run_alone(self._sessions, bound, outcome)
         query, sessions = bound.query, self._sessions
         for scope in scopes.get():
             scope.saw(query, bound.statement.text, is_alone=sessions.repeating is not None)
+        if outcome is not None:
+            return await run_alone(sessions, bound, outcome)
         timeout = query.definition.directives.timeout
         until = deadline_of(sessions.timeout if timeout is None else timeout)
         attempts: Attempts | None = None
@@ -118,10 +118,9 @@ class Executor:
         parameter, attachment = wanted.settled()
         given = parents_of(parents)
         keys = attachment.keys_of(given)
-        children: list[Any] = []
-        if keys:
-            bound = attachment.query.bind({**wanted.arguments, parameter: keys})
-            children = await self.run(bound)
+        # Wrong names are told without parents too.
+        bound = attachment.query.bind({**wanted.arguments, parameter: keys})
+        children = await self.run(bound) if keys else []
         return attachment.attach(given, children)
 
     async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:

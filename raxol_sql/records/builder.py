@@ -30,6 +30,7 @@ from raxol_sql.records.constructor import (
     initialiser,
     is_generated,
 )
+from raxol_sql.records.from_json import json_reader
 from raxol_sql.records.matching import Fail, Match
 from raxol_sql.records.source import Source
 from raxol_sql.records.twin import twin_of
@@ -46,22 +47,37 @@ def scalar_builder(title: str, fail: Fail, not_null: Mapping[int, str]) -> Build
 
 
 def record_builder(
-    title: str, fail: Fail, not_null: Mapping[int, str], matched: Match, *, validate: bool
+    title: str,
+    fail: Fail,
+    not_null: Mapping[int, str],
+    matched: Match,
+    width: int,
+    absent: tuple[int, ...] = (),
+    *,
+    validate: bool,
 ) -> Build:
     """
-    The function from a row to a record.
+    The function from a row of so many columns to a record.
 
-    It raises what ``fail`` makes where one of ``not_null``, which are names by index, is NULL.
-    ``validate`` runs the validators of attrs. ``title`` stands for its file in tracebacks.
+    It raises what ``fail`` makes where one of ``not_null``, which are names by index, is NULL, or
+    where JSON makes no record. Where all columns that are ``absent`` together are NULL there is
+    no record, and it gives None. ``validate`` runs the validators of attrs. ``title`` stands for
+    its file in tracebacks.
     """
-    source = _opened(len(matched.indexes), fail, not_null)
-    source.line(f"return {_record(source, matched, validate)}")
+    source = _opened(width, fail, not_null, absent)
+    source.line(f"return {_record(source, fail, matched, validate)}")
     return _made(source, title)
 
 
-def _opened(count: int, fail: Fail, not_null: Mapping[int, str]) -> Source:
+def _opened(
+    count: int, fail: Fail, not_null: Mapping[int, str], absent: tuple[int, ...] = ()
+) -> Source:
     source = Source("def build(row):")
     source.line(f"({' '.join(f'{_column(index)},' for index in range(count))}) = row")
+    if absent:
+        source.open(f"if {_are_null(absent)}:")
+        source.line("return None")
+        source.close()
     for index, name in not_null.items():
         source.open(f"if {_column(index)} is None:")
         problem = f"the column {name!r} is NULL, against its @not-null"
@@ -79,25 +95,26 @@ def _column(index: int) -> str:
     return f"column{index}"
 
 
-def _record(source: Source, matched: Match, validate: bool) -> str:
+def _are_null(indexes: tuple[int, ...]) -> str:
+    return " is ".join([*map(_column, indexes), "None"])
+
+
+def _record(source: Source, fail: Fail, matched: Match, validate: bool) -> str:
     """Writes what makes a record, and gives the name of the variable that holds it."""
     name = source.name("record")
     if matched.nullable:
-        source.open(f"if {' is '.join([*map(_column, matched.indexes), 'None'])}:")
+        source.open(f"if {_are_null(matched.indexes)}:")
         source.line(f"{name} = None")
         source.close()
         source.open("else:")
     values = {field: _column(index) for field, index in matched.columns.items()}
-    for field, read in matched.json.items():
+    for field, (column, of) in matched.json.items():
+        read = json_reader(fail, column, of, validate=validate)
         value = source.name("json")
         source.line(f"{value} = {source.refer('read', read)}({values[field]})")
         values[field] = value
     for field, inside in matched.inner.items():
-        values[field] = _record(source, inside, validate)
-        if inside.sequence is not None:
-            items = source.name("items")
-            source.line(f"{items} = [] if {values[field]} is None else [{values[field]}]")
-            values[field] = items
+        values[field] = _record(source, fail, inside, validate)
     if validate or not is_generated(matched.record):
         _call(source, name, matched.record, values)
     elif (filling := filling_of(matched.record)) is None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
 
-from raxol_sql.errors import ParameterError, TooManyRowsError, did_you_mean
+from raxol_sql.errors import ParameterError, RecordError, TooManyRowsError, did_you_mean
 from raxol_sql.queries import Query
 from raxol_sql.records.fields import fields_of
-
-Pair = tuple[Any, Any]
 
 
 @attrs.frozen
@@ -41,30 +39,51 @@ class Attachment:
         The parents in their order, with their children in theirs.
 
         A pair of each parent and its children, or the parent with the field ``into`` set. Raises
-        `ParameterError` for a field that is not there, and `TooManyRowsError` where there is to be
-        one child and there are more.
+        `ParameterError` for a field that is not there, `RecordError` for a child of none of the
+        parents, and `TooManyRowsError` where there is to be one child and there are more.
         """
-        of: dict[Any, list[Any]] = {}
+        of: dict[Any, list[Any]] = {key: [] for key in self.keys_of(parents)}
         for child in children:
-            of.setdefault(self._value(child, self.foreign, "foreign"), []).append(child)
-        found = [(parent, of.get(getattr(parent, self.key), [])) for parent in parents]
+            own = of.get(self._value(child, self.foreign, "foreign"))
+            if own is None:
+                raise self._stray()
+            own.append(child)
+        of[None] = []
+        found = [(parent, of[getattr(parent, self.key)]) for parent in parents]
+        put = self._putter(parents)
         if not self.one:
-            return [self._put(parent, list(own)) for parent, own in found]
-        most = max((len(own) for _, own in found), default=0)
+            return [put(parent, own) for parent, own in found]
+        most = max(map(len, of.values()))
         if most > 1:
             problem = f"one child was expected for each {self.key}, and one has {most}"
             raise TooManyRowsError(self.query.name, self.query.location, problem)
-        return [self._put(parent, own[0] if own else None) for parent, own in found]
+        return [put(parent, own[0] if own else None) for parent, own in found]
 
-    def _put(self, parent: Any, own: Any) -> Any:
-        if self.into is None:
-            return parent, own
-        field = fields_of(type(parent)).get(self.into)
-        if field is None:
-            raise self._unknown(type(parent), self.into, "into")
-        if not self.one and field.sequence is tuple:
-            own = tuple(own)
-        return attrs.evolve(parent, **{self.into: own})
+    def _putter(self, parents: Sequence[Any]) -> Callable[[Any, Any], Any]:
+        """The function that puts a parent and what is its own together."""
+        into = self.into
+        if into is None:
+            return lambda parent, own: (parent, own if self.one else [*own])
+        kinds = {}
+        for record in {type(parent) for parent in parents}:
+            field = fields_of(record).get(into) if attrs.has(record) else None
+            if field is None:
+                raise self._unknown(record, into, "into")
+            kinds[record] = field.sequence or list
+
+        def put(parent: Any, own: Any) -> Any:
+            value = own if self.one else kinds[type(parent)](own)
+            return attrs.evolve(parent, **{into: value})
+
+        return put
+
+    def _stray(self) -> RecordError:
+        return RecordError(
+            self.query.name,
+            self.query.location,
+            f"a row has a {self.foreign} that is no {self.key} of the parents, so it would be "
+            "lost: say which fields are equal with key= and foreign=, or give both one type",
+        )
 
     def _value(self, record: Any, field: str, argument: str) -> Any:
         try:

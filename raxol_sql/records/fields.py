@@ -16,9 +16,9 @@ class Field:
     A field that a column can fill.
 
     ``name`` is the name that the record's constructor takes: a private ``_token`` is ``token``.
-    ``record`` is the attrs class in its type, if there is one, or the ``item`` that the list or
-    tuple in it, its ``sequence``, is of; ``nullable`` says whether its type, the ``hint``, allows
-    None.
+    ``record`` is the attrs class in its type, if there is one, ``sequence`` the list or tuple in
+    it, and ``item`` the attrs class that this is of; ``nullable`` says whether its type, the
+    ``hint``, allows None, and ``converts`` whether a converter of its own takes the value.
     """
 
     name: str
@@ -29,11 +29,17 @@ class Field:
     item: type | None = None
     sequence: type | None = None
     hint: Any = None
+    converts: bool = False
 
     @property
     def holds_records(self) -> bool:
         """Whether records can be in it, one or many."""
         return self.record is not None or self.item is not None
+
+    @property
+    def may_be_json(self) -> bool:
+        """Whether JSON in its column is made into records; a converter sees it as it comes."""
+        return self.holds_records and not self.converts
 
 
 def fields_of(record: type) -> dict[str, Field]:
@@ -56,6 +62,7 @@ def fields_of(record: type) -> dict[str, Field]:
             item=item,
             sequence=sequence,
             hint=hint,
+            converts=attribute.converter is not None,
         )
     return fields
 
@@ -97,13 +104,18 @@ def _members(hint: Any) -> tuple[Any, ...]:
 
 
 def _sequence_of(members: tuple[Any, ...]) -> tuple[type | None, type | None]:
-    """The records in the list or tuple among ``members``, and which of the two that is."""
+    """The list or tuple among ``members``, after the record that all of its items are, if so."""
+    found: tuple[type | None, type | None] = (None, None)
     for member in members:
-        kind, arguments = typing.get_origin(member), typing.get_args(member)
-        is_many = kind is list or (kind is tuple and arguments[1:] == (Ellipsis,))
-        if is_many and _is_record(arguments[0]):
-            return arguments[0], list if kind is list else tuple
-    return None, None
+        kind, arguments = typing.get_origin(member) or member, typing.get_args(member)
+        if kind not in (list, tuple):
+            continue
+        sequence = list if kind is list else tuple
+        is_many = kind is list or arguments[1:] == (Ellipsis,)
+        if is_many and arguments and _is_record(arguments[0]):
+            return arguments[0], sequence
+        found = (None, sequence)
+    return found
 
 
 def _is_record(member: Any) -> bool:

@@ -2,76 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
+
+import attrs
 
 from raxol_sql.records.builder import Build, Row
 from raxol_sql.records.matching import Fail, Match, listed
 
-Keyed = tuple[Any, Any]
+
+class MakeBuild(Protocol):
+    """Makes the function from a row of some width to a record; see `record_builder`."""
+
+    def __call__(
+        self, not_null: Mapping[int, str], matched: Match, width: int, absent: tuple[int, ...] = ()
+    ) -> Build: ...
 
 
 class GroupedBuild:
     """
-    The function from a row to its key and its record, whose list holds the child of that row.
+    Makes records of rows of which each holds a record's columns, and those of one child.
 
-    `merge` makes the records of them. ``columns`` are those of ``@group``, ``matched`` is what the
-    row makes. Raises what ``fail`` makes where there is no one list to collect. Safe to call from
-    any thread.
+    ``group`` are the columns of ``@group``, ``known`` the indexes of all by name, and ``matched``
+    what a row makes. Raises what ``fail`` makes where there is no one list to collect. Safe to
+    call from any thread.
     """
 
     def __init__(
         self,
         fail: Fail,
-        columns: tuple[str, ...],
-        known: dict[str, int],
+        group: tuple[str, ...],
+        known: Mapping[str, int],
         matched: Match,
-        build: Build,
+        not_null: Mapping[int, str],
+        make: MakeBuild,
     ) -> None:
-        unknown = [name for name in columns if name not in known]
-        if unknown:
-            raise fail(f"@group names columns that are not there: {listed(unknown)}")
-        lists = [name for name, inside in matched.inner.items() if inside.sequence is not None]
-        if not lists:
-            raise fail(
-                '@group collects columns such as "children.id" in a list, and there are none '
-                f"for a field of {matched.record.__name__} that is a list of records"
-            )
-        if len(lists) > 1:
-            raise fail(
-                f"the lists {listed(lists)} would multiply each other's rows: "
-                "load one of them with attach(), or as JSON"
-            )
-        (self._name,) = lists
-        self._is_tuple = matched.inner[self._name].sequence is tuple
-        self._key: Callable[[Row], Any] = itemgetter(*(known[name] for name in columns))
-        self._build = build
+        name = _list_of(fail, matched)
+        child, width = matched.inner[name], len(known)
+        _check_key(fail, group, known, child)
+        shared = {index: name for name, index in known.items() if index not in child.indexes}
         self._fail = fail
-        self._columns = columns
+        self._group = group
+        self._names = tuple(shared.values())
+        self._key = itemgetter(*(known[name] for name in group))
+        self._shared = itemgetter(*shared)
+        self._sequence = child.sequence or list
+        self._child = make(
+            {index: name for index, name in not_null.items() if index not in shared},
+            attrs.evolve(child, nullable=False),
+            width,
+            absent=child.indexes,
+        )
+        # The list comes as one more column, so that a record sees it whole when it is made.
+        inner = {field: match for field, match in matched.inner.items() if field != name}
+        parent = attrs.evolve(matched, columns={**matched.columns, name: width}, inner=inner)
+        parents = {index: name for index, name in not_null.items() if index in shared}
+        self._parent = make(parents, parent, width + 1)
 
-    def __call__(self, row: Row) -> Keyed:
-        return self._key(row), self._build(row)
+    def __call__(self, row: Row) -> Row:
+        return row
 
-    def merge(self, rows: Iterable[Keyed]) -> list[Any]:
-        """The records, in the order in which each came first."""
-        records: dict[Any, Any] = {}
-        children: dict[Any, list[Any]] = {}
-        name = self._name
-        try:
-            for key, record in rows:
-                if key in records:
-                    children[key] += getattr(record, name)
-                else:
-                    records[key] = record
-                    children[key] = [*getattr(record, name)]
-        except TypeError:
+    def merge(self, rows: Iterable[Row]) -> list[Any]:
+        """
+        The records, in the order in which each came first.
+
+        Raises `RecordError` where the rows of one record differ in its own columns: which of them
+        it is made of would be left to chance.
+        """
+        groups: dict[Any, tuple[Row, Any, list[Any]]] = {}
+        for row in rows:
+            key, shared = self._key(row), self._shared(row)
+            try:
+                known = groups.get(key)
+            except TypeError:
+                raise self._fail(
+                    "@group tells records apart by values, and those of "
+                    f"{listed(self._group)} are lists or the like: name a key"
+                ) from None
+            if known is None:
+                groups[key] = known = (row, shared, [])
+            elif not _is_same(known[1], shared):
+                self._compare(known[1], shared)
+            child = self._child(row)
+            if child is not None:
+                known[2].append(child)
+        make, sequence = self._parent, self._sequence
+        return [make((*row, sequence(children))) for row, _, children in groups.values()]
+
+    def _compare(self, first: Any, other: Any) -> None:
+        """Raises for columns that differ; a NaN, or an array of numpy, equals nothing."""
+        pairs = [(first, other)] if len(self._names) == 1 else zip(first, other, strict=True)
+        different = [
+            name
+            for name, (one, two) in zip(self._names, pairs, strict=True)
+            if not _is_same(one, two) and repr(one) != repr(two)
+        ]
+        if different:
             raise self._fail(
-                f"@group tells records apart by values, and those of {listed(self._columns)} are "
-                "lists or the like: name a key"
-            ) from None
-        for key, record in records.items():
-            own = children[key]
-            # It is made here and nobody has seen it, so that it may be frozen is no matter.
-            object.__setattr__(record, name, tuple(own) if self._is_tuple else own)
-        return list(records.values())
+                f"rows of one record differ in {listed(different)}: name in @group what tells the "
+                "records apart"
+            )
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    try:
+        return bool(one == two)
+    except Exception:  # The types of a program may raise anything.
+        return False
+
+
+def _list_of(fail: Fail, matched: Match) -> str:
+    lists = [name for name, inside in matched.inner.items() if inside.sequence is not None]
+    if not lists:
+        raise fail(
+            '@group collects columns such as "children.id" in a list, and there are none for a '
+            f"field of {matched.record.__name__} that is a list of records"
+        )
+    if len(lists) > 1:
+        raise fail(
+            f"the lists {listed(lists)} would multiply each other's rows: "
+            "load one of them with attach(), or as JSON"
+        )
+    return lists[0]
+
+
+def _check_key(fail: Fail, group: tuple[str, ...], known: Mapping[str, int], child: Match) -> None:
+    unknown = [name for name in group if name not in known]
+    if unknown:
+        raise fail(f"@group names columns that are not there: {listed(unknown)}")
+    inside = [name for name in group if known[name] in child.indexes]
+    if inside:
+        raise fail(
+            f"@group names columns of the list itself: {listed(inside)}; "
+            "name those that the rows of one record share"
+        )

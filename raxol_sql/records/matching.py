@@ -8,10 +8,11 @@ import attrs
 
 from raxol_sql.errors import RecordError
 from raxol_sql.records.fields import Field, fields_of
-from raxol_sql.records.from_json import json_reader
 
 # Makes the error for a problem; it knows the query's name and place, and does not keep it alive.
 Fail = Callable[[str], RecordError]
+
+_DEEPER = "and lies too deep for a join: load it with attach(), or as JSON"
 
 
 @attrs.frozen
@@ -20,10 +21,10 @@ class Match:
     The columns that make one record.
 
     ``columns`` are their indexes by the names that the record's constructor takes, ``inner`` the
-    records that are made of columns too, ``json`` what reads columns that may hold
-    records as JSON.
-    ``nullable`` says that NULLs only make None, ``indexes`` are all the columns in it and below,
-    and ``sequence`` is the list or tuple that it is one item of, if it is.
+    records that are made of columns too, and ``json`` the names of the columns which may hold
+    records as JSON, each with its field. ``nullable`` says that NULLs only make None, ``indexes``
+    are all the columns in it and below, and ``sequence`` is the list or tuple that it is one item
+    of, if it is.
     """
 
     record: type
@@ -31,7 +32,7 @@ class Match:
     columns: dict[str, int]
     inner: dict[str, Match]
     indexes: tuple[int, ...]
-    json: dict[str, Callable[[object], object]] = attrs.field(factory=dict)
+    json: dict[str, tuple[str, Field]] = attrs.field(factory=dict)
     sequence: type | None = None
 
 
@@ -41,12 +42,14 @@ def match(
     columns: dict[str, int],
     *,
     nullable: bool = False,
-    grouped: bool = False,
+    no_list: str = "",
+    inside: str = "",
 ) -> Match:
     """
     What ``columns``, which are indexes by name, make of a ``record``.
 
-    Where it is ``grouped``, a list in it may take columns too. Raises what ``fail`` makes for
+    A list of records in it takes columns too, unless ``no_list`` says why not. What lies
+    ``inside`` of another record has its columns below that name. Raises what ``fail`` makes for
     columns that are missing or too many.
     """
     fields = fields_of(record)
@@ -63,27 +66,29 @@ def match(
     if both:
         raise fail(f"{listed(both)} is a column and a group of columns")
     inner = {
-        name: _inside(fail, record, fields[name], group, grouped) for name, group in groups.items()
+        name: _inside(fail, record, fields[name], group, no_list, f"{inside}{name}.")
+        for name, group in groups.items()
     }
-    json = {name: json_reader(fail, fields[name]) for name in direct if fields[name].holds_records}
+    json = {name: (f"{inside}{name}", fields[name]) for name in direct if fields[name].may_be_json}
     return Match(record, nullable, direct, inner, tuple(columns.values()), json)
 
 
-def _inside(fail: Fail, outer: type, field: Field, columns: dict[str, int], grouped: bool) -> Match:
+def _inside(
+    fail: Fail, outer: type, field: Field, columns: dict[str, int], no_list: str, inside: str
+) -> Match:
     if field.item is not None:
-        if not grouped:
-            raise fail(
-                f"{outer.__name__}.{field.name} is a list, and its rows have to be put together: "
-                "name the key of the record in a line -- @group id"
-            )
-        item = match(fail, field.item, columns, nullable=True)
+        if no_list:
+            raise fail(f"{outer.__name__}.{field.name} is a list, {no_list}")
+        item = match(fail, field.item, columns, no_list=_DEEPER, inside=inside)
         return attrs.evolve(item, sequence=field.sequence)
     if field.record is None:
         raise fail(
             f"the column {f'{field.name}.{next(iter(columns))}'!r} needs an attrs class in "
             f"{outer.__name__}.{field.name}, and its type is {field.annotation}",
         )
-    return match(fail, field.record, columns, nullable=field.nullable)
+    return match(
+        fail, field.record, columns, nullable=field.nullable, no_list=_DEEPER, inside=inside
+    )
 
 
 def _compare(fail: Fail, record: type, fields: dict[str, Field], columns: list[str]) -> None:

@@ -34,7 +34,7 @@ def can_refuse(query: Query[Any]) -> bool:
 def _may_raise(record: type) -> bool:
     known = _known.get(record)
     if known is None:
-        holds_records = any(field.holds_records for field in fields_of(record).values())
-        # Those may come as JSON, which may be wrong.
-        known = _known[record] = holds_records or runs_code_of_the_program(record)
+        # JSON may be wrong.
+        may_be_json = any(field.may_be_json for field in fields_of(record).values())
+        known = _known[record] = may_be_json or runs_code_of_the_program(record)
     return known

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from raxol_sql.errors import NoRowsError, TooManyRowsError
 from raxol_sql.queries import Query
 from raxol_sql.records.builder import Build
+from raxol_sql.records.grouping import GroupedBuild
 from raxol_sql.records.shape import shape_of
 from raxol_sql.text import Kind
 
@@ -50,8 +51,8 @@ def result_of(query: Query[Any], answer: Answer) -> Any:
     if kind is _EXEC:
         return None
     build = shape_of(query, answer.columns)
-    if query.is_grouped:
-        return _of_records(query, build.merge(answer.all(build)))  # type: ignore[attr-defined]
+    if isinstance(build, GroupedBuild):
+        return _of_records(query, build.merge(answer.all(build)))
     if kind is _MANY:
         return answer.all(build)
     if answer.count == 1:

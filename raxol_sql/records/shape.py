@@ -16,6 +16,7 @@ from raxol_sql.records.grouping import GroupedBuild
 from raxol_sql.records.matching import Fail, listed, match
 from raxol_sql.records.row_class import row_class
 
+_NO_LIST = "and its rows have to be put together: name the key of the record in a line -- @group id"
 _builds: WeakKeyDictionary[Query[Any], dict[tuple[str, ...], Build]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -45,6 +46,11 @@ def _make(query: Query[Any], columns: tuple[str, ...]) -> Build:
     title = f"rows of {query.name}"
     if not columns:
         raise fail(f"a :{query.kind.value} query gives rows, and this gave none")
+    group = query.definition.directives.group
+    if group and query.record is None:
+        raise fail("@group makes a list in a record: name one in the header, as in -> Person")
+    if group and not query.kind.gives_rows:
+        raise fail("@group puts rows of :one, :maybe and :many together, and no others")
     if query.is_scalar:
         if len(columns) != 1:
             raise fail(f"a scalar is one column, and this gave {listed(columns)}")
@@ -53,15 +59,14 @@ def _make(query: Query[Any], columns: tuple[str, ...]) -> Build:
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise fail(f"columns of the same name: {listed(twice)}; name them apart with `as`")
-    group = query.definition.directives.group
-    if group and query.record is None:
-        raise fail("@group makes a list in a record: name one in the header, as in -> Person")
     record = query.record or row_class(query, columns, fail)
     known = {name: index for index, name in enumerate(columns)}
-    matched = match(fail, record, known, grouped=bool(group))
+    matched = match(fail, record, known, no_list="" if group else _NO_LIST)
     not_null = _not_null(query, columns, fail)
-    build = record_builder(title, fail, not_null, matched, validate=query.validate)
-    return GroupedBuild(fail, group, known, matched, build) if group else build
+    make = partial(record_builder, title, fail, validate=query.validate)
+    if group:
+        return GroupedBuild(fail, group, known, matched, not_null, make)
+    return make(not_null, matched, len(columns))
 
 
 def _not_null(query: Query[Any], columns: tuple[str, ...], fail: Fail) -> dict[int, str]:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from raxol_sql.changesets import rules_of
 from raxol_sql.engine import Database
-from raxol_sql.queries import load
+from raxol_sql.queries import Query, load
 from raxol_sql.schema.finding import Finding, Level
+from raxol_sql.schema.fitting import Target, target_of
 from raxol_sql.schema.proof import Origin
 
 _TYPES = {
@@ -31,7 +30,8 @@ def lint(database: Database, origins: Iterable[Origin]) -> list[Finding]:
     What good practice has to say of the tables on the search path, and of the records on them.
 
     ``origins`` say which fields of records come from which columns: a rule of a record that its
-    table does not know is one that other programs break. Reads only the catalogue.
+    table does not know is one that other programs break, and a NULL is none of a field that allows
+    no None. Reads only the catalogue.
     """
     queries = load(Path(__file__).with_name("lint.sql")).lint
     with database.transaction(read_only=True) as tx:
@@ -46,7 +46,7 @@ def lint(database: Database, origins: Iterable[Origin]) -> list[Finding]:
             (row.table_oid, row.number): row
             for row in tx.run(queries.columns_by_number(tables=tables))
         }
-    return [*found, *_of_rules(known, columns)]
+    return [*found, *_of_record(known, columns)]
 
 
 def _of_type(row: Any) -> Finding:
@@ -62,7 +62,7 @@ def _of_index(row: Any) -> Finding:
         "index",
         row.table_name,
         f"the foreign key {row.constraint_name} has no index: deleting a parent reads every row",
-        f"create index concurrently on {row.table_name} ({columns})",
+        f"create index concurrently on {row.quoted} ({columns})",
     )
 
 
@@ -72,39 +72,75 @@ def _of_timestamps(row: Any) -> Finding:
         "timestamps",
         row.table_name,
         f"has no {' and no '.join(row.missing)}",
-        "add " + ", ".join(f"{name} timestamptz not null default now()" for name in row.missing),
+        f"alter table {row.quoted} "
+        + ", ".join(f"add {name} timestamptz not null default now()" for name in row.missing),
     )
 
 
-def _of_rules(origins: Iterable[Origin], columns: dict[tuple[int, int], Any]) -> Iterator[Finding]:
+def _of_record(origins: Iterable[Origin], columns: dict[tuple[int, int], Any]) -> Iterator[Finding]:
+    # Many queries give the same record, whose rules are the same in all of them.
     told = set()
+    without_null: dict[str, list[Query[Any]]] = {}
+    nulls: dict[str, tuple[Target, Any]] = {}
     for origin in origins:
-        record = origin.query.record
         column = columns.get((origin.table, origin.number))
-        if record is None or column is None:
+        record = origin.query.record
+        target = None if record is None else target_of(record, origin.name)
+        if target is None or column is None:
             continue
-        field = next(
-            (one for one in attrs.fields(record) if (one.alias or one.name) == origin.name), None
+        if str(target) not in told:
+            told.add(str(target))
+            yield from _of_rules(target, column)
+        if column.is_nullable and _has_no_null(origin, target):
+            nulls.setdefault(str(target), (target, column))
+            without_null.setdefault(str(target), []).append(origin.query)
+    for name, (target, column) in nulls.items():
+        yield _of_null(target, column, without_null[name])
+
+
+def _has_no_null(origin: Origin, target: Target) -> bool:
+    """Whether a field is said to have no None, and its query does not say that none comes."""
+    directives = origin.query.definition.directives
+    return (
+        not target.field.nullable
+        and not target.field.holds_records
+        and target.attribute.converter is None
+        and origin.name not in directives.not_null
+        and all(code != "null" for code, _ in directives.allow)
+    )
+
+
+def _of_null(target: Target, column: Any, queries: list[Query[Any]]) -> Finding:
+    where = f"{column.table_name}.{column.column_name}"
+    names = ", ".join(dict.fromkeys(query.name for query in queries))
+    return Finding(
+        Level.WARN,
+        "null",
+        str(target),
+        f"is {target.field.annotation}, and {where} may be NULL, in {names}",
+        "make the column NOT NULL or let the field be None; a query may say -- @not-null COLUMN",
+        queries[0].location,
+    )
+
+
+def _of_rules(target: Target, column: Any) -> Iterator[Finding]:
+    longest, is_bounded = rules_of(target.attribute)
+    where = f"{column.table_name}.{column.column_name}"
+    if column.is_checked:
+        return
+    if longest is not None and column.is_text and column.longest != longest:
+        yield Finding(
+            Level.WARN,
+            "constraint",
+            str(target),
+            f"takes {longest} characters, and {where} does not say so",
+            f"make {where} varchar({longest}), or add a check of its length",
         )
-        if field is None or (record, origin.name) in told:
-            continue
-        told.add((record, origin.name))
-        longest, is_bounded = rules_of(field)
-        subject = f"{record.__name__}.{origin.name}"
-        where = f"{column.table_name}.{column.column_name}"
-        if longest is not None and not column.is_checked and column.longest != longest:
-            yield Finding(
-                Level.WARN,
-                "constraint",
-                subject,
-                f"takes {longest} characters, and {where} does not say so",
-                f"make {where} varchar({longest}), or add a check of its length",
-            )
-        if is_bounded and not column.is_checked:
-            yield Finding(
-                Level.WARN,
-                "constraint",
-                subject,
-                f"has bounds of its own, and {where} has no check",
-                f"add the same check to {column.table_name}",
-            )
+    if is_bounded:
+        yield Finding(
+            Level.WARN,
+            "constraint",
+            str(target),
+            f"has bounds of its own, and {where} has no check",
+            f"add the same check to {column.table_name}",
+        )

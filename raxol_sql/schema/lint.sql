@@ -1,5 +1,5 @@
--- What can be said of the tables of a database by good practice. Tables of tools that keep books on
--- the database itself, yoyo's and raxol_sql's own, are no tables of the project's.
+-- What can be said of the tables of a database by good practice: those on the search path, but for
+-- the ones in which migrations and outcomes are booked, which are no tables of the project's.
 
 -- name: columns_of_odd_types :many
 -- Columns whose type is seldom what is meant.
@@ -7,46 +7,71 @@ select
     c.relname as table_name,
     a.attname as column_name,
     format_type(a.atttypid, a.atttypmod) as type_name,
-    t.typname as base_type,
-    coalesce(a.attnum = any(k.conkey), false) as is_key
+    coalesce(item.typname, t.typname) as base_type
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 join pg_type as t on t.oid = a.atttypid
+left join pg_type as item on item.oid = t.typelem and t.typcategory = 'A'
 left join pg_constraint as k on k.conrelid = c.oid and k.contype = 'p'
 where c.relkind in ('r', 'p')
+    and not c.relispartition
     and n.nspname = any(current_schemas(false))
-    and c.relname !~ '^_?(yoyo|raxol)_'
+    and c.relname <> all(array[
+        'raxol_outcomes', '_raxol_migration',
+        '_yoyo_log', '_yoyo_migration', '_yoyo_version', 'yoyo_lock'
+    ])
     and (
-        t.typname in ('timestamp', 'json', 'bpchar', 'money')
-        or (t.typname in ('float4', 'float8') and a.attname ~ '(amount|price|total|cost|balance)')
-        or (t.typname in ('int2', 'int4') and a.attnum = any(k.conkey) and a.attidentity <> '')
-        or (t.typname in ('int2', 'int4') and a.attnum = any(k.conkey) and pg_get_serial_sequence(
-            quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname) is not null)
+        coalesce(item.typname, t.typname) in ('timestamp', 'json', 'bpchar', 'money')
+        or (
+            t.typname in ('float4', 'float8')
+            and a.attname ~ '(^|_)(amount|price|total|cost|balance|fee|salary)s?$'
+        )
+        or (
+            t.typname in ('int2', 'int4')
+            and k.conkey = array[a.attnum]
+            and (
+                a.attidentity <> ''
+                or pg_get_serial_sequence(c.oid::regclass::text, a.attname) is not null
+            )
+        )
     )
 order by c.relname, a.attnum;
 
 -- name: foreign_keys_without_index :many
--- Foreign keys whose columns are not the first ones of any index.
+-- Foreign keys whose columns are not the first ones of any index that finds a value by them.
 select
     c.relname as table_name,
     k.conname as constraint_name,
-    array(
-        select a.attname
-        from unnest(k.conkey) with ordinality as u (attnum, place)
-        join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.attnum
-        order by u.place
-    )::text[] as column_names
+    c.oid::regclass::text as quoted,
+    keyed.column_names
 from pg_constraint as k
 join pg_class as c on c.oid = k.conrelid
 join pg_namespace as n on n.oid = c.relnamespace
+cross join lateral (
+    select
+        array_agg(quote_ident(a.attname) order by u.place) as column_names,
+        string_agg(format('(%I IS NOT NULL)', a.attname), ' AND ' order by u.place) as not_null
+    from unnest(k.conkey) with ordinality as u (attnum, place)
+    join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.attnum
+) as keyed
 where k.contype = 'f'
+    and k.conparentid = 0
     and n.nspname = any(current_schemas(false))
     and not exists (
         select from pg_index as i
+        join pg_class as ic on ic.oid = i.indexrelid
+        join pg_am as m on m.oid = ic.relam
         where i.indrelid = k.conrelid
             and i.indisvalid
-            and i.indpred is null
+            and m.amname in ('btree', 'hash')
+            -- Whoever asks for the children of a parent asks for no NULL.
+            and (
+                i.indpred is null
+                or pg_get_expr(i.indpred, i.indrelid) in (
+                    keyed.not_null, '(' || keyed.not_null || ')'
+                )
+            )
             and (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey
     )
 order by c.relname, k.conname;
@@ -55,41 +80,49 @@ order by c.relname, k.conname;
 -- Tables of which it is not known when a row came or was changed.
 select
     c.relname as table_name,
-    array(
-        select wanted.name
-        from unnest(array['inserted_at', 'updated_at']) as wanted (name)
-        where not exists (
-            select from pg_attribute as a
-            where a.attrelid = c.oid and a.attname = wanted.name and not a.attisdropped
-        )
-    )::text[] as missing
+    c.oid::regclass::text as quoted,
+    wanted.missing
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
+cross join lateral (
+    select array_agg(w.name order by w.name) as missing
+    from unnest(array['inserted_at', 'updated_at']) as w (name)
+    where not exists (
+        select from pg_attribute as a
+        where a.attrelid = c.oid and a.attname = w.name and not a.attisdropped
+    )
+) as wanted
 where c.relkind in ('r', 'p')
     and not c.relispartition
     and n.nspname = any(current_schemas(false))
-    and c.relname !~ '^_?(yoyo|raxol)_'
-    and not (
-        exists (select from pg_attribute where attrelid = c.oid and attname = 'inserted_at')
-        and exists (select from pg_attribute where attrelid = c.oid and attname = 'updated_at')
-    )
+    and c.relname <> all(array[
+        'raxol_outcomes', '_raxol_migration',
+        '_yoyo_log', '_yoyo_migration', '_yoyo_version', 'yoyo_lock'
+    ])
+    and wanted.missing is not null
 order by c.relname;
 
 -- name: columns_by_number :many
--- Columns by their table's OID and number: how long a text may be, and whether a CHECK is on each.
+-- Columns of tables by OID and number: how long a text may be, and what is not refused in each.
 select
     a.attrelid::bigint as table_oid,
     a.attnum::integer as number,
     c.relname as table_name,
     a.attname as column_name,
-    t.typname as base_type,
-    nullif(a.atttypmod, -1) - 4 as longest,
+    base.typname in ('text', 'varchar', 'bpchar', 'citext') as is_text,
+    nullif(greatest(a.atttypmod, t.typtypmod), -1) - 4 as longest,
+    not (a.attnotnull or t.typnotnull) as is_nullable,
     exists (
         select from pg_constraint as k
-        where k.conrelid = a.attrelid and k.contype = 'c' and a.attnum = any(k.conkey)
+        where k.contype = 'c'
+            and (
+                (k.conrelid = a.attrelid and a.attnum = any(k.conkey))
+                or k.contypid = t.oid
+            )
     ) as is_checked
 from pg_attribute as a
-join pg_class as c on c.oid = a.attrelid
+join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'p')
 join pg_type as t on t.oid = a.atttypid
+join pg_type as base on base.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
 where a.attrelid = any(:tables::bigint[]::oid[]) and a.attnum > 0 and not a.attisdropped
 order by a.attrelid, a.attnum;

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
 import psycopg
 from psycopg import pq
-from psycopg.pq.abc import PGconn, PGresult
+from psycopg.errors import error_from_result
+from psycopg.pq.abc import PGresult
 
 from raxol_sql.errors import RecordError
 from raxol_sql.queries import Queries, Query
 from raxol_sql.records import shape_of
 from raxol_sql.schema.finding import Finding, Level
-from raxol_sql.text import Kind, Statement, literals
+from raxol_sql.schema.fitting import takes, target_of, type_given
+from raxol_sql.schema.plans import Plans
+from raxol_sql.schema.reading import read
+from raxol_sql.text import CopyShape, Statement
 from raxol_sql.text.variants import all_statements
 
-_PLACEHOLDER = re.compile(r":[A-Za-z_]\w*|%s|%\(\w+\)s")
+_AT = " at: "
 
 
 @attrs.frozen
@@ -48,97 +51,116 @@ def prove(connection: psycopg.Connection[Any], queries: Queries) -> Proof:
     What the server says of every statement that the queries can become.
 
     Each is prepared, which asks for its tables, columns, functions and types, and described, so
-    that its columns are compared with the record; nothing is run. A :copy query cannot be
-    prepared. ``connection`` is one in autocommit, and used for nothing else meanwhile.
+    that its columns and their types are compared with the record; nothing is run. Of a :copy
+    query the rows that it copies are. ``connection`` is one in autocommit, and used for nothing
+    else meanwhile. Raises psycopg's OperationalError where the server is lost, or a table is
+    locked for longer than five seconds.
     """
     findings: list[Finding] = []
     origins: list[Origin] = []
+    plans = Plans.of(connection)
     for name in queries:
         query: Query[Any] = queries[name]
+        # Statements of one query have most of their problems in common.
+        told: dict[str, Finding] = {}
+        for statement in _statements(query):
+            with plans.open():
+                for finding in _examined(connection, query, statement, origins, plans):
+                    told.setdefault(finding.message.partition(_AT)[0], finding)
         allowed = {code for code, _ in query.definition.directives.allow}
-        if query.kind is not Kind.COPY:
-            told: dict[str, Finding] = {}
-            for statement in all_statements(query.definition.template):
-                for finding, found in _examined(connection.pgconn, query, statement):
-                    if finding is not None:
-                        told.setdefault(finding.message, finding)
-                    origins += found
-            findings += told.values()
-        findings += [one for one in _read(query) if one.code not in allowed]
+        findings += [one for one in [*told.values(), *read(query)] if one.code not in allowed]
     return Proof(tuple(findings), tuple(dict.fromkeys(origins)))
 
 
+def _statements(query: Query[Any]) -> Iterator[Statement]:
+    copy = query.definition.copy
+    if copy is None:
+        yield from all_statements(query.definition.template)
+    else:
+        # The server prepares no COPY, but what has its tables and columns.
+        yield Statement(copy.query or _selected(copy), (), frozenset())
+
+
+def _selected(copy: CopyShape) -> str:
+    quoted = ['"{}"'.format(name.replace('"', '""')) for name in copy.columns]
+    return f"select {', '.join(quoted) or '*'} from {copy.relation}"
+
+
 def _examined(
-    pgconn: PGconn, query: Query[Any], statement: Statement
-) -> Iterator[tuple[Finding | None, list[Origin]]]:
+    connection: psycopg.Connection[Any],
+    query: Query[Any],
+    statement: Statement,
+    origins: list[Origin],
+    plans: Plans,
+) -> Iterator[Finding]:
+    pgconn = connection.pgconn
     prepared = pgconn.prepare(b"", statement.text.encode())
     if prepared.status != pq.ExecStatus.COMMAND_OK:
-        yield _refused(query, prepared), []
+        yield _refused(query, statement, prepared)
         return
     described = pgconn.describe_prepared(b"")
     if described.status != pq.ExecStatus.COMMAND_OK:
-        yield _refused(query, described), []
+        yield _refused(query, statement, described)
+        return
+    copy = query.definition.copy
+    # What a COPY without a list leaves out, generated columns, is known when it runs.
+    is_listed = copy is not None and bool(copy.query or copy.columns)
+    if not (query.kind.gives_rows or (is_listed and query.definition.result)):
         return
     columns = tuple((described.fname(n) or b"").decode() for n in range(described.nfields))
-    if not query.kind.gives_rows:
-        return
     try:
         shape_of(query, columns)
     except RecordError as error:
-        remedy = "change the columns of the query, or the fields of the record"
         result = query.definition.result
-        whose = f"{result}: " if result else ""
-        yield (
-            Finding(
-                Level.FAIL, "record", query.name, f"{whose}{error.problem}", remedy, query.location
-            ),
-            [],
-        )
+        message = f"{result}: {error.problem}" if result else error.problem
+        remedy = "change the columns of the query, or the fields of the record"
+        yield Finding(Level.FAIL, "record", query.name, message, remedy, query.location)
         return
-    yield (
-        None,
-        [
-            Origin(query, column, described.ftable(n), described.ftablecol(n))
-            for n, column in enumerate(columns)
-            if described.ftable(n)
-        ],
+    for n, column in enumerate(columns):
+        if described.ftable(n):
+            origins.append(Origin(query, column, described.ftable(n), described.ftablecol(n)))
+        yield from _mistyped(query, column, type_given(connection.adapters, described.ftype(n)))
+    yield from plans.read(query, statement)
+
+
+def _mistyped(query: Query[Any], column: str, given: Any) -> Iterator[Finding]:
+    target = None if query.record is None else target_of(query.record, column)
+    if target is None or given is None or takes(target, given):
+        return
+    name = given.__name__ if type(given) is type else str(given)
+    yield Finding(
+        Level.FAIL,
+        "record",
+        query.name,
+        f"{target} is {target.field.annotation}, and the column {column!r} gives {name}",
+        "change the type of the field, or cast the column in the query",
+        query.location,
     )
 
 
-def _refused(query: Query[Any], result: PGresult) -> Finding:
+def _refused(query: Query[Any], statement: Statement, result: PGresult) -> Finding:
+    error = error_from_result(result)
+    if isinstance(error, psycopg.OperationalError):
+        # A lost connection or a lock that another one holds says nothing about the query.
+        error.add_note(f"in query {query.name} ({query.location})")
+        raise error
+
     def said(field: pq.DiagnosticField) -> str:
         return (result.error_field(field) or b"").decode("utf-8", "replace")
 
     message = (
         f"{said(pq.DiagnosticField.MESSAGE_PRIMARY)} (SQLSTATE {said(pq.DiagnosticField.SQLSTATE)})"
     )
-    result_name = query.definition.result
-    if result_name:
-        message += f", in a query that gives {result_name}"
+    position = said(pq.DiagnosticField.STATEMENT_POSITION)
+    if position:
+        message += f"{_AT}{_line_of(statement.text, int(position) - 1)}"
+    if query.record is not None:
+        message += f"; the query gives {query.definition.result}"
     hint = said(pq.DiagnosticField.MESSAGE_HINT)
     remedy = hint or "change the query, or run raxol-sql migrate if the database is behind"
     return Finding(Level.FAIL, "statement", query.name, message, remedy, query.location)
 
 
-def _read(query: Query[Any]) -> Iterator[Finding]:
-    """What can be said of a query by reading it."""
-    statement = next(all_statements(query.definition.template))
-    for text in literals(statement.text):
-        if _PLACEHOLDER.fullmatch(text):
-            yield Finding(
-                Level.WARN,
-                "literal",
-                query.name,
-                f"'{text}' in quotes is a text, and no parameter",
-                "leave the quotes out, and write a parameter as :name",
-                query.location,
-            )
-    if not query.definition.doc:
-        yield Finding(
-            Level.NOTE,
-            "undocumented",
-            query.name,
-            "nothing says what it is for",
-            "write a comment between the header and the statement",
-            query.location,
-        )
+def _line_of(text: str, place: int) -> str:
+    begin = text.rfind("\n", 0, place) + 1
+    return text[begin:].partition("\n")[0].strip()

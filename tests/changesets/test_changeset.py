@@ -91,6 +91,14 @@ def test_a_default_applies_where_nothing_is_given_and_none_is_not_the_default() 
     assert cast().get("tags", "none") == "none"
 
 
+def test_none_is_no_value_of_a_type_that_does_not_say_so() -> None:
+    assert said(cast(kind=None, odd=None)) == {}
+    assert said(cast(terms=None, name="")) == {
+        "name": ["can't be blank"],
+        "terms": ["can't be blank"],
+    }
+
+
 def test_a_value_that_the_record_has_is_no_change() -> None:
     item = Item("abc", 2, terms=True, tags=["x"])
     changeset = Changeset(item).cast(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+
+from raxol_sql import schema
 
 RaxolSQL = Callable[..., Any]
 
@@ -138,3 +141,42 @@ def test_every_statement_that_a_query_can_become_is_prepared(
         "select id from users where true /*? x */ and nope = :x /*?*/;\n"
     )
     assert checked(raxol_sql) == (1, [("FAIL", "statement", "own.a")])
+
+
+def test_what_is_allowed_with_a_reason_fails_no_more(
+    raxol_sql: RaxolSQL, change: Callable[[str], None], project: Path
+) -> None:
+    change("select 1")
+    (project / "raxol_sql.toml").write_text('[project]\nqueries = "own.sql"')
+    query = "-- name: a :many\n{}-- Some.\nselect id from made_by_the_program;\n"
+    (project / "own.sql").write_text(query.format(""))
+    assert checked(raxol_sql) == (1, [("FAIL", "statement", "own.a")])
+    (project / "own.sql").write_text(query.format("-- @allow statement: it is temporary\n"))
+    assert checked(raxol_sql) == (0, [])
+
+
+def test_every_code_of_a_finding_is_documented_and_no_other_one(repository: Path) -> None:
+    text = (repository / "docs" / "checking.md").read_text()
+    sources = Path(schema.__file__).parent.glob("*.py")
+    codes = re.findall(r'Level\.[A-Z]+,\s+"([a-z]+)"', "".join(map(Path.read_text, sources)))
+    assert set(codes) == set(re.findall(r"^\| `([a-z]+)` \|", text, re.MULTILINE))
+
+
+def test_a_server_that_cannot_be_reached_is_no_finding(
+    raxol_sql: RaxolSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost:1/x")
+    ran = raxol_sql("check")
+    assert (ran.code, "Could not connect" in ran.err) == (3, True)
+
+
+@pytest.mark.usefixtures("migrated")
+def test_a_query_in_letters_of_any_script_is_understood(
+    raxol_sql: RaxolSQL, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "latin1")
+    (project / "raxol_sql.toml").write_text('[project]\nqueries = "own.sql"')
+    (project / "own.sql").write_text(
+        "-- name: a :many\n-- Some.\nselect id as größe from users where name = 'ソ';\n"
+    )
+    assert checked(raxol_sql) == (0, [])
