@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
+from raxol_sql.changesets.attribute import attribute_of, converted, default_of, is_same
 from raxol_sql.changesets.constraints import Constraint, ConstraintKind, note_on, violation
 from raxol_sql.changesets.field_error import FieldError
 from raxol_sql.changesets.validations import (
@@ -23,15 +23,13 @@ from raxol_sql.changesets.validations import (
     subset_of,
 )
 from raxol_sql.changesets.validators import refused
-from raxol_sql.errors import InvalidChangesetError, did_you_mean
+from raxol_sql.errors import InvalidChangesetError
 from raxol_sql.records import CastError, caster_of, fields_of, hints_of
 
 R = TypeVar("R")
 Errors = Mapping[str, tuple[FieldError, ...]]
 Told = str | FieldError | Iterable[str | FieldError] | None
-_BLANK = "can't be blank"
-# What a type checker takes for a function.
-_FACTORY: Any = attrs.Factory
+_BLANK = FieldError("can't be blank", "required")
 
 
 class Changeset(Generic[R]):
@@ -48,12 +46,12 @@ class Changeset(Generic[R]):
 
     Every method gives another one. `cast` takes what is permitted and of the right type; each
     validation looks at what has changed and is not None, and all that is wrong is kept, in order,
-    in `errors`. The types and the attrs validators of the record count by themselves, for each
-    value when it comes in. Constraints are what the database is asked: `refused_by` makes the
-    violation of one that is declared the error of its field. Nothing here asks a database.
-    Immutable, and safe to use from any thread; its repr shows names, never a value. A name that
-    is no field of the record raises AttributeError: that is a mistake of the program, not of who
-    gave the input.
+    in `errors`. The types, the converters and the attrs validators of the record count by
+    themselves, for each value when it comes in. Constraints are what the database is asked:
+    `refused_by` makes the violation of one that is declared the error of its field. Nothing here
+    asks a database. Immutable, and safe to use from any thread; its repr shows names, never a
+    value. A name that is no field of the record raises AttributeError: that is a mistake of the
+    program, not of who gave the input.
     """
 
     def __init__(self, of: R | type[R]) -> None:
@@ -98,7 +96,7 @@ class Changeset(Generic[R]):
         attribute = self._attribute(field)
         if self.data is not None:
             return getattr(self.data, attribute.name)
-        return _default_of(attribute, default)
+        return default_of(attribute, default)
 
     def cast(self, params: Mapping[str, Any], *, permit: Sequence[str]) -> Self:
         """
@@ -106,8 +104,9 @@ class Changeset(Generic[R]):
 
         What is not listed is left out, and named in `ignored`. Empty text, or nothing but white
         space, is None, or the default of the class; other text stays as it is. What cannot be
-        made a value of the field's type "is invalid", and None is none of a type that does not say
-        so: that "can't be blank". What the record has already is no change.
+        made a value of the field's type, or by its converter if it has one, "is invalid"; and None
+        is none of a type that does not say so: that "can't be blank". What the record has already
+        is no change.
         """
         if not isinstance(params, Mapping):
             raise TypeError(f"cast takes a mapping of values; not {type(params).__name__}")
@@ -120,10 +119,11 @@ class Changeset(Generic[R]):
                 continue
             value = params[field]
             if isinstance(value, str) and not value.strip():
-                value = _default_of(attribute)
+                value = default_of(attribute)
             if value is not None:
+                hint = Any if attribute.converter else hints.get(attribute.name, Any)
                 try:
-                    value = caster_of(hints.get(attribute.name, Any))(value)
+                    value = caster_of(hint)(value)
                 except CastError:
                     more._add(field, FieldError("is invalid", "cast"))
                     continue
@@ -141,6 +141,7 @@ class Changeset(Generic[R]):
 
     def delete_change(self, field: str) -> Self:
         """This without a change to ``field``."""
+        self._attribute(field)
         more = self._copy()
         more._changes.pop(field, None)
         return more
@@ -160,14 +161,15 @@ class Changeset(Generic[R]):
                 more._add(field, error)
         return more
 
-    def validate_required(self, *fields: str, message: str = _BLANK) -> Self:
+    def validate_required(self, *fields: str, message: str = _BLANK.template) -> Self:
         """Fields that have a value in the end, given or kept; not asked where one is wrong."""
         more = self._copy()
         for field in fields:
             value = self.get(field)
             is_blank = value is None or (isinstance(value, str) and not value.strip())
-            if is_blank and field not in self._errors:
-                more._add(field, FieldError(message, "required"))
+            # That it is blank may be known from its type already, and is said with this message.
+            if is_blank and self._errors.get(field, (_BLANK,)) == (_BLANK,):
+                more._errors[field] = (FieldError(message, "required"),)
         return more
 
     def validate_format(
@@ -230,17 +232,19 @@ class Changeset(Generic[R]):
         """
         Given a second time as ``email_confirmation``, the same; where that is given.
 
-        That is no field: `cast` keeps what it was given for this.
+        That is no field: `cast` keeps what it was given for this, and the error is by that name.
         """
-        again = self._params.get(f"{field}_confirmation")
+        self._attribute(field)
+        name = f"{field}_confirmation"
+        again = self._params.get(name)
         if again is None or again == self._params.get(field):
             return self
-        return self.add_error(field, message, validation="confirmation")
+        return self.with_errors({name: [FieldError(message, "confirmation")]})
 
     def validate_acceptance(self, field: str, *, message: str = "must be accepted") -> Self:
-        """True, where it is given."""
+        """True, where it was given to `cast`; it need be no field of the record."""
         wrong = field in self._params and self._params[field] not in (True, "true", "1")
-        return self.add_error(field, message, validation="acceptance") if wrong else self
+        return self.with_errors({field: [FieldError(message, "acceptance")]}) if wrong else self
 
     def validate_change(self, field: str, rule: Callable[[Any], Told]) -> Self:
         """Whatever ``rule`` says of a changed value: a message, several, or None if it is right."""
@@ -325,7 +329,8 @@ class Changeset(Generic[R]):
         """
         The record with its changes, or a new one of them; nothing is stored.
 
-        Raises as `check`, and TypeError where a new record would have fields without a value.
+        Raises as `check`, TypeError where a new record would have fields without a value, and what
+        a validator raises that looks at several fields of the record.
         """
         self.check()
         if self.data is not None:
@@ -349,8 +354,13 @@ class Changeset(Generic[R]):
         )
         return more
 
-    def _put(self, attribute: attrs.Attribute[Any], field: str, value: Any) -> None:
-        if self.data is not None and _is_same(getattr(self.data, attribute.name), value):
+    def _put(self, attribute: attrs.Attribute[Any], field: str, given: Any) -> None:
+        try:
+            value = converted(attribute, given)
+        except Exception:  # a converter of the program may raise anything
+            self._add(field, FieldError("is invalid", "cast"))
+            return
+        if self.data is not None and is_same(getattr(self.data, attribute.name), value):
             self._changes.pop(field, None)
             return
         self._changes[field] = value
@@ -358,7 +368,7 @@ class Changeset(Generic[R]):
             for error in refused(attribute, value):
                 self._add(field, error)
         elif not fields_of(self._record)[field].nullable:
-            self._add(field, FieldError(_BLANK, "required"))
+            self._add(field, _BLANK)
 
     def _add(self, field: str, error: FieldError) -> None:
         known = self._errors.get(field, ())
@@ -366,14 +376,7 @@ class Changeset(Generic[R]):
             self._errors[field] = (*known, error)
 
     def _attribute(self, field: str) -> attrs.Attribute[Any]:
-        attributes = {one.alias or one.name: one for one in attrs.fields(self._record) if one.init}
-        if field not in attributes:
-            nearest = difflib.get_close_matches(str(field), attributes, n=1)
-            raise AttributeError(
-                f"{field!r} is no field of {self.record.__name__}{did_you_mean(nearest)}"
-            )
-        found: attrs.Attribute[Any] = attributes[field]
-        return found
+        return attribute_of(self._record, field)
 
     def _copy(self) -> Self:
         more = type(self).__new__(type(self))
@@ -385,14 +388,3 @@ class Changeset(Generic[R]):
         state = "valid" if self.is_valid else f"errors in {', '.join(self._errors)}"
         changed = ", ".join(self._changes) or "nothing"
         return f"<Changeset of {self.record.__name__}: {changed} changed, {state}>"
-
-
-def _is_same(old: Any, new: Any) -> bool:
-    """Whether a value is no change; 1 is none of True, though they are equal."""
-    return type(old) is type(new) and bool(old == new)
-
-
-def _default_of(attribute: attrs.Attribute[Any], otherwise: Any = None) -> Any:
-    """The default of a field, if it is a value that any record may have."""
-    default: Any = attribute.default
-    return otherwise if default is attrs.NOTHING or isinstance(default, _FACTORY) else default

@@ -49,11 +49,10 @@ def number_of(rules: dict[str, Any], message: str | None = None) -> Check:
     """A number for which all ``rules`` hold; of those that do not, the first is told."""
 
     def check(value: Any) -> FieldError | None:
-        if not isinstance(value, int | float | Decimal):
+        if not isinstance(value, int | float | Decimal) or _is_nan(value):
             return FieldError("is invalid", "number")
         for kind, number in rules.items():
             template, holds = _NUMBER[kind]
-            # NaN is in no relation to anything, so no rule holds for it.
             if not holds(value, number):
                 return FieldError.of(message or template, "number", kind=kind, number=number)
         return None
@@ -75,7 +74,10 @@ def length_of(
         if not isinstance(value, Sized):
             return FieldError("is invalid", "length")
         if isinstance(value, str):
-            size, unit = len(value.encode()) if count == "bytes" else len(value), count
+            # Half a surrogate pair is text that is wrong, and no reason to fail.
+            of_bytes = count == "bytes"
+            size = len(value.encode(errors="surrogatepass")) if of_bytes else len(value)
+            unit = count
         else:
             size, unit = len(value), "bytes" if isinstance(value, bytes) else "items"
         for kind, bound, words, is_wrong in (
@@ -110,6 +112,11 @@ def subset_of(allowed: Container[Any], message: str = "has an invalid entry") ->
         return None if is_right else FieldError(message, "subset")
 
     return check
+
+
+def _is_nan(value: float | Decimal) -> bool:
+    # It is in no relation to anything, and a Decimal of it cannot even be compared.
+    return value.is_nan() if isinstance(value, Decimal) else value != value
 
 
 def _is_in(value: Any, allowed: Container[Any]) -> bool:

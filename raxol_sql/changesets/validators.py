@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -33,8 +34,8 @@ def refused(field: attrs.Attribute[Any], value: Any) -> Iterator[FieldError]:
     What the validators of ``field`` have against ``value``.
 
     Those of attrs that compare, measure, match or choose say it as `Changeset` does. Every other
-    one is called, with None for the instance, as there is none yet: whatever it raises means "is
-    invalid".
+    one is called, and whatever it raises means "is invalid". There is no record yet, so one that
+    looks at other fields of it has no say before there is.
     """
     if field.validator is None:
         return
@@ -75,7 +76,7 @@ def _single(validator: Any) -> Iterator[Any]:
 
 
 def _known(validator: Any) -> Check | None:
-    if isinstance(validator, _NUMBER):
+    if isinstance(validator, _NUMBER) and isinstance(validator.bound, int | float | Decimal):
         return number_of({_COMPARISONS[validator.compare_op]: validator.bound})
     if isinstance(validator, _MAX_LENGTH):
         return length_of(most=validator.max_length)
@@ -88,9 +89,22 @@ def _known(validator: Any) -> Check | None:
 
 def _called(validator: Any, field: attrs.Attribute[Any], value: Any) -> FieldError | None:
     try:
-        validator(None, field, value)
+        validator(_NoRecord(), field, value)
+    except _AskedError:
+        return None
     except Exception:  # a validator of the program may raise anything
         if isinstance(validator, _MATCHES):
             return FieldError("has invalid format", "format")
         return FieldError("is invalid", "validator")
     return None
+
+
+class _AskedError(Exception):
+    """A validator looks at the record that there is not yet."""
+
+
+class _NoRecord:
+    """Stands for that record."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise _AskedError

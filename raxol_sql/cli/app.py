@@ -16,7 +16,7 @@ from raxol_sql.cli.demo import demo
 from raxol_sql.cli.docs import docs
 from raxol_sql.cli.failure import report
 from raxol_sql.cli.migrate import migrate, migrations, rollback
-from raxol_sql.cli.new import new_starters as new
+from raxol_sql.cli.new import new
 from raxol_sql.cli.registry import list_queries, run, show
 from raxol_sql.cli.server import config, ping, server
 from raxol_sql.cli.setup import setup

@@ -1,4 +1,4 @@
-"""`raxol-sql migrate`, `rollback`, `migrations` and `new migration`."""
+"""`raxol-sql migrate`, `rollback` and `migrations`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import click
 from raxol_sql.cli.failure import FINDINGS
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import project_migrations, reachable
-from raxol_sql.config import Config, Project
+from raxol_sql.config import Config
 from raxol_sql.migrations import Migrations, MigrationState
-from raxol_sql.migrations import new_migration as migration_files
-from raxol_sql.migrations import new_outcomes as outcomes_files
 
 
 @click.command()
@@ -111,36 +109,3 @@ def migrations(output: Output) -> None:
     wrong = {MigrationState.EDITED, MigrationState.MISSING, MigrationState.INTERRUPTED}
     if status.invalid_indexes or any(entry.state in wrong for entry in status.migrations):
         raise click.exceptions.Exit(FINDINGS)
-
-
-@click.group()
-def new() -> None:
-    """Start a new file; nothing is ever overwritten."""
-
-
-@new.command("migration")
-@click.argument("name", nargs=-1, required=True)
-def new_migration(name: tuple[str, ...]) -> None:
-    """
-    Write an empty migration and its rollback, after the latest one.
-
-    \b
-    Example:
-      raxol-sql new migration create notes
-    """
-    folder = Project.find().migrations
-    for path in migration_files(folder, " ".join(name)):
-        click.echo(path)
-
-
-@new.command("outcomes")
-def new_outcomes() -> None:
-    """
-    Write the migration that makes the table for outcome='witness'.
-
-    \b
-    Example:
-      raxol-sql new outcomes
-    """
-    for path in outcomes_files(Project.find().migrations):
-        click.echo(path)

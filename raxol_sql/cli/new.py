@@ -1,4 +1,4 @@
-"""`raxol-sql new record`, `new queries` and `new test`: what to begin with for a table."""
+"""`raxol-sql new`: migrations, and what to begin with for a table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,47 @@ from contextlib import contextmanager
 
 import click
 
-from raxol_sql.cli.migrate import new
 from raxol_sql.cli.output import Output
-from raxol_sql.cli.project import opened
-from raxol_sql.config import Config
+from raxol_sql.cli.project import opened, project_queries
+from raxol_sql.config import Config, Project
+from raxol_sql.errors import ConfigError, LoadError
+from raxol_sql.migrations import new_migration as migration_files
+from raxol_sql.migrations import new_outcomes as outcomes_files
 from raxol_sql.schema import describe
 from raxol_sql.starters import find_sample, queries_text, record_text, text_of_test
+
+
+@click.group()
+def new() -> None:
+    """Start a new file; nothing is ever overwritten."""
+
+
+@new.command("migration")
+@click.argument("name", nargs=-1, required=True)
+def new_migration(name: tuple[str, ...]) -> None:
+    """
+    Write an empty migration and its rollback, after the latest one.
+
+    \b
+    Example:
+      raxol-sql new migration create notes
+    """
+    folder = Project.find().migrations
+    for path in migration_files(folder, " ".join(name)):
+        click.echo(path)
+
+
+@new.command("outcomes")
+def new_outcomes() -> None:
+    """
+    Write the migration that makes the table for outcome='witness'.
+
+    \b
+    Example:
+      raxol-sql new outcomes
+    """
+    for path in outcomes_files(Project.find().migrations):
+        click.echo(path)
 
 
 @contextmanager
@@ -24,7 +59,6 @@ def _said() -> Iterator[None]:
         raise click.UsageError(str(error)) from error
 
 
-new_starters = new
 _NAME = click.option("--name", metavar="CLASS", help="The record's name; else the table's.")
 
 
@@ -73,8 +107,9 @@ def test(table: str, name: str | None) -> None:
     """
     Print a test for a table's record and queries, which passes as it is.
 
-    Its values are found by asking the table, in a transaction that is taken back. Nothing is
-    written: save it where pytest finds it.
+    Its values are found by asking the table, in a transaction that is taken back. The record is
+    the one that the project's queries of the table create, if they are there. Nothing is written:
+    save it where pytest finds it.
 
     \b
     Examples:
@@ -86,4 +121,19 @@ def test(table: str, name: str | None) -> None:
         raise click.UsageError('say where records are: [project] records = "app.records"')
     with opened(config, Output("json")) as database, _said():
         sample = find_sample(database, describe(database, table))
-        click.echo(text_of_test(sample, module, name), nl=False)
+        known = _known_records(config.project)
+        click.echo(text_of_test(sample, module, name, known), nl=False)
+
+
+def _known_records(project: Project) -> dict[str, str]:
+    """The names of the records that the project's queries create, by the name of their file."""
+    try:
+        queries = project_queries(project)
+    except (ConfigError, LoadError):
+        return {}  # they may not be written yet
+    return {
+        table: result
+        for name in queries
+        for table, _, verb in [name.rpartition(".")]
+        if verb == "create" and (result := queries[name].definition.result)
+    }

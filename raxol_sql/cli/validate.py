@@ -12,7 +12,7 @@ import click
 
 from raxol_sql.changesets import changeset_of
 from raxol_sql.cli.failure import FINDINGS
-from raxol_sql.cli.output import Output, formatted
+from raxol_sql.cli.output import Output, formatted, visible
 from raxol_sql.cli.project import project_records
 from raxol_sql.config import Project
 from raxol_sql.errors import did_you_mean
@@ -50,7 +50,7 @@ def validate(record: str, document: str, output: Output) -> int:
         rows = [(field, message) for field, several in messages.items() for message in several]
         output.table(["field", "message"], rows)
     if changeset.ignored:
-        click.echo(f"left out: {', '.join(changeset.ignored)}", err=True)
+        click.echo(visible(f"left out: {', '.join(changeset.ignored)}"), err=True)
     return 0 if changeset.is_valid else FINDINGS
 
 
@@ -64,11 +64,13 @@ def _record(name: str) -> Any:
 
 
 def _read(document: str) -> dict[str, Any]:
-    text = sys.stdin.read() if document == "-" and sys.stdin is not None else document
     try:
+        text = sys.stdin.read() if document == "-" and sys.stdin is not None else document
         value = json.loads(text)
     except ValueError as error:
         raise click.UsageError(f"this is no JSON: {error}") from None
+    except RecursionError:
+        raise click.UsageError("this JSON is nested too deep") from None
     if not isinstance(value, dict):
         raise click.UsageError("give a JSON object: values by field")
     return value

@@ -9,7 +9,7 @@ import re
 import types
 import typing
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -24,6 +24,12 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,1000}", re.ASCII)
 _TRUE_OR_FALSE = {"true": True, "1": True, "false": False, "0": False}
 # A double keeps every number of so many digits.
 _EXACT_DIGITS = 15
+# Of what PostgreSQL's numeric holds, the exponents of the first digit and of the last.
+_LARGEST_EXPONENT, _SMALLEST_EXPONENT = 131071, -16383
+# Python reads more than that: underscores, 0x and the digits of every script.
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+# What JSON has of its own; one of these in a union stays what it is.
+_OWN = (str, int, float, bool)
 _INTERVAL = re.compile(
     r"(?:(?P<years>-?\d+) years? ?)?(?:(?P<months>-?\d+) mons? ?)?(?:(?P<days>[+-]?\d+) days? ?)?"
     r"(?:(?P<sign>[+-]?)(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,6})?))?",
@@ -47,19 +53,21 @@ def caster_of(hint: Any) -> Cast:
     Whole numbers come as int or as text, never as a float or a bool; booleans as true, false, "1"
     and "0" too; numbers with a fraction also as text; times, durations, UUIDs and bytes as
     PostgreSQL writes them in JSON, or by ISO 8601; enums by value; lists, tuples, dicts and attrs
-    classes by their parts. Text holds no NUL and no lone surrogate, which no database takes. What
-    PostgreSQL has no value for, as NaN is none of an integer, does not pass. Of a type that is not
-    known here only its own values do. The function raises `CastError`. Safe to call from any
-    thread.
+    classes by their parts. Of a union the first that takes it counts, after the one whose own
+    value it is: ``"42"`` stays text for ``int | str``. Text holds no NUL and no lone surrogate,
+    which no database takes. What PostgreSQL has no value for, as NaN is none of an integer, does
+    not pass. Of a type that is not known here only its own values do. The function raises
+    `CastError`. Safe to call from any thread.
     """
     try:
-        return _made(hint)
+        # Unions are equal whatever their order is, and it counts here.
+        return _made(hint, "" if isinstance(hint, type) else repr(hint))
     except TypeError:  # it cannot be hashed, as a Literal of a list cannot
         return _make(hint)
 
 
 @cache
-def _made(hint: Any) -> Cast:
+def _made(hint: Any, _written: str) -> Cast:
     return _make(hint)
 
 
@@ -68,15 +76,21 @@ def _make(hint: Any) -> Cast:
     if hint is Any or hint is None or hint is object:
         return _sound
     if origin in (typing.Union, types.UnionType):
-        return _one_of([caster_of(one) for one in arguments if one is not type(None)], arguments)
+        return _one_of(arguments)
     if origin is typing.Annotated:
         return caster_of(arguments[0])
     if origin is typing.Literal:
         return _literal(arguments)
-    if origin in (list, tuple, dict) or hint in (list, tuple, dict):
-        return _container(origin or hint, arguments)
+    kind = origin or hint
+    kind = list if kind is Sequence else dict if kind is Mapping else kind
+    if kind in (list, tuple, dict):
+        return _container(kind, arguments)
+    if isinstance(hint, typing.NewType):
+        return caster_of(hint.__supertype__)
+    if isinstance(origin, type):
+        return caster_of(origin)
     if not isinstance(hint, type):
-        return _sound
+        return _aliased(hint) if hasattr(hint, "__value__") else _sound
     known = _CASTS.get(hint)
     if known is not None:
         return known
@@ -85,11 +99,27 @@ def _make(hint: Any) -> Cast:
     return _record(hint) if attrs.has(hint) else _instance(hint)
 
 
-def _one_of(casts: list[Cast], arguments: tuple[Any, ...]) -> Cast:
+def _aliased(alias: Any) -> Cast:
+    """The cast of what a ``type`` statement names, which may be made of itself."""
+
+    def cast(value: Any) -> Any:
+        try:
+            return caster_of(alias.__value__)(value)
+        except RecursionError:
+            raise CastError("is invalid") from None
+
+    return cast
+
+
+def _one_of(arguments: tuple[Any, ...]) -> Cast:
+    casts = [caster_of(one) for one in arguments if one is not type(None)]
+    own = {one: caster_of(one) for one in arguments if one in _OWN}
+
     def cast(value: Any) -> Any:
         if value is None and type(None) in arguments:
             return None
-        for one in casts:
+        first = own.get(type(value))
+        for one in casts if first is None else (first, *casts):
             try:
                 return one(value)
             except CastError:
@@ -151,27 +181,24 @@ def _enum(kind: type[enum.Enum]) -> Cast:
 
 
 def _record(kind: type) -> Cast:
-    casts: dict[str, Cast] = {}
-    needed: set[str] = set()
-
-    def prepare() -> None:
+    @cache
+    def casts() -> tuple[dict[str, Cast], set[str]]:
         # Not at once: a record may hold records of its own class.
         hints = hints_of(kind)
-        for field in attrs.fields(kind):
-            if field.init:
-                name = field.alias or field.name
-                if field.default is attrs.NOTHING:
-                    needed.add(name)
-                casts[name] = caster_of(hints.get(field.name, Any))
+        fields = {one.alias or one.name: one for one in attrs.fields(kind) if one.init}
+        needed = {name for name, one in fields.items() if one.default is attrs.NOTHING}
+        return {name: caster_of(hints.get(one.name, Any)) for name, one in fields.items()}, needed
 
     def cast(value: Any) -> Any:
         if isinstance(value, kind):
             return value
-        if not casts:
-            prepare()
-        if not isinstance(value, Mapping) or not needed <= value.keys() <= casts.keys():
+        known, needed = casts()
+        if not isinstance(value, Mapping) or not needed <= value.keys() <= known.keys():
             raise CastError("is invalid")
-        return kind(**{name: casts[name](one) for name, one in value.items()})
+        try:
+            return kind(**{name: known[name](one) for name, one in value.items()})
+        except Exception:  # a validator or a converter of the record may raise anything
+            raise CastError("is invalid") from None
 
     return cast
 
@@ -187,12 +214,19 @@ def _instance(kind: type) -> Cast:
 
 def _sound(value: Any) -> Any:
     """Anything, if all the texts in it are sound."""
+    try:
+        return _copied(value)
+    except RecursionError:  # it is nested too deep to be written as JSON, or holds itself
+        raise CastError("is invalid") from None
+
+
+def _copied(value: Any) -> Any:
     if isinstance(value, str):
         return _str(value)
     if isinstance(value, Mapping):
-        return {_sound(name): _sound(one) for name, one in value.items()}
+        return {_copied(name): _copied(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_sound(one) for one in value]
+        return [_copied(one) for one in value]
     return value
 
 
@@ -251,7 +285,13 @@ def _decimal(value: Any) -> Decimal:
             raise CastError("is invalid")
     except (InvalidOperation, ValueError):
         raise CastError("is invalid") from None
-    if not number.is_finite():
+    # Text of a few characters can ask for more digits than fit into memory.
+    exponent = number.as_tuple().exponent
+    if (
+        not isinstance(exponent, int)  # NaN, or infinite
+        or exponent < _SMALLEST_EXPONENT
+        or number.adjusted() > _LARGEST_EXPONENT
+    ):
         raise CastError("is invalid")
     return number
 
@@ -265,12 +305,13 @@ def _number_text(value: str) -> str:
 
 def _iso(kind: Any) -> Cast:
     def cast(value: Any) -> Any:
-        if type(value) is kind:
+        # A datetime is a date for Python.
+        if isinstance(value, kind) and (kind is dt.datetime or not isinstance(value, dt.datetime)):
             return value
         try:
             if isinstance(value, str) and value.isascii():
                 return kind.fromisoformat(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         raise CastError("is invalid")
 
@@ -286,19 +327,22 @@ def _timedelta(value: Any) -> dt.timedelta:
         sign = -1 if parts.pop("sign", "") == "-" else 1
         # A month has no length of its own.
         if parts and "years" not in parts and "months" not in parts:
-            days = dt.timedelta(days=int(parts.pop("days", 0)))
             try:
+                days = dt.timedelta(days=int(parts.pop("days", 0)))
                 return days + sign * dt.timedelta(**{k: float(v) for k, v in parts.items()})
-            except OverflowError:
+            except (OverflowError, ValueError):
                 pass
     raise CastError("is invalid")
 
 
 def _uuid(value: Any) -> uuid.UUID:
-    try:
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(_str(value))
-    except ValueError:
-        raise CastError("is invalid") from None
+    if isinstance(value, uuid.UUID):
+        return value
+    if isinstance(value, str):
+        inner = value[1:-1] if value[:1] + value[-1:] == "{}" else value
+        if _UUID.fullmatch(inner):
+            return uuid.UUID(inner)
+    raise CastError("is invalid")
 
 
 def _bytes(value: Any) -> bytes:

@@ -6,8 +6,11 @@ import sys
 import types
 import typing
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import attrs
+
+_known_hints: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 
 
 @attrs.frozen
@@ -72,12 +75,18 @@ def hints_of(record: type) -> dict[str, Any]:
     The types of the fields.
 
     One that says what only a type checker understands stays as it is written, which is enough
-    for every field that holds no record; it takes nothing from the others.
+    for every field that holds no record; it takes nothing from the others. To evaluate them takes
+    longer than all else of a changeset, so those of a class are kept, unless one may yet come to
+    mean something.
     """
-    try:
-        return typing.get_type_hints(record)
-    except Exception:  # Evaluating an annotation may raise anything.
-        return {one.name: _hint(record, one) for one in attrs.fields(record)}
+    known = _known_hints.get(record)
+    if known is None:
+        try:
+            known = typing.get_type_hints(record)
+        except Exception:  # Evaluating an annotation may raise anything.
+            return {one.name: _hint(record, one) for one in attrs.fields(record)}
+        _known_hints[record] = known
+    return known
 
 
 def _hint(record: type, attribute: attrs.Attribute[Any]) -> Any:

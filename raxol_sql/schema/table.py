@@ -34,7 +34,7 @@ class Constraint:
     A primary key, a unique key or index, a foreign key or a check, with the columns that it is on.
 
     The check of a domain is one of each of its columns, which it calls VALUE. A unique index of
-    only some rows is ``partial``.
+    only some rows is ``partial``, and a unique key without overlaps an ``exclusion``.
 
     ``definition`` is as the server writes it; of a foreign key ``target`` is the table that it
     refers to, and ``target_columns`` the columns there.
@@ -50,7 +50,7 @@ class Constraint:
 
 @attrs.frozen
 class Table:
-    """A table: its ``name`` as it was asked for, ``quoted`` as SQL writes it, and what is in it."""
+    """A table: its ``name``, ``quoted`` as SQL writes it, and what is in it."""
 
     name: str
     quoted: str
@@ -63,7 +63,7 @@ class Table:
         return next((one.columns for one in self.constraints if one.kind == "primary"), ())
 
     def of_kind(self, kind: str) -> tuple[Constraint, ...]:
-        """The constraints of a kind: primary, unique, partial, foreign or check."""
+        """Those of a kind: primary, unique, partial, foreign, check or exclusion."""
         return tuple(one for one in self.constraints if one.kind == kind)
 
     def column(self, name: str) -> Column:

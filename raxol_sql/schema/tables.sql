@@ -77,8 +77,13 @@ with recursive domains as (
 )
 select
     k.conname as name,
-    case k.contype
-        when 'p' then 'primary' when 'u' then 'unique' when 'f' then 'foreign' else 'check'
+    case
+        when k.contype = 'p' then 'primary'
+        when k.contype = 'f' then 'foreign'
+        when k.contype = 'c' then 'check'
+        when k.contype = 'x' or pg_get_constraintdef(k.oid) like '%WITHOUT OVERLAPS%'
+            then 'exclusion'
+        else 'unique'
     end as kind,
     array(
         select a.attname from unnest(k.conkey) with ordinality as u (attnum, place)
@@ -93,7 +98,7 @@ select
         order by u.place
     )::text[] as target_columns
 from pg_constraint as k
-where k.conrelid = :oid::bigint::oid and k.contype in ('p', 'u', 'f', 'c')
+where k.conrelid = :oid::bigint::oid and k.contype in ('p', 'u', 'f', 'c', 'x')
 union all
 select
     c.relname,

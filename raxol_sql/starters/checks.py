@@ -20,7 +20,7 @@ _LISTED = re.compile(
     r"\(?(?P<column>\w+)\)?(?:::text)? = ANY "
     r"\(\(?ARRAY\[(?P<values>'[^'\]]*'[^\]]*)\]\)?(?:::text\[\])?\)"
 )
-_TEXT = re.compile(r"'([^']*)'(?:::[a-z ]+)?")
+_TEXT = re.compile(r"'([^']*)'(?:::(?:text|character varying))?")
 _NUMBERS: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "Decimal": Decimal}
 _INTEGERS = ("::smallint", "::integer", "::bigint")
 _SIGNS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}

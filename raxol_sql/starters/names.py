@@ -6,7 +6,7 @@ import keyword
 import re
 
 from raxol_sql.records import can_be_written
-from raxol_sql.schema import Table
+from raxol_sql.schema import Constraint, Table
 from raxol_sql.text import name_problem
 
 SET_BY_THE_SERVER = ("inserted_at", "updated_at")
@@ -45,6 +45,8 @@ def record_name(table: Table, name: str | None) -> str:
 
 
 def _check_names(table: Table) -> None:
+    if not table.name.isprintable() or {*table.name} & {*'"\\'}:
+        raise ValueError(f"{table.name!r} cannot be written in a comment: begin by hand")
     odd = [
         one.name
         for one in table.columns
@@ -55,6 +57,20 @@ def _check_names(table: Table) -> None:
             f"{table.name}: no field can be called {', '.join(map(repr, odd))}; "
             "name the column otherwise in a view or a query, with `as`"
         )
+
+
+def keys_of(table: Table) -> list[Constraint]:
+    """The keys by which a second row like the first is refused, at once and as not unique."""
+    return [
+        one
+        for one in (*table.of_kind("primary"), *table.of_kind("unique"))
+        if "DEFERRABLE" not in one.definition and not is_exclusion(one)
+    ]
+
+
+def is_exclusion(constraint: Constraint) -> bool:
+    """Whether what it refuses is in conflict with another row without being equal to it."""
+    return constraint.kind == "exclusion" or "WITHOUT OVERLAPS" in constraint.definition
 
 
 def asked(table: Table) -> list[str]:

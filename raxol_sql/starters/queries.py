@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from raxol_sql.schema import Column, Table
-from raxol_sql.starters.names import LOCK, asked, changed, offered, record_name
+from raxol_sql.starters.names import LOCK, asked, changed, keys_of, offered, record_name
 
 # A query may become 256 statements, if nothing else is said.
 _BLOCKS = 8
@@ -126,16 +126,14 @@ def _excluded(table: Table, name: str) -> str:
 def arbiter_of(table: Table) -> tuple[str, ...]:
     """The key by which an insert finds the row to change: one that it is always told."""
     told = {*_told(table)[0]}
-    keys = [*table.of_kind("primary"), *table.of_kind("unique")]
     changes = {*changed(table)}
     return next(
         (
             one.columns
-            for one in keys
+            for one in keys_of(table)
             if {*one.columns} <= told
             and changes - {*one.columns}
             and not any(table.column(name).nullable for name in one.columns)
-            and "DEFERRABLE" not in one.definition
         ),
         (),
     )

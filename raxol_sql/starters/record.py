@@ -6,14 +6,24 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from raxol_sql.schema import Column, Table
+from raxol_sql.schema import Column, Constraint, Table
 from raxol_sql.starters.checks import Rule, rules_of
-from raxol_sql.starters.names import asked, changed, offered, record_name
+from raxol_sql.starters.names import asked, changed, is_exclusion, offered, record_name
 from raxol_sql.starters.types import BOUNDS, annotation_of, type_of
 
 _WIDTH = 96
 # What a record uses of Python's own names.
 _BUILTINS = frozenset(["bool", "bytes", "classmethod", "float", "int", "list", "str", "type"])
+# Texts that the server compares by rules of its own.
+_FOLDED = frozenset(["bpchar", "citext"])
+_METHODS = {
+    "primary": "unique_constraint",
+    "unique": "unique_constraint",
+    "partial": "unique_constraint",
+    "foreign": "foreign_key_constraint",
+    "check": "check_constraint",
+    "exclusion": "exclusion_constraint",
+}
 
 
 def record_text(table: Table, name: str | None = None) -> str:
@@ -116,7 +126,7 @@ def _rules(table: Table, column: Column) -> list[Rule]:
         rules.append(Rule("max_len", column.length))
     for check in table.of_kind("check"):
         if check.columns == (column.name,):
-            rules += rules_of(check, type_of(column).name) or []
+            rules += _read(check, column) or []
     if column.base in BOUNDS and column.is_given:
         limit = BOUNDS[column.base]
         kinds = {rule.validator for rule in rules}
@@ -127,13 +137,17 @@ def _rules(table: Table, column: Column) -> list[Rule]:
     return rules
 
 
+def _read(check: Constraint, column: Column) -> list[Rule] | None:
+    return None if column.base in _FOLDED else rules_of(check, type_of(column).name)
+
+
 def _changeset(table: Table, name: str) -> Iterator[str]:
     permit = [*asked(table), *offered(table)]
     required = [one for one in asked(table) if type_of(table.column(one)).name != "Any"]
     calls = [
         _call("cast", ["given"], "permit", permit),
         _call("validate_required", [repr_(one) for one in required]) if required else "",
-        *(_constraint(table, one.kind, one.columns, one.name) for one in table.constraints),
+        *(_constraint(table, one) for one in table.constraints),
     ]
     yield f"    @{_local(table, 'classmethod')}"
     yield "    def changeset("
@@ -147,24 +161,23 @@ def _changeset(table: Table, name: str) -> Iterator[str]:
     yield "        )"
 
 
-def _constraint(table: Table, kind: str, columns: tuple[str, ...], name: str) -> str:
-    given = [one for one in columns if one in (*changed(table), *asked(table), *offered(table))]
-    if not given:
+def _constraint(table: Table, one: Constraint) -> str:
+    given = [
+        name for name in one.columns if name in (*changed(table), *asked(table), *offered(table))
+    ]
+    if not given or (one.kind == "check" and not _is_declared(table, one)):
         return ""
-    if kind == "check":
-        kind_of = type_of(table.column(columns[0])).name
-        checks = [one for one in table.of_kind("check") if one.name == name]
-        # The check of a domain does not say which of its columns it refuses.
-        if rules_of(checks[0], kind_of) is not None or len(checks) > 1:
-            return ""
-    method = {
-        "primary": "unique_constraint",
-        "unique": "unique_constraint",
-        "partial": "unique_constraint",
-        "foreign": "foreign_key_constraint",
-        "check": "check_constraint",
-    }[kind]
-    return _call(method, [repr_(given[0])], "name", name)
+    kind = "exclusion" if is_exclusion(one) else one.kind
+    return _call(_METHODS[kind], [repr_(given[0])], "name", one.name)
+
+
+def _is_declared(table: Table, check: Constraint) -> bool:
+    """Whether the server may have to say what a check refuses, and of which field that is."""
+    if len([one for one in table.of_kind("check") if one.name == check.name]) > 1:
+        return False  # the check of a domain does not say which of its columns it refuses
+    column = table.column(check.columns[0])
+    # What the server rounds may be right before and wrong after that.
+    return _read(check, column) is None or type_of(column).name in ("Decimal", "float")
 
 
 def _call(method: str, arguments: list[str], key: str = "", value: object = None) -> str:

@@ -20,6 +20,8 @@ from raxol_sql.starters.queries import queries_text
 from raxol_sql.starters.types import type_of
 
 _TRIES = 3000
+# What does not say which value is wrong.
+_REFUSALS = (psycopg.DataError, psycopg.NotSupportedError, psycopg.errors.RaiseException)
 
 
 @attrs.frozen
@@ -105,9 +107,9 @@ class _Search:
                 with self._tx.transaction() as inner:
                     return inner.run(queries.create(**_for(queries.create, values)))
             except psycopg.IntegrityError as error:
-                culprit = error.diag.constraint_name or error.diag.column_name
-            except (psycopg.DataError, psycopg.NotSupportedError) as error:
-                culprit = f"the type of one of the columns ({error.sqlstate})"
+                culprit = error.diag.constraint_name or _unnamed(error)
+            except _REFUSALS as error:
+                culprit = _unnamed(error)
                 break
             columns = [
                 name for one in table.constraints if one.name == culprit for name in one.columns
@@ -140,9 +142,13 @@ class _Search:
                     with self._tx.transaction() as inner:
                         if inner.run(queries.update(**_for(queries.update, given, {name}))):
                             return {name: value}
-                except (psycopg.IntegrityError, psycopg.DataError):
+                except (psycopg.IntegrityError, *_REFUSALS):
                     continue
         return {}
+
+
+def _unnamed(error: psycopg.Error) -> str:
+    return f"the type of a column or a trigger ({error.sqlstate})"
 
 
 def _for(query: Any, values: Mapping[str, Any], optional: set[str] | None = None) -> dict[str, Any]:
@@ -172,8 +178,11 @@ def _candidates(table: Table, name: str) -> list[Any]:
             for constant in constants_of(check):
                 mentioned += _near(kind.name, constant)
     several = [*kind.samples, *mentioned]
-    if kind.name == "str":
-        several = [text for text in several if column.length is None or len(text) <= column.length]
+    if kind.name == "str" and column.length is not None:
+        several = [text for text in several if len(text) <= column.length]
+        if column.base == "bpchar":
+            # Shorter ones come back with blanks.
+            several = [text.ljust(column.length) for text in several]
     unique = []
     for value in several:
         if value not in unique:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from raxol_sql.schema import Table
-from raxol_sql.starters.names import LOCK, asked, class_name, record_name
+from raxol_sql.starters.names import LOCK, asked, class_name, is_exclusion, keys_of, record_name
 from raxol_sql.starters.queries import arbiter_of
 from raxol_sql.starters.record import repr_
 from raxol_sql.starters.sample import Sample
@@ -19,15 +18,20 @@ from raxol_sql.starters.types import type_of
 _IMPORTS = ("import os", "from collections.abc import Iterator", "from typing import Any")
 
 
-def text_of_test(sample: Sample, module: str, name: str | None = None) -> str:
+def text_of_test(
+    sample: Sample, module: str, name: str | None = None, known: Mapping[str, str] | None = None
+) -> str:
     """
     A file for pytest about the record ``name`` of ``module``, and the queries of its table.
 
+    ``known`` are the names of records that are there, by table; all others are as `class_name`
+    has them.
     It runs on the project's test database, in a transaction that is taken back, with the values of
     ``sample``. Raises ValueError for a ``name`` that no class can have.
     """
     table = sample.table
-    record = record_name(table, name)
+    known = known or {}
+    record = record_name(table, name or known.get(table.name))
     same = module == "records"
     lines = [
         f'"""What the table {table.name} promises, as its record and its queries say it."""',
@@ -50,13 +54,13 @@ def text_of_test(sample: Sample, module: str, name: str | None = None) -> str:
         *([f"CHANGE = {_dict(sample.change)}"] if sample.change else []),
         "",
         "",
-        *_fixtures(sample),
+        *_fixtures(sample, known),
         *_tests(sample),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _fixtures(sample: Sample) -> Iterator[str]:
+def _fixtures(sample: Sample, known: Mapping[str, str]) -> Iterator[str]:
     yield from (
         '@pytest.fixture(scope="module")',
         "def queries() -> rx.Queries:",
@@ -64,10 +68,17 @@ def _fixtures(sample: Sample) -> Iterator[str]:
         "    return rx.load(rx.Config.find().project.queries, records=records)",
         "",
         "",
+        '@pytest.fixture(scope="module")',
+        "def db() -> Iterator[rx.Database]:",
+        '    """The database of the project."""',
+        "    with rx.Database.open() as opened:",
+        "        yield opened",
+        "",
+        "",
         "@pytest.fixture",
-        "def repo(queries: rx.Queries) -> Iterator[rx.Repo]:",
+        "def repo(db: rx.Database, queries: rx.Queries) -> Iterator[rx.Repo]:",
         '    """A repo in a transaction that is taken back."""',
-        "    with rx.Database.open() as db, sandbox(db) as tx:",
+        "    with sandbox(db) as tx:",
         "        yield rx.Repo(tx, queries)",
         "",
         "",
@@ -77,18 +88,19 @@ def _fixtures(sample: Sample) -> Iterator[str]:
     )
     names: Iterator[int] = itertools.count(1)
     lines: list[str] = []
-    made = _given(sample, lines, names)
+    made = _given(sample, lines, names, known)
     yield from (f"    {line}" for line in lines)
     yield f"    return {made}"
 
 
-def _given(sample: Sample, lines: list[str], names: Iterator[int]) -> str:
+def _given(sample: Sample, lines: list[str], names: Iterator[int], known: Mapping[str, str]) -> str:
     """The values of a sample as code, after ``lines`` that make its parents, which are added."""
     items = []
     for parent in sample.parents:
-        inner = _given(parent.sample, lines, names)
+        inner = _given(parent.sample, lines, names, known)
         name = f"parent{next(names)}"
-        record = class_name(parent.sample.table.name)
+        table = parent.sample.table.name
+        record = known.get(table) or class_name(table)
         lines.append(f"{name} = repo.create(records.{record}, {inner})")
         items += [f"{repr_(column)}: {name}.{to}" for column, to in parent.targets.items()]
     items += [f"{repr_(name)}: {repr_(value)}" for name, value in sample.values.items()]
@@ -171,7 +183,9 @@ def _tests(sample: Sample) -> Iterator[str]:
             '    assert caught.value.messages == {field: ["can\'t be blank"]}',
         )
     told = {*sample.values, *(name for parent in sample.parents for name in parent.targets)}
-    if any({*one.columns} <= told for one in _unique(table)):
+    if any({*one.columns} <= told for one in keys_of(table)) and not any(
+        is_exclusion(one) for one in table.constraints
+    ):
         yield from _test(
             "what_only_one_row_may_have_has_already_been_taken",
             "repo.create(Record, given)",
@@ -179,10 +193,6 @@ def _tests(sample: Sample) -> Iterator[str]:
             "    inner.create(Record, given)",
             'assert ["has already been taken"] in caught.value.messages.values()',
         )
-
-
-def _unique(table: Table) -> list[Any]:
-    return [*table.of_kind("primary"), *table.of_kind("unique")]
 
 
 def _test(name: str, *body: str) -> Iterator[str]:

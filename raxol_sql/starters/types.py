@@ -64,6 +64,11 @@ _TEXTS_OF: dict[str, tuple[Any, ...]] = {
     "pg_lsn": ("0/1", "0/2"),
     "hstore": ("",),
     "oid": (1, 2),
+    **dict.fromkeys(("int4range", "int8range", "numrange"), ("[1,2)", "[3,4)")),
+    **dict.fromkeys(
+        ("daterange", "tsrange", "tstzrange"),
+        ("[2024-01-02,2024-01-03)", "[2025-01-02,2025-01-03)"),
+    ),
 }
 _ANY_TEXTS = ("{}",)
 BOUNDS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
@@ -94,9 +99,8 @@ def _texts_of(column: Column) -> tuple[Any, ...]:
         digits = re.search(r"\d+", column.type)
         length = int(digits[0]) if digits else 1
         return ("0" * length, "1" * length)
-    if column.base.endswith("range") and not column.base.endswith("multirange"):
-        return ("empty",)
-    return _TEXTS_OF.get(column.base, _ANY_TEXTS)
+    other = ("empty",) if re.search("(?<!multi)range$", column.base) else _ANY_TEXTS
+    return _TEXTS_OF.get(column.base, other)
 
 
 def annotation_of(column: Column) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,9 +71,34 @@ def test_a_test_needs_to_know_where_records_are(
     assert 'say where records are: [project] records = "app.records"' in ran.err
 
 
-def test_a_test_of_the_repository_s_records_is_printed_for_their_module(
+def test_a_test_is_of_the_record_that_the_queries_of_the_table_create(
     raxol_sql: Run, project: Path, migrated: str
 ) -> None:
-    out = raxol_sql("new", "test", "users").out
+    out = raxol_sql("new", "test", "user_preferences").out
     assert "import raxol_sql.accounts as records\n" in out
-    assert "Record = records.User\n" in out
+    assert "Record = records.UserPreferences\n" in out
+    assert "repo.create(records.User, " in out
+
+
+def test_a_test_is_printed_before_the_queries_load(
+    raxol_sql: Run, project: Path, migrated: str
+) -> None:
+    (project / "raxol_sql.toml").write_text('[project]\nrecords = "no_such_module"\n')
+    out = raxol_sql("new", "test", "user_preferences").out
+    assert "Record = records.UserPreference\n" in out
+
+
+def test_the_test_of_a_table_passes_with_a_record_and_queries_by_hand(
+    raxol_sql: Run, project: Path, migrated: str
+) -> None:
+    for table in ("users", "user_preferences"):
+        (project / f"test_{table}.py").write_text(raxol_sql("new", "test", table).out)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "."],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -144,7 +144,10 @@ def test_closing_twice_is_once_and_after_it_nothing_runs(
     play: Play, queries: rx.Queries, collect: Any, side: Any, until: Any
 ) -> None:
     count = queries.users.count()
-    mine = "select count(*) from pg_stat_activity where application_name = 'raxol_sql'"
+    mine = (
+        "select count(*) from pg_stat_activity "
+        "where application_name = 'raxol_sql' and datname = current_database()"
+    )
 
     async def story(db: Any) -> None:
         assert await db.run(count) == 0

@@ -105,11 +105,41 @@ create table employees (
     name text not null
 );
 create table decimals (id bigint primary key, amount numeric not null);
+create table follows (
+    follower_id bigint not null references employees,
+    followed_id bigint not null references employees,
+    primary key (follower_id, followed_id),
+    check (follower_id <> followed_id)
+);
+create table bookings (
+    id bigint generated always as identity primary key,
+    room integer not null unique,
+    at int4range not null,
+    exclude using gist (at with &&)
+);
+create table spans (
+    room int4range not null,
+    valid int4range not null,
+    word text not null,
+    primary key (room, valid without overlaps)
+);
+create table turns (
+    id bigint generated always as identity primary key,
+    place integer not null unique deferrable initially deferred
+);
+create table folded (
+    id bigint generated always as identity primary key,
+    code char(3) not null check (code in ('a', 'b')),
+    rate numeric(4, 1) not null check (rate < 10)
+);
 
 create view seen as select * from notes;
 create table lists ("class" text primary key, changeset text);
 create table circles (id bigint primary key, circle bigint not null references circles);
 create table closed (word text not null check (false));
+create table guarded (id bigint primary key);
+create function guard() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
+create trigger guard before insert on guarded for each row execute function guard();
 create table parts (id bigint primary key) partition by range (id);
 """
 

@@ -21,7 +21,7 @@ from raxol_sql.starters import class_name, find_sample, queries_text, record_tex
 TABLES = ["users", "user_preferences", "airlines", "airports", "planes", "weather", "flights"]
 ODD = [
     *("billing.parents", "children", "hiding", "odd_types", "notes", "plain", "logs"),
-    *("empty_ones", "employees", "decimals"),
+    *("empty_ones", "employees", "decimals", "follows", "bookings", "spans", "turns", "folded"),
 ]
 
 
@@ -121,6 +121,10 @@ def test_what_is_printed_fits_the_database(project: Project) -> None:
         ("children", '.check_constraint("first_part", name="children_check")'),
         ("children", '.unique_constraint("key", name="children_key_key")'),
         ("odd_types", '.check_constraint("home", name="home_code_check")'),
+        ("folded", '.check_constraint("code", name="folded_code_check")'),
+        ("folded", '.check_constraint("rate", name="folded_rate_check")'),
+        ("bookings", '.exclusion_constraint("at", name="bookings_at_excl")'),
+        ("spans", '.exclusion_constraint("room", name="spans_pkey")'),
         ("odd_types", '.unique_constraint("email", name="odd_types_live")'),
         ("users", '.check_constraint("email", name="users_email_format")'),
         ("hiding", "from datetime import date as date_, time as time_"),
@@ -156,6 +160,8 @@ def test_a_check_that_does_not_say_which_column_it_refuses_is_of_no_field(
             "get all first last exists_by_id count by_manager_ids create update delete",
         ),
         ("odd_types", "get all first last exists_by_id count create update delete"),
+        ("spans", "get all first last exists_by_room_and_valid count create update delete"),
+        ("turns", "get get_by_place all first last exists_by_id count create update delete"),
     ],
 )
 def test_a_table_has_the_queries_that_make_sense_for_it(
@@ -204,6 +210,7 @@ def test_what_nothing_can_be_printed_for_is_told(
     [
         ("circles", "circles refers to itself, in a circle of rows that all need one"),
         ("closed", "no row was found that closed takes: closed_check refuses everything"),
+        ("guarded", "or a trigger \\(P0001\\) refuses everything"),
         ("parts", "no row was found that parts takes"),
     ],
 )
