@@ -31,7 +31,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re
 # What JSON has of its own; one of these in a union stays what it is.
 _OWN = (str, int, float, bool)
 _INTERVAL = re.compile(
-    r"(?:(?P<years>-?\d+) years? ?)?(?:(?P<months>-?\d+) mons? ?)?(?:(?P<days>[+-]?\d+) days? ?)?"
+    r"(?:(?P<years>-?\d+) years?(?: |$))?(?:(?P<months>-?\d+) mons?(?: |$))?"
+    r"(?:(?P<days>[+-]?\d+) days?(?: |$))?"
     r"(?:(?P<sign>[+-]?)(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,6})?))?",
     re.ASCII,
 )

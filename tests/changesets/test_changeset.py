@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -15,6 +17,11 @@ from hypothesis import strategies as st
 import raxol_sql as rx
 from raxol_sql.accounts import User, UserPreferences
 from raxol_sql.changesets import Changeset, FieldError
+
+
+def _even(instance: Any, attribute: Any, value: int) -> None:
+    if value % 2:
+        raise ValueError(f"{value} is odd")
 
 
 @attrs.frozen
@@ -99,6 +106,13 @@ def test_none_is_no_value_of_a_type_that_does_not_say_so() -> None:
     }
 
 
+def test_what_required_says_is_said_whether_nothing_was_given_or_nothing_but_space() -> None:
+    for changeset in (cast(), cast(name=" "), cast(name=None), Changeset(Item).change(name=None)):
+        required = changeset.validate_required("name", message="is needed")
+        assert said(required) == {"name": ["is needed"]}
+        assert said(required.validate_required("name")) == {"name": ["is needed"]}
+
+
 def test_a_value_that_the_record_has_is_no_change() -> None:
     item = Item("abc", 2, terms=True, tags=["x"])
     changeset = Changeset(item).cast(
@@ -153,6 +167,17 @@ def test_number_refuses_what_is_none_and_passes_nothing_given() -> None:
     assert Changeset(User).change(age=None).validate_number("age", greater_than=0).is_valid
 
 
+@pytest.mark.parametrize("rule", ["greater_than", "less_than_or_equal_to", "not_equal_to"])
+def test_nan_is_a_number_of_which_no_rule_holds(rule: str) -> None:
+    for value in (float("nan"), Decimal("NaN"), Decimal("sNaN")):
+        changeset = Changeset(Item).change(terms=value)
+        rules: dict[str, Any] = {rule: 0}
+        assert said(changeset.validate_number("terms", **rules)) == {"terms": ["is invalid"]}
+    for huge in (10**400, float("inf"), Decimal("1e400")):
+        wide = Changeset(Item).change(terms=huge).validate_number("terms", greater_than=0)
+        assert wide.is_valid
+
+
 @pytest.mark.parametrize(
     ("value", "rules", "message"),
     [
@@ -160,6 +185,7 @@ def test_number_refuses_what_is_none_and_passes_nothing_given() -> None:
         ("abcd", {"max": 3}, "should be at most 3 character(s)"),
         ("ab", {"exactly": 3}, "should be 3 character(s)"),
         ("ää", {"max": 3, "count": "bytes"}, "should be at most 3 byte(s)"),
+        ("\ud800", {"max": 2, "count": "bytes"}, "should be at most 2 byte(s)"),
         ([1], {"min": 2}, "should have at least 2 item(s)"),
         ([1, 2], {"exactly": 1}, "should have 1 item(s)"),
     ],
@@ -184,7 +210,9 @@ def test_format_inclusion_exclusion_and_subset_say_it_with_ecto_s_words() -> Non
 
 def test_confirmation_and_acceptance_are_asked_of_what_was_given() -> None:
     one = Changeset(User).cast({"email": "a@b.de", "email_confirmation": "b"}, permit=["email"])
-    assert said(one.validate_confirmation("email")) == {"email": ["does not match confirmation"]}
+    assert said(one.validate_confirmation("email")) == {
+        "email_confirmation": ["does not match confirmation"]
+    }
     assert (
         Changeset(User)
         .cast({"email": "a@b.de"}, permit=["email"])
@@ -193,6 +221,19 @@ def test_confirmation_and_acceptance_are_asked_of_what_was_given() -> None:
     )
     assert said(cast(terms="0").validate_acceptance("terms")) == {"terms": ["must be accepted"]}
     assert cast(terms="1").validate_acceptance("terms").is_valid
+    with pytest.raises(AttributeError, match="no field"):
+        one.validate_confirmation("emial")
+
+
+def test_what_is_to_be_accepted_need_be_no_field_of_the_record() -> None:
+    for params, messages in (
+        ({}, {}),
+        ({"rules": "true"}, {}),
+        ({"rules": "false"}, {"rules": ["must be accepted"]}),
+        ({"rules": [1]}, {"rules": ["must be accepted"]}),
+    ):
+        changeset = Changeset(User).cast(params, permit=["name"]).validate_acceptance("rules")
+        assert said(changeset) == messages
 
 
 def test_a_rule_of_the_program_says_one_thing_or_several_or_nothing() -> None:
@@ -216,6 +257,81 @@ def test_the_validators_of_the_record_count_by_themselves_and_are_said_in_the_sa
     }
     assert cast(name="abc", size=9, kind="a", tags=["x"], odd=3).is_valid
     assert cast(kind=None, odd=None).is_valid
+
+
+@attrs.frozen
+class Stretch:
+    """A record whose fields are compared, converted, and looked at together."""
+
+    begins: date = attrs.field(validator=validators.ge(date(2000, 1, 1)))
+    ends: date = attrs.field(validator=validators.instance_of(date))
+    code: str = attrs.field(default="x", converter=str.lower, validator=validators.max_len(3))
+    size: int = attrs.field(
+        default=1, converter=int, validator=validators.not_(validators.in_([0]))
+    )
+    steps: int | None = attrs.field(
+        default=None, validator=validators.optional(validators.or_(validators.in_([1]), _even))
+    )
+
+    @ends.validator
+    def _in_order(self, attribute: Any, value: date) -> None:
+        if value < self.begins:
+            raise ValueError("it ends before it begins")
+
+
+STRETCH = ["begins", "ends", "code", "size", "steps"]
+
+
+def test_a_validator_that_compares_what_is_no_number_is_asked_as_it_is() -> None:
+    def stretch(text: str) -> Changeset[Stretch]:
+        return Changeset(Stretch).cast({"begins": text}, permit=STRETCH)
+
+    assert said(stretch("1999-12-31")) == {"begins": ["is invalid"]}
+    assert stretch("2000-01-01").changes == {"begins": date(2000, 1, 1)}
+
+
+def test_a_validator_that_looks_at_other_fields_has_no_say_before_there_is_a_record() -> None:
+    params = {"begins": "2024-01-02", "ends": "2024-01-01"}
+    changeset = Changeset(Stretch).cast(params, permit=STRETCH)
+    assert changeset.is_valid
+    with pytest.raises(ValueError, match="ends before"):
+        changeset.apply()
+    assert said(Changeset(Stretch).change(ends="soon")) == {"ends": ["is invalid"]}
+
+
+def test_a_converter_makes_the_value_of_its_field_and_what_it_makes_is_looked_at() -> None:
+    changeset = Changeset(Stretch).cast({"code": "ABC", "size": "0x"}, permit=STRETCH)
+    assert changeset.changes == {"code": "abc"}
+    assert said(changeset) == {"size": ["is invalid"]}
+    assert said(Changeset(Stretch).change(size="0", code="ABCD")) == {
+        "size": ["is invalid"],
+        "code": ["should be at most 3 character(s)"],
+    }
+    assert said(Changeset(Stretch).cast({"code": "a\0", "size": 1}, permit=STRETCH)) == {
+        "code": ["is invalid"]
+    }
+    stretch = Stretch(date(2024, 1, 1), date(2024, 1, 2), "abc")
+    assert Changeset(stretch).cast({"code": "ABC", "size": "1"}, permit=STRETCH).changes == {}
+
+
+def test_what_is_stored_of_a_change_is_what_apply_gives() -> None:
+    stretch = Stretch(date(2024, 1, 1), date(2024, 1, 2))
+    changeset = Changeset(stretch).cast({"code": "ABC", "size": "7"}, permit=STRETCH)
+    applied = changeset.apply()
+    assert {name: getattr(applied, name) for name in changeset.changes} == changeset.changes
+
+
+def test_validators_that_are_put_together_or_turned_around_count_too() -> None:
+    for value, is_right in ((1, True), (2, True), (3, False), (None, True)):
+        changeset = Changeset(Stretch).cast({"steps": value}, permit=STRETCH)
+        assert changeset.is_valid is is_right
+
+
+def test_a_change_that_is_deleted_is_none_any_more_and_a_wrong_name_is_a_mistake() -> None:
+    changeset = cast(name="abc", size=4).delete_change("size").delete_change("odd")
+    assert changeset.changes == {"name": "abc"}
+    with pytest.raises(AttributeError, match="no field of Item; did you mean 'size'"):
+        changeset.delete_change("sise")
 
 
 def test_every_error_is_told_at_once_in_order() -> None:

@@ -43,9 +43,14 @@ def accepts(side: psycopg.Connection[Any], table: str, values: Mapping[str, Any]
     """None where the server takes a row of the values as they are; else the constraint, or so."""
     columns = ", ".join(values)
     places = ", ".join(["%s"] * len(values))
+    return told_by(side, f"insert into {table} ({columns}) values ({places})", [*values.values()])
+
+
+def told_by(side: psycopg.Connection[Any], statement: str, values: list[Any]) -> str | None:
+    """None where the server does it; else the constraint, or so."""
     try:
         with side.transaction(force_rollback=True):
-            side.execute(f"insert into {table} ({columns}) values ({places})", [*values.values()])
+            side.execute(statement, values)
     except psycopg.Error as error:
         return error.diag.constraint_name or error.diag.column_name or str(error.sqlstate)
     except UnicodeEncodeError:
@@ -116,6 +121,36 @@ def test_a_changeset_of_a_user_refuses_what_the_table_refuses_and_nothing_else(
     field = {"users_age_positive": "age", "users_name_present": "name"}.get(refusal or "")
     if field is not None or (refusal or "").startswith("users_email"):
         assert (field or "email") in changeset.errors
+
+
+@given(
+    values=st.dictionaries(st.sampled_from(["email", "name"]), st.none() | TEXTS),
+    more=st.fixed_dictionaries(
+        {}, optional={"age": st.none() | NUMBERS, "active": st.none() | st.booleans()}
+    ),
+)
+@settings(max_examples=100)
+def test_a_changeset_of_a_user_who_exists_refuses_what_an_update_refuses_and_nothing_else(
+    values: dict[str, Any], more: dict[str, Any], side: psycopg.Connection[Any]
+) -> None:
+    row = side.execute("select id, email, name, age, active, inserted_at, updated_at from users")
+    user = User(*(row.fetchone() or ()))
+    changeset = User.changeset(user, {**values, **more})
+    assert {**values, **more}.items() >= changeset.changes.items() or not changeset.is_valid
+    assignments = "".join(f", {column} = %s" for column in {**values, **more})
+    statement = f"update users set updated_at = now(){assignments} where id = {user.id}"
+    refusal = told_by(side, statement, [*values.values(), *more.values()])
+    assert changeset.is_valid == (refusal is None), (refusal, changeset.errors)
+
+
+@pytest.mark.parametrize("age", [-1, 0, 1, 2**31 - 1, 2**31, None])
+def test_an_age_has_the_verdict_of_the_table(
+    age: int | None, side: psycopg.Connection[Any]
+) -> None:
+    values = {"email": "a@b.de", "name": "A", "age": age}
+    for given_age in (age, None if age is None else str(age)):
+        changeset = User.changeset(User, {**values, "age": given_age})
+        assert changeset.is_valid == (accepts(side, "users", values) is None)
 
 
 @given(

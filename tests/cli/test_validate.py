@@ -58,6 +58,28 @@ def test_the_input_may_come_from_stdin(
     assert raxol_sql("validate", "UserPreferences", "-").code == 0
 
 
+def test_input_from_stdin_that_is_no_text_is_no_json(
+    raxol_sql: RaxolSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
+    ran = raxol_sql("validate", "User", "-")
+    assert (ran.code, "this is no JSON" in ran.err) == (2, True)
+
+
+def test_a_name_that_commands_a_terminal_is_written_out(raxol_sql: RaxolSQL) -> None:
+    given = {"email": "a@b.de", "name": "A", "\x1b[31mred": 1}
+    ran = raxol_sql("validate", "User", json.dumps(given))
+    assert (ran.code, ran.err) == (0, "left out: \\x1b[31mred\n")
+
+
+def test_no_input_is_shown_again(raxol_sql: RaxolSQL) -> None:
+    given = json.dumps({"email": "my-secret", "name": "my-secret\0", "age": "my-secret"})
+    for form in ("table", "json"):
+        ran = raxol_sql("validate", "User", given, "--format", form)
+        assert ran.code == 1
+        assert "my-secret" not in ran.out + ran.err
+
+
 def test_a_record_without_rules_of_its_own_takes_all_of_its_fields(raxol_sql: RaxolSQL) -> None:
     ran = raxol_sql("validate", "AccountPreferences", '{"notifications_enabled": "maybe"}')
     assert (ran.code, ran.out.split()[-3:]) == (1, ["notifications_enabled", "is", "invalid"])
@@ -69,6 +91,8 @@ def test_a_record_without_rules_of_its_own_takes_all_of_its_fields(raxol_sql: Ra
         (("Usr", "{}"), "Usr is no record of this project; did you mean 'User'?"),
         (("User", "{"), "this is no JSON"),
         (("User", "[1]"), "give a JSON object"),
+        (("User", "[" * 100_000), "this JSON is nested too deep"),
+        (("User", f'{{"age": {"9" * 5000}}}'), "this is no JSON"),
     ],
 )
 def test_a_wrong_name_and_what_is_no_object_are_wrong_usage(

@@ -150,7 +150,10 @@ def test_a_value_as_json_or_a_form_gives_it_becomes_one_of_the_type(
             (dt.datetime, value)
             for value in ("infinity", "2024-13-01T00:00:00", dt.date(2024, 1, 2))
         ),
-        *((dt.timedelta, value) for value in ("1 mon", "P1Y", "P", "PT", "", " ", "x", 5)),
+        *(
+            (dt.timedelta, value)
+            for value in ("1 mon", "1 day02:03:04", "P1Y", "P", "PT", "", " ", "x", 5)
+        ),
         *((dt.timedelta, f"{'9' * digits} days") for digits in (10, 20, 5000)),
         *((dt.timedelta, f"PT{'9' * digits}H") for digits in (20, 400, 5000)),
         *((uuid.UUID, value) for value in ("0x" + "1" * 30, "٤" * 32, "1_" * 15 + "11", "ab", 5)),
@@ -275,7 +278,7 @@ def test_no_value_makes_a_cast_fail_otherwise_and_a_value_of_the_type_stays_as_i
     again = cast(made)
     assert type(again) is type(made)
     assert repr(again) == repr(made)
-    if isinstance(hint, type):
+    if isinstance(hint, type) and hint is not Any:
         assert isinstance(made, hint)
 
 
