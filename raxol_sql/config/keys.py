@@ -118,6 +118,7 @@ KEYS = {
         Key("outcome", _outcome, "xid", "RAXOL_DB_OUTCOME"),
         Key("leak_after", _whole(1, _MS), 60_000),
         Key("prepare", _switch, True, "RAXOL_DB_PREPARE"),
+        Key("metrics", _switch, True, "RAXOL_DB_METRICS"),
         Key("stacktrace", _switch),
         Key("show_sensitive_data_on_connection_error", _switch, False),
     ]

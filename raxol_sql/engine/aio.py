@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
+
+import psycopg
 
 from raxol_sql import server
 from raxol_sql.config import Config
 from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.blocking import Database, Verbs
+from raxol_sql.engine.checkup import checked
 from raxol_sql.engine.colour import ASYNCIO
 from raxol_sql.engine.copying import CopyData
 from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.documented import documented_as
 from raxol_sql.engine.executor import Executor
+from raxol_sql.engine.lending import Lending
 from raxol_sql.engine.multi import Multi
+from raxol_sql.engine.observed import Observed
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
 from raxol_sql.engine.scope import Scope
@@ -25,6 +31,7 @@ from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
+from raxol_sql.telemetry import Health
 
 R = TypeVar("R")
 
@@ -187,7 +194,7 @@ class AsyncTransaction(AsyncVerbs):
         await self._block.exit(error)
 
 
-class AsyncDatabase(AsyncVerbs):
+class AsyncDatabase(AsyncVerbs, Observed):
     """
     A PostgreSQL database behind a pool of connections, for asyncio.
 
@@ -199,8 +206,8 @@ class AsyncDatabase(AsyncVerbs):
 
     def __init__(self, config: Config, retry: RetryPolicy | None = None) -> None:
         self._pool = PooledSessions(ASYNCIO, config, retry)
-        super().__init__(self._pool)
-        self.config = config
+        AsyncVerbs.__init__(self, self._pool)
+        Observed.__init__(self, self._pool, config)
 
     @classmethod
     def open(
@@ -222,9 +229,34 @@ class AsyncDatabase(AsyncVerbs):
     async def forget_outcomes(self, days: int = 7) -> int:
         return await forget_outcomes(self._pool, days)
 
+    @documented_as(Database.health)
+    async def health(self, *, timeout: int = 5_000) -> Health:
+        return await checked(self._pool, timeout)
+
+    @asynccontextmanager
+    @documented_as(Database.connection)
+    async def connection(
+        self, *, purpose: str = "connection()"
+    ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        lending = Lending(self._pool)
+        connection = await lending.begin(purpose)
+        try:
+            yield connection
+        finally:
+            await lending.end()
+
+    @documented_as(Database.restart)
+    async def restart(self) -> None:
+        await self._pool.drain()
+
+    @documented_as(Database.resize)
+    async def resize(self, min: int, max: int) -> None:
+        await self._pool.resize(min, max)
+
     @documented_as(Database.close)
     async def close(self) -> None:
         await self._pool.close()
+        self.disable_query_logging()
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self.__aenter__().__await__()

@@ -41,6 +41,11 @@ class Answer:
         affected = self._result.command_tuples
         return -1 if affected is None else affected
 
+    @property
+    def rows(self) -> int | None:
+        """How many rows it has, or else read or changed; None of one that counts nothing."""
+        return self._result.ntuples or self._result.command_tuples
+
     def one(self, build: Callable[[tuple[Any, ...]], T]) -> T:
         """What ``build`` makes of the first row, which there has to be."""
         return self._columns.row(self._result, 0, build)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Attempts, Phase
 from raxol_sql.queries import Bound
 from raxol_sql.records import shape_of
+from raxol_sql.telemetry import DECODE, PAUSE, QUERY, Watch
 
 T = TypeVar("T")
 
@@ -41,9 +43,12 @@ class Batch:
     Made and driven by `run_batch`.
     """
 
-    def __init__(self, session: Session, block: Block, *, careful: bool) -> None:
+    def __init__(
+        self, session: Session, block: Block, watch: Watch | None, *, careful: bool
+    ) -> None:
         self.failed: int | None = None
         self._session = session
+        self._watch = watch
         self._suspect: Bound[Any] | None = None
         self._block = block
         self._opened = block.opening is None
@@ -145,6 +150,16 @@ class Batch:
     def is_in_doubt(self) -> bool:
         """Whether a COMMIT was sent along, so that a lost answer does not mean a rollback."""
         return self._closed and self._block.closing == "commit"
+
+    @contextmanager
+    def decoding(self) -> Iterator[None]:
+        """What goes on inside is the making of records."""
+        watch = self._watch
+        if watch is not None:
+            watch.lap(DECODE)
+        yield
+        if watch is not None:
+            watch.lap(QUERY)
 
     async def finish(self) -> Pending | None:
         """Commits, unless the last group has done so; gives what is to be settled after that."""
@@ -273,7 +288,10 @@ class BatchOptions:
 
 
 async def run_batch(
-    sessions: Sessions, work: Callable[[Batch], Awaitable[T]], options: BatchOptions
+    sessions: Sessions,
+    work: Callable[[Batch], Awaitable[T]],
+    options: BatchOptions,
+    watch: Watch | None,
 ) -> T:
     """
     What ``work`` makes of a batch, which happens whole or, after an error, not at all.
@@ -289,6 +307,8 @@ async def run_batch(
     while True:
         block = Block(sessions, options.transaction, joins=options.joins, until=until)
         session = await block.reserve(options.purpose)
+        if watch is not None:
+            watch.took(session.idle_since)
         failed: psycopg.Error | None = None
         pending: Pending | None = None
         try:
@@ -296,7 +316,7 @@ async def run_batch(
                 session.wire.until = until
                 if attempts is not None or sessions.until is not None:
                     session.limits.is_pressed = True
-                batch = Batch(session, block, careful=careful)
+                batch = Batch(session, block, watch, careful=careful)
                 try:
                     result = await work(batch)
                     pending = await batch.finish()
@@ -324,6 +344,8 @@ async def run_batch(
             if repeating is None or block.failure is None or not options.may_repeat():
                 raise
             attempts = attempts or repeating.begin(until)
+            if watch is not None:
+                watch.lap(PAUSE)
             await repeating.after(
                 attempts,
                 error,
@@ -331,3 +353,5 @@ async def run_batch(
                 may_repeat=bool(options.transaction.read_only),
                 is_standby=block.is_standby and not options.transaction.read_only,
             )
+            if watch is not None:
+                watch.again()

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
+
+import psycopg
 
 from raxol_sql import server
 from raxol_sql.config import Config
 from raxol_sql.engine.attaching import Wanted
+from raxol_sql.engine.checkup import checked
 from raxol_sql.engine.colour import BLOCKING, run_blocking
 from raxol_sql.engine.copying import CopyData
 from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.executor import Executor
+from raxol_sql.engine.lending import Lending
 from raxol_sql.engine.multi import Multi
+from raxol_sql.engine.observed import Observed
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
 from raxol_sql.engine.scope import Scope
@@ -22,6 +28,7 @@ from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions, Verify
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
+from raxol_sql.telemetry import Health
 
 R = TypeVar("R")
 
@@ -288,7 +295,7 @@ class Transaction(Verbs):
         run_blocking(self._block.exit(error))
 
 
-class Database(Verbs):
+class Database(Verbs, Observed):
     """
     A PostgreSQL database behind a pool of connections, for code that blocks.
 
@@ -298,8 +305,8 @@ class Database(Verbs):
 
     def __init__(self, config: Config, retry: RetryPolicy | None = None) -> None:
         self._pool = PooledSessions(BLOCKING, config, retry)
-        super().__init__(self._pool)
-        self.config = config
+        Verbs.__init__(self, self._pool)
+        Observed.__init__(self, self._pool, config)
 
     @classmethod
     def open(
@@ -334,9 +341,48 @@ class Database(Verbs):
         """
         return run_blocking(forget_outcomes(self._pool, days))
 
+    def health(self, *, timeout: int = 5_000) -> Health:
+        """
+        Whether the server answers within ``timeout`` milliseconds, the wait for a connection too.
+
+        Raises nothing that the server or the pool may raise, does nothing again, and counts for no
+        budget.
+        """
+        return run_blocking(checked(self._pool, timeout))
+
+    @contextmanager
+    def connection(self, *, purpose: str = "connection()") -> Iterator[psycopg.Connection[Any]]:
+        """
+        A connection of the pool, in autocommit, for what psycopg alone can do.
+
+        ``purpose`` names the block to those who wait for a connection. At its end what was set on
+        the connection is taken back, and a transaction that is still open is rolled back, with a
+        warning in the log ``raxol_sql.pool``; one that was closed is replaced. What is done on it
+        is not counted, classified or done again.
+        """
+        lending = Lending(self._pool)
+        connection = run_blocking(lending.begin(purpose))
+        try:
+            yield connection
+        finally:
+            run_blocking(lending.end())
+
+    def restart(self) -> None:
+        """Has every connection of this pool made anew; one in use, when it is given back."""
+        run_blocking(self._pool.drain())
+
+    def resize(self, min: int, max: int) -> None:
+        """
+        Changes the bounds of the pool; surplus connections end when they have been idle.
+
+        Raises ValueError unless 0 <= min <= max and max >= 1.
+        """
+        run_blocking(self._pool.resize(min, max))
+
     def close(self) -> None:
         """Closes all connections. Closing twice is once."""
         run_blocking(self._pool.close())
+        self.disable_query_logging()
 
     def __enter__(self) -> Self:
         return self

@@ -27,6 +27,7 @@ from raxol_sql.errors import KindError
 from raxol_sql.failures import Attempts, Effect, Failure, Phase
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import result_of
+from raxol_sql.telemetry import DECODE, PAUSE, Watch
 from raxol_sql.text import Kind
 
 
@@ -65,20 +66,40 @@ class Executor:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+        self._telemetry = sessions.telemetry
 
     async def run(self, bound: Bound[Any] | Multi, outcome: str | None = None) -> Any:
         """See `Database.run`."""
         if isinstance(bound, Multi):
             if outcome is not None:
                 raise TypeError("a Multi has its outcome itself: Multi(outcome=...)")
-            return await run_multi(self._sessions, bound)
+            with self._telemetry.watch("", "multi") as clock:
+                return await run_multi(self._sessions, bound, clock)
         if type(bound) is not Bound or bound.query.kind is Kind.COPY:
             bound = bound_for("run()", bound)
         query, sessions = bound.query, self._sessions
         for scope in scopes.get():
             scope.saw(query, bound.statement.text, is_alone=sessions.repeating is not None)
-        if outcome is not None:
-            return await run_alone(sessions, bound, outcome)
+        text = bound.statement.text
+        watch: Watch | None = None
+        if self._telemetry.listens:
+            watch = self._telemetry.watch(query.name, "run", text)
+        try:
+            if outcome is None:
+                result = await self._run(bound, text, watch)
+            else:
+                result = await run_alone(sessions, bound, outcome, watch)
+        except BaseException as error:
+            if watch is not None:
+                watch.end(error)
+            raise
+        if watch is not None:
+            watch.end()
+        return result
+
+    async def _run(self, bound: Bound[Any], text: str, watch: Watch | None) -> Any:
+        """The result of one query, done as often as it takes."""
+        query, sessions = bound.query, self._sessions
         timeout = query.definition.directives.timeout
         until = deadline_of(sessions.timeout if timeout is None else timeout)
         attempts: Attempts | None = None
@@ -86,15 +107,22 @@ class Executor:
             trouble: _Trouble | None = None
             try:
                 session = await sessions.acquire(query.name, until)
+                if watch is not None:
+                    watch.took(session.idle_since)
                 if attempts is not None:
                     session.limits.is_pressed = True
                 try:
                     try:
-                        answer = await session.run(bound.statement.text, bound.values, timeout)
+                        answer = await session.run(text, bound.values, timeout)
                     except psycopg.Error as error:
                         trouble = _Trouble.of(error, session, bound)
                         raise
-                    return result_of(query, answer)
+                    if watch is None:
+                        return result_of(query, answer)
+                    watch.lap(DECODE)
+                    result = result_of(query, answer)
+                    watch.rows = answer.rows
+                    return result
                 finally:
                     await sessions.release(session)
             except ParameterMisfit as error:
@@ -105,6 +133,8 @@ class Executor:
                     raise
                 trouble.check()
                 attempts = attempts or sessions.repeating.begin(until)
+                if watch is not None:
+                    watch.lap(PAUSE)
                 await sessions.repeating.after(
                     attempts,
                     error,
@@ -112,6 +142,8 @@ class Executor:
                     may_repeat=trouble.may_repeat,
                     is_standby=trouble.is_standby,
                 )
+                if watch is not None:
+                    watch.again()
 
     async def attach(self, parents: Iterable[Any], wanted: Wanted) -> list[Any]:
         """See `Database.attach`."""
@@ -125,11 +157,13 @@ class Executor:
 
     async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
         """See `Database.run_all`."""
-        return await run_all(self._sessions, bounds)
+        with self._telemetry.watch("", "run_all") as watch:
+            return await run_all(self._sessions, bounds, watch)
 
     async def run_many(self, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
         """See `Database.run_many`."""
-        return await run_many(self._sessions, query, rows)
+        with self._telemetry.watch("", "run_many") as watch:
+            return await run_many(self._sessions, query, rows, watch)
 
     def stream(self, bound: Bound[Any], batch: int) -> AsyncGenerator[list[Any]]:
         """Lists of up to ``batch`` records; see `Database.stream`. Refuses at the call."""
@@ -149,8 +183,14 @@ class Executor:
 
     async def copy(self, query: Query[Any], data: Any) -> Any:
         """See `Database.copy`."""
-        if not is_copy_out(query):
-            return await copy_in(self._sessions, query, () if data is None else data)
-        if data is not None:
-            return await copy_into_file(self._sessions, query, data)
-        return await copy_out(self._sessions, query)
+        is_out = is_copy_out(query)
+        with self._telemetry.watch(query.name, "copy", query().statement.text) as watch:
+            if not is_out:
+                given = () if data is None else data
+                watch.rows = count = await copy_in(self._sessions, query, given, watch)
+                return count
+            if data is not None:
+                return await copy_into_file(self._sessions, query, data, watch)
+            records = await copy_out(self._sessions, query, watch)
+            watch.rows = len(records)
+            return records

@@ -49,6 +49,12 @@ def place_of_caller() -> Place:
     return frame.f_code.co_filename, frame.f_lineno
 
 
+def spot_of_caller() -> str:
+    """That place as ``file:line``."""
+    file, line = place_of_caller()
+    return f"{file}:{line}"
+
+
 def exhausted(
     holdings: Iterable[Holding],
     *,

@@ -18,19 +18,26 @@ from raxol_sql.engine.transaction import TransactionOptions
 from raxol_sql.errors import KindError, ParameterError
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import can_refuse, result_of
+from raxol_sql.telemetry import Watch
+from raxol_sql.text import Kind
 
 CHUNK = 1000
 _READING = TransactionOptions(isolation="repeatable read", read_only=True)
 
 
-async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]:
+async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]], watch: Watch) -> list[Any]:
     """See `Database.run_all`."""
     asked = [bound_for("run_all()", bound) for bound in bounds]
+    watch.concerns(bound.query.name for bound in asked)
 
     async def work(batch: Batch) -> list[Any]:
         await batch.prepare(asked)
         results: list[Any] = []
         _take_in(results, batch, asked, await batch.send(asked, last=True))
+        watch.rows = sum(
+            _rows_in(bound.query.kind, [result]) or 0
+            for bound, result in zip(asked, results, strict=True)
+        )
         return results
 
     async def explained(batch: Batch) -> list[Any]:
@@ -42,22 +49,27 @@ async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]
             raise
 
     options = BatchOptions("run_all()", timeout_of(sessions, asked), _READING, joins=True)
-    return await run_batch(sessions, explained, options) if asked else []
+    return await run_batch(sessions, explained, options, watch) if asked else []
 
 
-async def run_many(sessions: Sessions, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
+async def run_many(
+    sessions: Sessions, query: Query[Any], rows: Iterable[Any], watch: Watch
+) -> list[Any]:
     """See `Database.run_many`."""
-    many = _Many(query_for("run_many()", query), rows)
+    many = _Many(query_for("run_many()", query), rows, watch)
+    watch.name = query.name
     options = BatchOptions(
         f"{query.name} by run_many()",
         longest(sessions.timeout, query.definition.directives.timeout),
         TransactionOptions(outcome=sessions.outcome),
         may_repeat=many.can_begin_again,
     )
-    return await run_batch(sessions, many.run, options)
+    return await run_batch(sessions, many.run, options, watch)
 
 
-async def run_alone(sessions: Sessions, bound: Bound[Any], outcome: str) -> Any:
+async def run_alone(
+    sessions: Sessions, bound: Bound[Any], outcome: str, watch: Watch | None
+) -> Any:
     """The result of one query in a transaction of its own; see `Database.run`."""
 
     async def work(batch: Batch) -> Any:
@@ -76,7 +88,7 @@ async def run_alone(sessions: Sessions, bound: Bound[Any], outcome: str) -> Any:
         sessions.timeout if timeout is None else timeout,
         TransactionOptions(outcome=outcome),
     )
-    return await run_batch(sessions, work, options)
+    return await run_batch(sessions, work, options, watch)
 
 
 def timeout_of(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> int:
@@ -90,8 +102,9 @@ def timeout_of(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> int:
 class _Many:
     """The rows of a `run_many`, in chunks, of which one is sent while another is answered."""
 
-    def __init__(self, query: Query[Any], rows: Iterable[Any]) -> None:
+    def __init__(self, query: Query[Any], rows: Iterable[Any], watch: Watch) -> None:
         self._query = query
+        self._watch = watch
         self._bounds = (_bind(query, row, number) for number, row in enumerate(rows))
         self._taken: list[list[Bound[Any]]] | None = []
 
@@ -124,6 +137,8 @@ class _Many:
             posted, chunk = chunk, following
         if posted:
             _take_in(results, batch, posted, await batch.collect())
+        self._watch.size = len(results)
+        self._watch.rows = _rows_in(self._query.kind, results)
         return results
 
     def _chunks(self) -> Iterator[list[Bound[Any]]]:
@@ -134,13 +149,25 @@ class _Many:
             yield chunk
 
 
+def _rows_in(kind: Kind, results: Sequence[Any]) -> int | None:
+    """How many rows were given or changed, by the results of a query; None if nothing counts."""
+    if kind is Kind.ONE:
+        return len(results)
+    if kind is Kind.MAYBE:
+        return sum(result is not None for result in results)
+    if kind is Kind.MANY:
+        return sum(map(len, results))
+    return sum(results) if kind is Kind.AFFECTED else None
+
+
 def _take_in(
     results: list[Any], batch: Batch, bounds: Sequence[Bound[Any]], answers: Sequence[Answer]
 ) -> None:
     """Adds what the next queries gave to the results."""
     try:
-        for bound, answer in zip(bounds, answers, strict=True):
-            results.append(result_of(bound.query, answer))
+        with batch.decoding():
+            for bound, answer in zip(bounds, answers, strict=True):
+                results.append(result_of(bound.query, answer))
     except BaseException:
         batch.failed = len(results)
         raise

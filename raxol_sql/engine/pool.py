@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from asyncio import Task
 from collections import deque
 from contextlib import suppress
@@ -11,31 +10,26 @@ from os import getpid
 from time import monotonic
 from typing import Any
 
+import attrs
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from raxol_sql.config import Config
 from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
-from raxol_sql.engine.dialling import (
-    LONGEST_PAUSE,
-    Dial,
-    Unconnected,
-    check_literals,
-    completed,
-    longest_connecting,
-)
-from raxol_sql.engine.holding import Holding, LeakWatch, exhausted, place_of_caller
+from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
+from raxol_sql.engine.furnishing import furnished, session_of
+from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller, spot_of_caller
 from raxol_sql.engine.liveness import Sign
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
+from raxol_sql.engine.roster import Roster
 from raxol_sql.engine.session import Session
-from raxol_sql.engine.types import guard
-from raxol_sql.errors import DeadlineExceeded, ForkedError
+from raxol_sql.engine.status import status_of
+from raxol_sql.errors import ForkedError
 from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
+from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
 
-# Where a connection keeps its session.
-_SESSION = "raxol_sql"
 _AT_HAND = 60.0
 # The longest that a session takes to get ready for another user.
 _GETTING_READY = 1.0
@@ -71,6 +65,8 @@ class PooledSessions:
         self.timeout = config.timeout
         self.until: float | None = None
         self.outcome = config.outcome
+        recorder = Recorder() if config.metrics else None
+        self.telemetry = Telemetry(recorder, spot_of_caller)
         self._repeating = Repeating(
             colour,
             policy or RetryPolicy.of(config.retry_interval, config.max_retries),
@@ -82,7 +78,7 @@ class PooledSessions:
         self._config = config
         self._conninfo = ""
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
-        self._dial = Dial(colour, self._configure)
+        self._dial = Dial(colour, self._furnish)
         self._home: object = None
         self._who = colour.who
         self._kept = config.pool_min_size
@@ -99,8 +95,7 @@ class PooledSessions:
         self._open = False
         self._at_hand: deque[Session] = deque()
         self._waiting: deque[None] = deque()
-        self._known: weakref.WeakSet[Session] = weakref.WeakSet()
-        self._knowing = threading.Lock()
+        self._roster = Roster()
 
     async def open(self, conninfo: str) -> None:
         """Connects once to see that it works, and opens the pool; an open one stays as it is."""
@@ -117,7 +112,7 @@ class PooledSessions:
             self._start_afresh()  # those of the parent are not ours to close
             self._pid, self._generation = getpid(), forking.generation
         self._open = False
-        self._leaks.look(self._holdings(), monotonic())
+        self._leaks.look(self._roster.holdings(), monotonic())
         if self._pool is not None:
             # Whoever waits is told after these have ended.
             self._dial.give_up()
@@ -128,13 +123,35 @@ class PooledSessions:
             await self._put(session)
         await self._colour.wait(pool.close(_CLOSING))
 
+    async def resize(self, least: int, most: int) -> None:
+        """Has it keep ``least`` connections, and make ``most`` at most."""
+        if not 0 <= least <= most or most < 1:
+            raise ValueError(
+                f"a pool has 0 <= min <= max connections, and max >= 1; not {least}, {most}"
+            )
+        if self._pool is None:
+            raise _not_open()
+        await self._colour.wait(self._pool.resize(least, most))
+        self._config = attrs.evolve(self._config, pool_min_size=least, pool_size=most)
+        self._kept = least
+
+    def status(self) -> PoolStatus:
+        """How it is at this moment."""
+        figures = {} if self._pool is None else self._pool.get_stats()
+        return status_of(
+            figures,
+            self._config,
+            held=len(self._roster.holdings()),
+            waiting=len(self._waiting),
+            calls=self._repeating.calls,
+            is_open=self._open,
+        )
+
     async def drain(self) -> None:
         """Has every connection made anew; one that is in use, when it is given back."""
         await self._colour.wait(self._pool.drain())
         # From here on the pool gives new ones only, and keeps none of the others.
-        with self._knowing:
-            for session in self._known:
-                session.since = 0.0
+        self._roster.age()
         with suppress(IndexError):
             while True:
                 await self._put(self._at_hand.pop())
@@ -197,11 +214,12 @@ class PooledSessions:
 
     def forked(self) -> None:
         """Lets go of everything that is the parent's; called in the child, before all else."""
-        known = list(self._known)
+        known = list(self._roster)
         forking.sever(session.wire.pgconn for session in known)
         _left_behind.append((self._pool, known))
-        # Whoever held it lives in the parent.
+        # Whoever held them lives in the parent.
         self._settling = self._colour.lock()
+        self.telemetry.forked()
 
     async def _settle_in(self) -> None:
         """Opens a pool of this process's own."""
@@ -257,7 +275,7 @@ class PooledSessions:
         self, until: float | None, since: float, refused: Exception | None
     ) -> Session | Unconnected:
         left = threading.TIMEOUT_MAX if until is None else max(0.0, until - monotonic())
-        holdings = self._holdings()
+        holdings = self._roster.holdings()
         self._leaks.look(holdings, monotonic())
         if len(holdings) >= self._config.pool_size:
             me = self._who()
@@ -271,20 +289,15 @@ class PooledSessions:
             # Given back, it is replaced: by an attempt for whoever comes next, as this one may.
             await self._colour.wait(self._pool.putconn(connection))
             return connection
-        session: Session = vars(connection)[_SESSION]
+        session = session_of(connection)
         session.since = monotonic()
         return session
-
-    def _holdings(self) -> list[Holding]:
-        with self._knowing:
-            taken = [(one.holding, one.place) for one in self._known]
-        return [Holding(*holding, place) for holding, place in taken if holding is not None]
 
     def _unserved(self, since: float, refused: Exception | None) -> Exception:
         """The error for somebody whose time is over: what they were told, or else why not."""
         now = monotonic()
         told = f"no connection could be made in {now - since:.1f} s"
-        has_room = len(self._holdings()) < self._config.pool_size
+        has_room = len(self._roster.holdings()) < self._config.pool_size
         if refused is None and has_room:
             trouble = self._dial.trouble(since - LONGEST_PAUSE)
             refused = None if trouble is None else trouble.error
@@ -294,7 +307,7 @@ class PooledSessions:
         if has_room and self._dial.is_trying:
             return psycopg.errors.ConnectionTimeout(f"{told}: the server has not answered yet")
         return exhausted(
-            self._holdings(),
+            self._roster.holdings(),
             now=now,
             name_of=self._colour.name_of,
             size=self._config.pool_size,
@@ -346,7 +359,7 @@ class PooledSessions:
 
     async def _open_pool(self) -> None:
         config = self._config
-        self._dial = Dial(self._colour, self._configure)
+        self._dial = Dial(self._colour, self._furnish)
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
         pool = self._colour.pool(
@@ -369,26 +382,11 @@ class PooledSessions:
             raise
         self._pool, self._open = pool, True
 
-    async def _configure(self, connection: Connection) -> None:
-        check_literals(connection)
-        guard(connection)
-        config = self._config
-        session = Session(self._colour, connection, lasting=config.prepare)
-        session.pid = getpid()
-        vars(connection)[_SESSION] = session
-        limit = None if config.leaves_statement_timeout else config.timeout
-        session.wire.until = monotonic() + longest_connecting(config.timeout)
-        try:
-            await session.begin(limit, config.timeout)
-        except DeadlineExceeded:
-            # Of no call, and of nothing that was sent for one.
-            error = "the server let this connection in, and has not answered since"
-            raise psycopg.errors.ConnectionTimeout(error) from None
-        session.detach()
-        with self._knowing:
-            self._known.add(session)
-            if session.incarnation is not None:
-                _lives.note(session.incarnation, session.first_xid)
+    async def _furnish(self, connection: Connection) -> None:
+        session = await furnished(self._colour, self._config, connection)
+        self._roster.add(session)
+        if session.incarnation is not None:
+            _lives.note(session.incarnation, session.first_xid)
 
 
 def _not_open() -> PoolClosed:

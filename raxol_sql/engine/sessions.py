@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -10,6 +11,7 @@ from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.session import Session
 from raxol_sql.errors import TransactionError
+from raxol_sql.telemetry import Telemetry, Watch
 
 
 class Sessions(Protocol):
@@ -23,13 +25,15 @@ class Sessions(Protocol):
     ``timeout`` is what a call may take that says nothing else, in milliseconds, 0 for no limit,
     and ``until`` when all calls here have to end. ``outcome`` is how it is told what became of a
     transaction that says nothing else. ``repeating`` knows what may be done again after a failure;
-    None where nothing may, because it would be a part of something larger.
+    None where nothing may, because it would be a part of something larger. ``telemetry`` is told
+    what happens.
     """
 
     timeout: int
     until: float | None
     outcome: str
     repeating: Repeating | None
+    telemetry: Telemetry
 
     async def acquire(self, purpose: str, until: float | None) -> Session: ...
 
@@ -41,10 +45,14 @@ class Sessions(Protocol):
 
 
 @asynccontextmanager
-async def held(sessions: Sessions, purpose: str, timeout: int | None) -> AsyncIterator[Session]:
+async def held(
+    sessions: Sessions, purpose: str, timeout: int | None, watch: Watch | None = None
+) -> AsyncIterator[Session]:
     """A session for the length of a call that may take ``timeout``, or what calls usually may."""
     until = deadline_of(sessions.timeout if timeout is None else timeout)
     session = await sessions.acquire(purpose, until)
+    if watch is not None:
+        watch.took(session.idle_since)
     try:
         yield session
     finally:
@@ -58,8 +66,9 @@ class PinnedSession:
     None of its calls ends after ``until``, if the transaction itself has to end by then.
     """
 
-    def __init__(self, timeout: int, until: float | None = None) -> None:
+    def __init__(self, timeout: int, until: float | None, telemetry: Telemetry) -> None:
         self.timeout = timeout
+        self.telemetry = telemetry
         self.until = until
         self.outcome = "none"
         self.repeating: Repeating | None = None
@@ -92,6 +101,8 @@ class PinnedSession:
     def begin(self, session: Session) -> None:
         """From now on ``session`` is to be had here."""
         self._session = session
+        # Between its statements it lies idle for nobody.
+        session.idle_since = math.inf
 
     def end(self) -> None:
         """After this the session is no longer to be had here."""

@@ -17,35 +17,39 @@ from raxol_sql.engine.multi import Multi, Operation, Step, StepFailure, operatio
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.queries import Bound
 from raxol_sql.records import can_refuse, result_of
+from raxol_sql.telemetry import Watch
 
 Named = tuple[str, Bound[Any]]
 
 
-async def run_multi(sessions: Sessions, multi: Multi) -> dict[str, Any]:
+async def run_multi(sessions: Sessions, multi: Multi, watch: Watch) -> dict[str, Any]:
     """The results of the steps by name; see `Multi`."""
 
     async def work(batch: Batch) -> dict[str, Any]:
-        return await _Steps(multi, batch).run()
+        return await _Steps(multi, batch, watch).run()
 
     known = _known(multi.steps.values())
+    watch.concerns(bound.query.name for bound in known)
     options = multi.options
     if multi.outcome is None:
         options = attrs.evolve(options, outcome=sessions.outcome)
     named = f"a Multi of {', '.join(multi.names)}"
     batch = BatchOptions(named, timeout_of(sessions, known), options)
-    return await run_batch(sessions, work, batch) if multi.steps else {}
+    return await run_batch(sessions, work, batch, watch) if multi.steps else {}
 
 
 class _Steps:
     """The steps on their way through one batch."""
 
-    def __init__(self, multi: Multi, batch: Batch) -> None:
+    def __init__(self, multi: Multi, batch: Batch, watch: Watch) -> None:
+        self._watch = watch
         self._left = list(multi.steps.items())
         self._names = multi.names
         self._batch = batch
         self._done: dict[str, Any] = {}
         self._made: dict[str, Operation] = {}
         self._sent: list[str] = []
+        self._rows = 0
 
     async def run(self) -> dict[str, Any]:
         try:
@@ -60,6 +64,10 @@ class _Steps:
             if made is not None and made.bound is not None:
                 explain(error, made.bound.query)
             raise
+        finally:
+            ran = [one.bound for one in self._made.values() if one.bound is not None]
+            self._watch.concerns(bound.query.name for bound in ran)
+        self._watch.rows = self._rows
         return self._done
 
     async def _prepare_ahead(self) -> None:
@@ -86,10 +94,11 @@ class _Steps:
             bounds = [bound for _, bound in ready]
             is_end = not group and not self._left
             last = is_end and not any(self._may_refuse(name) for name, _ in ready)
-            for (name, bound), answer in zip(
-                ready, await batch.send(bounds, last=last), strict=True
-            ):
-                self._done[name] = self._made[name].accept(result_of(bound.query, answer))
+            answers = await batch.send(bounds, last=last)
+            with batch.decoding():
+                for (name, bound), answer in zip(ready, answers, strict=True):
+                    self._rows += answer.rows or 0
+                    self._done[name] = self._made[name].accept(result_of(bound.query, answer))
 
     def _may_refuse(self, name: str) -> bool:
         """Whether the client may refuse what a step gives, so that no COMMIT is sent along."""

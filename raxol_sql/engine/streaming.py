@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from typing import Any
 
@@ -21,16 +21,30 @@ from raxol_sql.engine.wire import Request
 from raxol_sql.errors import TransactionError
 from raxol_sql.queries import Bound
 from raxol_sql.records import shape_of
+from raxol_sql.telemetry import DECODE, ELSEWHERE, QUEUE, Watch
 
 _numbers = itertools.count(1)
 
 
 async def batches(sessions: Sessions, bound: Bound[Any], size: int) -> AsyncGenerator[list[Any]]:
     """Lists of up to ``size`` records; see `Database.stream`."""
+    with sessions.telemetry.watch(bound.query.name, "stream", bound.statement.text) as watch:
+        async with aclosing(_batches(sessions, bound, size, watch)) as lists:
+            async for records in lists:
+                watch.rows = (watch.rows or 0) + len(records)
+                watch.lap(ELSEWHERE)
+                yield records
+                watch.lap(QUEUE)
+
+
+async def _batches(
+    sessions: Sessions, bound: Bound[Any], size: int, watch: Watch
+) -> AsyncGenerator[list[Any]]:
     # A savepoint would take back what is done between the rows, when not all of them are taken.
     block = Block(sessions, joins=True)
     await block.enter(f"{bound.query.name} by stream()")
-    cursor = _Cursor(sessions if block.opening is None else block.inside, bound, size)
+    source = sessions if block.opening is None else block.inside
+    cursor = _Cursor(source, bound, size, watch)
     try:
         async for records in cursor.batches():
             yield records
@@ -52,8 +66,9 @@ async def batches(sessions: Sessions, bound: Bound[Any], size: int) -> AsyncGene
 class _Cursor:
     """A cursor on the server, in the transaction of the sessions from ``source``."""
 
-    def __init__(self, source: Sessions, bound: Bound[Any], size: int) -> None:
+    def __init__(self, source: Sessions, bound: Bound[Any], size: int, watch: Watch) -> None:
         self._source = source
+        self._watch = watch
         self._bound = bound
         self._size = size
         self._name = f"raxol_sql_{next(_numbers)}"
@@ -88,7 +103,7 @@ class _Cursor:
 
     def _held(self) -> AbstractAsyncContextManager[Session]:
         query = self._bound.query
-        return held(self._source, query.name, query.definition.directives.timeout)
+        return held(self._source, query.name, query.definition.directives.timeout, self._watch)
 
     async def _fetch(
         self, session: Session, prepared: Prepared, before: Sequence[Request]
@@ -102,6 +117,7 @@ class _Cursor:
         timeout = session.limits.of(self._bound.query.definition.directives.timeout)
         results = await session.together([*before, fetch], timeout)
         answer = Answer(prepared.columns, results[-1])
+        self._watch.lap(DECODE)
         return answer.all(shape_of(self._bound.query, answer.columns))
 
     def _declaration(self, session: Session, prepared: Prepared) -> Request:

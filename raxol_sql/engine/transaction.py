@@ -17,6 +17,7 @@ from raxol_sql.engine.wire import check
 from raxol_sql.engine.witness import Witness, check_outcome
 from raxol_sql.errors import CommittedResultLost, TransactionError
 from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classify, mark_lost
+from raxol_sql.telemetry import QUERY, Watch
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _savepoint_numbers = itertools.count(1)
@@ -99,7 +100,7 @@ class Block:
         repeats: bool = False,
     ) -> None:
         until = earliest(until, outer.until)
-        self.inside = PinnedSession(outer.timeout, until)
+        self.inside = PinnedSession(outer.timeout, until, outer.telemetry)
         self.opening: str | None = None
         self.closing: str | None = None
         self.phase = Phase.ACQUIRE
@@ -134,9 +135,22 @@ class Block:
 
     async def enter(self, purpose: str = "a transaction") -> Session:
         """Begins, and gives the session for what runs inside; raises as `reserve`."""
+        watch = self._outer.telemetry.watch("begin", "transaction")
+        try:
+            session = await self._enter(purpose, watch)
+        except BaseException as error:
+            watch.end(error)
+            raise
+        if self.opening is not None:
+            watch.end()
+        return session
+
+    async def _enter(self, purpose: str, watch: Watch) -> Session:
         session = await self.reserve(purpose)
+        watch.took(session.idle_since)
         try:
             if self.opening is not None:
+                watch.name, watch.text = self._name_of("begin", "savepoint"), self.opening
                 async with session.turn:
                     session.wire.until = self._end()
                     await session.command(self.opening)
@@ -157,6 +171,18 @@ class Block:
         it finds out whether the transaction has happened, and raises `OutcomeUnknownError` if that
         cannot be said.
         """
+        if self.closing is None:
+            await self._exit(error)
+            return
+        if error is None:
+            name = self._name_of("commit", "release savepoint")
+        else:
+            name = self._name_of("rollback", "rollback to savepoint")
+        with self._outer.telemetry.watch(name, "transaction") as watch:
+            watch.lap(QUERY)
+            await self._exit(error)
+
+    async def _exit(self, error: BaseException | None) -> None:
         session = self._held()
         self.inside.end()
         pending: Pending | None = None
@@ -325,6 +351,10 @@ class Block:
         cause = error.__cause__ if isinstance(error, TransactionError) else None
         self.failure = judged(cause or error, self.phase)
         self.is_standby = session.is_standby
+
+    def _name_of(self, whole: str, part: str) -> str:
+        """What an end of a whole transaction is called, or else that of a savepoint."""
+        return whole if self._savepoint is None else part
 
     def _end(self) -> float | None:
         """When the call has to end that is being made now."""

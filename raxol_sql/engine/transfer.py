@@ -22,10 +22,11 @@ from raxol_sql.engine.sessions import Sessions, held
 from raxol_sql.errors import KindError
 from raxol_sql.queries import Query
 from raxol_sql.records import shape_of
+from raxol_sql.telemetry import Watch
 from raxol_sql.text import CopyShape
 
 
-async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData) -> int:
+async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData, watch: Watch) -> int:
     """See `Database.copy`, for COPY ... FROM STDIN."""
     shape = copy_shape(query)
     if not shape.into_server:
@@ -34,7 +35,7 @@ async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData) -> int:
     if blocks is None:
         check_rows_in(query.name, shape)
     with explaining(query):
-        async with held(sessions, query.name, _timeout(query)) as session:
+        async with held(sessions, query.name, _timeout(query), watch) as session:
             if blocks is None:
                 blocks = await _encoded(session, query, shape, data)
             try:
@@ -45,13 +46,13 @@ async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData) -> int:
                 raise
 
 
-async def copy_out(sessions: Sessions, query: Query[Any]) -> list[Any]:
+async def copy_out(sessions: Sessions, query: Query[Any], watch: Watch) -> list[Any]:
     """See `Database.copy`, for the rows of a COPY ... TO STDOUT."""
     shape = _shape_out(query)
     names_result = query.definition.result is not None
     check_rows_out(query.name, shape, names_result=names_result)
     with explaining(query):
-        async with held(sessions, query.name, _timeout(query)) as session:
+        async with held(sessions, query.name, _timeout(query), watch) as session:
             if not names_result:
                 async with aclosing(receive(session, _text(query), _timeout(query))) as pieces:
                     return await read_texts(session.connection, pieces)
@@ -62,7 +63,9 @@ async def copy_out(sessions: Sessions, query: Query[Any]) -> list[Any]:
                 return await decoder.read(pieces, build)
 
 
-async def copy_into_file(sessions: Sessions, query: Query[Any], file: BinaryIO) -> int:
+async def copy_into_file(
+    sessions: Sessions, query: Query[Any], file: BinaryIO, watch: Watch
+) -> int:
     """Writes what a COPY ... TO STDOUT gives to ``file``; gives the count of bytes."""
     _shape_out(query)
     if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
@@ -73,7 +76,7 @@ async def copy_into_file(sessions: Sessions, query: Query[Any], file: BinaryIO) 
     count = 0
     with explaining(query):
         async with (
-            held(sessions, query.name, _timeout(query)) as session,
+            held(sessions, query.name, _timeout(query), watch) as session,
             aclosing(receive(session, _text(query), _timeout(query))) as pieces,
         ):
             async for piece in pieces:

@@ -1,0 +1,48 @@
+"""What a new connection of a pool gets before anybody uses it: its session."""
+
+from __future__ import annotations
+
+from os import getpid
+from time import monotonic
+from typing import Any
+
+import psycopg
+
+from raxol_sql.config import Config
+from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.dialling import check_literals, longest_connecting
+from raxol_sql.engine.session import Session
+from raxol_sql.engine.types import guard
+from raxol_sql.errors import DeadlineExceeded
+
+# Where a connection keeps its session.
+_SESSION = "raxol_sql"
+
+
+async def furnished(colour: Colour, config: Config, connection: Connection) -> Session:
+    """
+    The session of a new connection, which knows its server and has its limits.
+
+    Raises the driver's errors where the server does not answer in time.
+    """
+    check_literals(connection)
+    guard(connection)
+    session = Session(colour, connection, lasting=config.prepare)
+    session.pid = getpid()
+    vars(connection)[_SESSION] = session
+    limit = None if config.leaves_statement_timeout else config.timeout
+    session.wire.until = monotonic() + longest_connecting(config.timeout)
+    try:
+        await session.begin(limit, config.timeout)
+    except DeadlineExceeded:
+        # Of no call, and of nothing that was sent for one.
+        error = "the server let this connection in, and has not answered since"
+        raise psycopg.errors.ConnectionTimeout(error) from None
+    session.detach()
+    return session
+
+
+def session_of(connection: Any) -> Session:
+    """The session that a connection was furnished with."""
+    session: Session = vars(connection)[_SESSION]
+    return session

@@ -1,0 +1,35 @@
+"""
+What a database tells of itself: events of its operations, figures of them, and lines in the log.
+
+A `Watch` measures one operation. At its end a `QueryEvent` goes to the listeners that `Telemetry`
+knows: the `Recorder` of the `Metrics`, the `QueryLog`, and whoever else subscribed. Nothing here
+knows the driver.
+"""
+
+from raxol_sql.telemetry.event import QueryEvent
+from raxol_sql.telemetry.health import Health
+from raxol_sql.telemetry.histogram import Histogram
+from raxol_sql.telemetry.metrics import Metrics, QueryMetrics, Recorder
+from raxol_sql.telemetry.pool_status import PoolStatus
+from raxol_sql.telemetry.query_log import LogOptions, QueryLog
+from raxol_sql.telemetry.telemetry import Telemetry
+from raxol_sql.telemetry.watch import DECODE, ELSEWHERE, PAUSE, QUERY, QUEUE, Watch
+
+__all__ = [
+    "DECODE",
+    "ELSEWHERE",
+    "PAUSE",
+    "QUERY",
+    "QUEUE",
+    "Health",
+    "Histogram",
+    "LogOptions",
+    "Metrics",
+    "PoolStatus",
+    "QueryEvent",
+    "QueryLog",
+    "QueryMetrics",
+    "Recorder",
+    "Telemetry",
+    "Watch",
+]

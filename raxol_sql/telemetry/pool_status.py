@@ -1,0 +1,37 @@
+"""How the pool of a database is at one moment."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class PoolStatus:
+    """
+    How a pool is, and what it has done since it was opened.
+
+    ``min`` and ``max`` are its bounds and ``size`` the connections that it has, of which ``in_use``
+    are held by somebody and ``available`` are not; ``waiting`` callers wait for one. Of one pool
+    ``size = in_use + available``, and ``0 <= available <= size <= max``.
+
+    The rest only grows, until the database is closed: ``calls`` that took a connection, of which
+    ``waits`` had to wait for it, together ``wait_ms`` milliseconds, and ``refused`` did not get
+    one in time; connections that were ``opened``, in ``connect_ms`` milliseconds, those that could
+    not be (``failed``), and those that were found ``lost``.
+    """
+
+    min: int
+    max: int
+    size: int
+    available: int
+    in_use: int
+    waiting: int
+    closed: bool
+    calls: int
+    waits: int
+    wait_ms: int
+    refused: int
+    opened: int
+    connect_ms: int
+    failed: int
+    lost: int

@@ -1,0 +1,150 @@
+"""A line in the log for each operation, in the words of Ecto's."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import attrs
+
+from raxol_sql.telemetry.background import Background
+from raxol_sql.telemetry.event import QueryEvent
+
+LOGGER = "raxol_sql.queries"
+# How often, in seconds, the plan of one query is asked for at most.
+_PLAN_PAUSE = 60.0
+_log = logging.getLogger(LOGGER)
+
+
+@attrs.frozen
+class LogOptions:
+    """
+    What is logged: see `Database.enable_query_logging`.
+
+    ``level`` is that of an operation that ended well; ``slow_ms`` is in milliseconds, None for no
+    limit. ``explain`` gives the plan of a statement by its text.
+    """
+
+    level: int = attrs.field()
+    slow_ms: float | None = attrs.field()
+    sample: float = attrs.field()
+    explain: Callable[[str], str] | None = None
+
+    @slow_ms.validator
+    def _check_slow(self, attribute: object, value: float | None) -> None:
+        if value is not None and not value >= 0:
+            raise ValueError(f"slow_ms is a number of milliseconds, or None; not {value!r}")
+
+    @sample.validator
+    def _check_sample(self, attribute: object, value: float) -> None:
+        if not 0 <= value <= 1:
+            raise ValueError(f"sample is a share from 0 to 1; not {value!r}")
+
+
+class QueryLog:
+    """
+    Logs events to ``raxol_sql.queries``, from a thread of its own, so that no call waits for it.
+
+    A record has the time, the thread and the context of the call, so that filters that look for a
+    request or a trace find it, and the figures as its attributes: ``query``, ``operation``,
+    ``db_ms``, ``decode_ms``, ``queue_ms``, ``idle_ms``, ``total_ms``, ``rows``, ``attempt``,
+    ``error``, ``category``, ``caller``. Safe for threads.
+    """
+
+    def __init__(self, options: LogOptions) -> None:
+        self._options = options
+        self._background = Background("raxol_sql query log")
+        self._planned: dict[str, float] = {}
+
+    def __call__(self, event: QueryEvent) -> None:
+        options = self._options
+        if event.error is not None:
+            level = logging.ERROR
+        elif event.attempts > 1 or _is_slow(event, options.slow_ms):
+            level = logging.WARNING
+        else:
+            level = options.level
+            if options.sample < 1 and random.random() >= options.sample:
+                return
+        if _log.isEnabledFor(level):
+            self._background.add(partial(self._write, event, level, threading.current_thread()))
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self._background.flush()
+
+    def _write(self, event: QueryEvent, level: int, thread: threading.Thread) -> None:
+        options = self._options
+        is_slow = _is_slow(event, options.slow_ms)
+        _handle(line(event, is_slow=is_slow), level, event, thread)
+        if is_slow and options.explain is not None and event.text and self._may_plan(event.name):
+            plan = options.explain(event.text)
+            _handle(f"PLAN name={event.name}\n{plan}", level, event, thread)
+
+    def _may_plan(self, name: str) -> bool:
+        now = time.monotonic()
+        if now - self._planned.get(name, -_PLAN_PAUSE) < _PLAN_PAUSE:
+            return False
+        self._planned[name] = now
+        return True
+
+
+def line(event: QueryEvent, *, is_slow: bool) -> str:
+    """The line of one event, such as ``QUERY OK name=users.get db=1.2ms ... rows=1 attempt=1``."""
+    parts = [f"QUERY {'OK' if event.error is None else 'ERROR'} name={event.name}"]
+    if event.error is not None:
+        parts.append(f"error={event.error} category={(event.category or '').replace(' ', '_')}")
+    parts.append(
+        f"db={event.query_ms:.1f}ms decode={event.decode_ms:.1f}ms queue={event.queue_ms:.1f}ms "
+        f"idle={event.idle_ms:.0f}ms"
+    )
+    if event.paused_ms:
+        parts.append(f"paused={event.paused_ms:.0f}ms")
+    if event.rows is not None:
+        parts.append(f"rows={event.rows}")
+    if event.operation != "run":
+        parts.append(f"operation={event.operation}")
+    if event.size > 1:
+        parts.append(f"size={event.size}")
+    parts.append(f"attempt={event.attempts}")
+    if is_slow:
+        parts.append("slow")
+    if event.caller is not None:
+        parts.append(f"caller={event.caller}")
+    return " ".join(parts)
+
+
+def _is_slow(event: QueryEvent, limit: float | None) -> bool:
+    return limit is not None and event.total_ms >= limit
+
+
+def _handle(message: str, level: int, event: QueryEvent, thread: threading.Thread) -> None:
+    file, _, number = (event.caller or "(unknown file):0").rpartition(":")
+    record = logging.LogRecord(LOGGER, level, file, int(number), message, None, None)
+    record.created, record.msecs = event.ended, event.ended % 1 * 1000
+    record.thread, record.threadName = thread.ident, thread.name
+    vars(record).update(_fields(event))
+    _log.handle(record)
+
+
+def _fields(event: QueryEvent) -> dict[str, Any]:
+    """The figures of an event, under names that no record has of itself."""
+    return {
+        "query": event.name,
+        "operation": event.operation,
+        "db_ms": event.query_ms,
+        "decode_ms": event.decode_ms,
+        "queue_ms": event.queue_ms,
+        "idle_ms": event.idle_ms,
+        "total_ms": event.total_ms,
+        "rows": event.rows,
+        "attempt": event.attempts,
+        "error": event.error,
+        "category": event.category,
+        "caller": event.caller,
+    }
