@@ -60,6 +60,7 @@ from raxol_sql.failures import (
 )
 from raxol_sql.queries import Bound, Queries, Query, load
 from raxol_sql.repo import AsyncRepo, Repo, RepoMulti
+from raxol_sql.telemetry import Health, Histogram, Metrics, PoolStatus, QueryEvent, QueryMetrics
 
 __version__ = "0.1.0"
 
@@ -81,11 +82,14 @@ __all__ = [
     "Failure",
     "FieldError",
     "ForkedError",
+    "Health",
+    "Histogram",
     "InvalidChangesetError",
     "IrreversibleError",
     "KindError",
     "LoadError",
     "LoneWritesWarning",
+    "Metrics",
     "MigrationChangedError",
     "MigrationError",
     "MigrationFailedError",
@@ -99,8 +103,11 @@ __all__ = [
     "ParameterError",
     "Phase",
     "PoolExhausted",
+    "PoolStatus",
     "Queries",
     "Query",
+    "QueryEvent",
+    "QueryMetrics",
     "RaxolSQLError",
     "RecordError",
     "RepeatedQueryWarning",

@@ -10,6 +10,7 @@ import attrs
 
 from raxol_sql import server
 from raxol_sql.config import Config
+from raxol_sql.engine.holding import spot_of_caller
 from raxol_sql.engine.planning import Planner
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.telemetry import LogOptions, Metrics, PoolStatus, QueryEvent, QueryLog
@@ -78,13 +79,16 @@ class Observed:
         of its bounds.
         """
         options = LogOptions(
-            _level_of(level), slow_ms, sample, self._planner() if explain else None
+            _level_of(level),
+            slow_ms,
+            sample,
+            place=spot_of_caller if self.config.stacktrace else None,
+            explain=Planner(server.conninfo(self.config)) if explain else None,
         )
         with self._switching:
             self._stop_logging()
             log = QueryLog(options)
-            telemetry = self._watched.telemetry
-            self._logging = _Logging(log, telemetry.subscribe(log, caller=self.config.stacktrace))
+            self._logging = _Logging(log, self._watched.telemetry.subscribe(log))
 
     def disable_query_logging(self) -> None:
         """Ends it, with all lines written; again it does nothing."""
@@ -96,9 +100,6 @@ class Observed:
             self._logging.unsubscribe()
             self._logging.log.close()
             self._logging = None
-
-    def _planner(self) -> Planner:
-        return Planner(server.conninfo(self.config))
 
 
 def _level_of(level: int | str) -> int:

@@ -19,7 +19,7 @@ from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
 from raxol_sql.engine.furnishing import furnished, session_of
-from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller, spot_of_caller
+from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller
 from raxol_sql.engine.liveness import Sign
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
@@ -66,7 +66,7 @@ class PooledSessions:
         self.until: float | None = None
         self.outcome = config.outcome
         recorder = Recorder() if config.metrics else None
-        self.telemetry = Telemetry(recorder, spot_of_caller)
+        self.telemetry = Telemetry(recorder)
         self._repeating = Repeating(
             colour,
             policy or RetryPolicy.of(config.retry_interval, config.max_retries),

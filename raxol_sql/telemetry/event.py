@@ -21,8 +21,7 @@ class QueryEvent(NamedTuple):
 
     ``rows`` are those given or changed, None where nothing counts them or it failed. ``error`` is
     the SQLSTATE, or the name of the exception's class, ``category`` the `Category` in a word; both
-    are None where it ended well. ``caller`` is the ``file:line`` that called, where somebody asked
-    to be told.
+    are None where it ended well.
 
     A tuple and no attrs class, since one is made for every call, and this takes a fifth of the
     time.
@@ -42,7 +41,6 @@ class QueryEvent(NamedTuple):
     ended: float
     error: str | None = None
     category: str | None = None
-    caller: str | None = None
 
     @property
     def outcome(self) -> str:

@@ -27,12 +27,14 @@ class LogOptions:
     What is logged: see `Database.enable_query_logging`.
 
     ``level`` is that of an operation that ended well; ``slow_ms`` is in milliseconds, None for no
-    limit. ``explain`` gives the plan of a statement by its text.
+    limit. ``place`` gives the ``file:line`` that made the call that goes on, and ``explain`` the
+    plan of a statement by its text.
     """
 
     level: int = attrs.field()
     slow_ms: float | None = attrs.field()
     sample: float = attrs.field()
+    place: Callable[[], str] | None = None
     explain: Callable[[str], str] | None = None
 
     @slow_ms.validator
@@ -63,28 +65,36 @@ class QueryLog:
 
     def __call__(self, event: QueryEvent) -> None:
         options = self._options
-        if event.error is not None:
-            level = logging.ERROR
-        elif event.attempts > 1 or _is_slow(event, options.slow_ms):
-            level = logging.WARNING
-        else:
+        is_plain = event.error is None and event.attempts == 1
+        if is_plain and not _is_slow(event, options.slow_ms):
             level = options.level
+            if not _log.isEnabledFor(level):
+                return
             if options.sample < 1 and random.random() >= options.sample:
                 return
-        if _log.isEnabledFor(level):
-            self._background.add(partial(self._write, event, level, threading.current_thread()))
+        else:
+            level = logging.WARNING if event.error is None else logging.ERROR
+            if not _log.isEnabledFor(level):
+                return
+        caller = None if options.place is None else options.place()
+        thread = threading.current_thread()
+        self._background.add(partial(self._write, event, level, thread, caller))
 
     def close(self) -> None:
         """Writes what is left."""
         self._background.flush()
 
-    def _write(self, event: QueryEvent, level: int, thread: threading.Thread) -> None:
+    def _write(
+        self, event: QueryEvent, level: int, thread: threading.Thread, caller: str | None
+    ) -> None:
         options = self._options
         is_slow = _is_slow(event, options.slow_ms)
-        _handle(line(event, is_slow=is_slow), level, event, thread)
-        if is_slow and options.explain is not None and event.text and self._may_plan(event.name):
-            plan = options.explain(event.text)
-            _handle(f"PLAN name={event.name}\n{plan}", level, event, thread)
+        tell = partial(_handle, level=level, event=event, thread=thread, caller=caller)
+        tell(line(event, caller, is_slow=is_slow))
+        if options.explain is None or not is_slow or event.error is not None or not event.text:
+            return
+        if self._may_plan(event.name):
+            tell(f"PLAN name={event.name}\n{options.explain(event.text)}")
 
     def _may_plan(self, name: str) -> bool:
         now = time.monotonic()
@@ -94,7 +104,7 @@ class QueryLog:
         return True
 
 
-def line(event: QueryEvent, *, is_slow: bool) -> str:
+def line(event: QueryEvent, caller: str | None = None, *, is_slow: bool) -> str:
     """The line of one event, such as ``QUERY OK name=users.get db=1.2ms ... rows=1 attempt=1``."""
     parts = [f"QUERY {'OK' if event.error is None else 'ERROR'} name={event.name}"]
     if event.error is not None:
@@ -103,7 +113,7 @@ def line(event: QueryEvent, *, is_slow: bool) -> str:
         f"db={event.query_ms:.1f}ms decode={event.decode_ms:.1f}ms queue={event.queue_ms:.1f}ms "
         f"idle={event.idle_ms:.0f}ms"
     )
-    if event.paused_ms:
+    if event.attempts > 1:
         parts.append(f"paused={event.paused_ms:.0f}ms")
     if event.rows is not None:
         parts.append(f"rows={event.rows}")
@@ -114,21 +124,24 @@ def line(event: QueryEvent, *, is_slow: bool) -> str:
     parts.append(f"attempt={event.attempts}")
     if is_slow:
         parts.append("slow")
-    if event.caller is not None:
-        parts.append(f"caller={event.caller}")
+    if caller is not None:
+        parts.append(f"caller={caller}")
     return " ".join(parts)
 
 
 def _is_slow(event: QueryEvent, limit: float | None) -> bool:
-    return limit is not None and event.total_ms >= limit
+    # Every call is asked this.
+    return limit is not None and event[7] + event[8] + event[9] + event[10] >= limit
 
 
-def _handle(message: str, level: int, event: QueryEvent, thread: threading.Thread) -> None:
-    file, _, number = (event.caller or "(unknown file):0").rpartition(":")
+def _handle(
+    message: str, *, level: int, event: QueryEvent, thread: threading.Thread, caller: str | None
+) -> None:
+    file, _, number = (caller or "(unknown file):0").rpartition(":")
     record = logging.LogRecord(LOGGER, level, file, int(number), message, None, None)
     record.created, record.msecs = event.ended, event.ended % 1 * 1000
     record.thread, record.threadName = thread.ident, thread.name
-    vars(record).update(_fields(event))
+    vars(record).update(_fields(event), caller=caller)
     _log.handle(record)
 
 
@@ -146,5 +159,4 @@ def _fields(event: QueryEvent) -> dict[str, Any]:
         "attempt": event.attempts,
         "error": event.error,
         "category": event.category,
-        "caller": event.caller,
     }

@@ -22,31 +22,22 @@ class Telemetry:
     The listeners of one database, with all its transactions. Safe for threads.
 
     ``recorder`` adds everything up, if there is one. ``listens`` says whether anybody is told at
-    all; where nobody is, nothing is measured. ``place`` gives the ``file:line`` of the caller, for
-    those subscribers who asked for it.
+    all; where nobody is, nothing is measured.
     """
 
-    def __init__(self, recorder: Recorder | None, place: Callable[[], str]) -> None:
+    def __init__(self, recorder: Recorder | None) -> None:
         self.recorder = recorder
         self.listens = recorder is not None
-        self._place = place
         self._since = time.time()
         self._lock = threading.Lock()
         self._subscribers: tuple[Subscriber, ...] = ()
-        self._curious: tuple[Subscriber, ...] = ()
         self._tell: tuple[Subscriber, ...] = () if recorder is None else (recorder,)
 
-    def subscribe(self, subscriber: Subscriber, *, caller: bool = False) -> Callable[[], None]:
-        """
-        From now on ``subscriber`` is called with each event; gives what ends that.
-
-        With ``caller`` its events say where in the program the call was made.
-        """
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """From now on ``subscriber`` is called with each event; gives what ends that."""
         # Twice the same is two subscriptions, of which each is ended by itself.
         own = partial(subscriber)
         with self._lock:
-            if caller:
-                self._curious += (own,)
             self._set((*self._subscribers, own))
 
         def unsubscribe() -> None:
@@ -60,8 +51,6 @@ class Telemetry:
 
     def tell(self, event: QueryEvent) -> None:
         """Tells everybody. One who raises is told nothing any more, and that is logged."""
-        if self._curious:
-            event = event._replace(caller=self._place())
         for subscriber in self._tell:
             try:
                 subscriber(event)
@@ -84,7 +73,6 @@ class Telemetry:
 
     def _drop(self, subscriber: Subscriber) -> None:
         with self._lock:
-            self._curious = tuple(one for one in self._curious if one is not subscriber)
             self._set(tuple(one for one in self._subscribers if one is not subscriber))
 
     def _set(self, subscribers: tuple[Subscriber, ...]) -> None:

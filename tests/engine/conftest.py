@@ -108,8 +108,54 @@ class Awaited:
         count: int = self.verbs.forget_outcomes(days)
         return count
 
+    async def health(self, **options: Any) -> Any:
+        return self.verbs.health(**options)
+
+    def connection(self, **options: Any) -> Any:
+        return _entered(self.verbs.connection(**options))
+
+    async def restart(self) -> None:
+        self.verbs.restart()
+
+    async def resize(self, least: int, most: int) -> None:
+        self.verbs.resize(least, most)
+
     async def close(self) -> None:
         self.verbs.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """What is the same in both colours: figures, events, switches."""
+        return getattr(self.verbs, name)
+
+
+class _AwaitedConnection:
+    """A blocking connection of psycopg, awaited."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.plain = connection
+
+    async def execute(self, *given: Any) -> Any:
+        return _AwaitedCursor(self.plain.execute(*given))
+
+    async def close(self) -> None:
+        self.plain.close()
+
+    async def set_autocommit(self, value: bool) -> None:
+        self.plain.autocommit = value
+
+
+class _AwaitedCursor:
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor = cursor
+
+    async def fetchone(self) -> Any:
+        return self._cursor.fetchone()
+
+
+@asynccontextmanager
+async def _entered(block: Any) -> AsyncIterator[Any]:
+    with block as inside:
+        yield _AwaitedConnection(inside)
 
 
 @attrs.frozen
