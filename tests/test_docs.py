@@ -32,6 +32,7 @@ def _blocks(path: Path, language: str) -> list[str]:
         ("docs/changesets.md", 3),
         ("docs/from_ecto.md", 6),
         ("docs/preloading.md", 5),
+        ("docs/telemetry.md", 11),
     ],
 )
 def test_the_python_of_the_documents_runs_as_it_stands(

@@ -14,6 +14,7 @@ import click
 import psycopg
 
 from raxol_sql import Database, Queries, load, server
+from raxol_sql.cli.logs import logged
 from raxol_sql.cli.output import Output
 from raxol_sql.config import Config, Project
 from raxol_sql.errors import ConfigError
@@ -63,7 +64,8 @@ def opened(config: Config, output: Output) -> Iterator[Database]:
     """The configured database, open, after saying which server it is on."""
     conninfo = reachable(config, output)
     with Database.open(conninfo, **ONE_CONNECTION, timeout=config.timeout) as database:
-        yield database
+        with logged(database):
+            yield database
 
 
 def reachable(config: Config, output: Output | None, database: str | None = None) -> str:

@@ -11,7 +11,7 @@ import psycopg
 from raxol_sql.engine.attaching import Wanted, parents_of
 from raxol_sql.engine.checking import bound_for
 from raxol_sql.engine.deadline import deadline_of
-from raxol_sql.engine.explaining import explain, misfit
+from raxol_sql.engine.explaining import arguments_of, explain, misfit
 from raxol_sql.engine.many import run_all, run_alone, run_many
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.outdated import may_commit
@@ -128,7 +128,7 @@ class Executor:
             except ParameterMisfit as error:
                 raise misfit(bound, error) from None
             except Exception as error:
-                explain(error, query)
+                explain(error, query, arguments_of(bound, sessions))
                 if trouble is None or sessions.repeating is None:
                     raise
                 trouble.check()

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from raxol_sql.config.config import MASK
 from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.sessions import Sessions
 from raxol_sql.errors import ParameterError, RaxolSQLError
 from raxol_sql.queries import Bound, Query
 
@@ -22,6 +24,22 @@ def explain(error: BaseException, query: Query[Any], more: str = "") -> None:
             error.add_note(more)
     elif isinstance(error, Exception):
         error.add_note(" ".join(["in query", query.name, f"({query.location})", more]).strip())
+
+
+def arguments_of(bound: Bound[Any], sessions: Sessions) -> str:
+    """
+    What an error may say of the arguments that a query had: nothing, unless that is asked for.
+
+    Those that are marked ``@sensitive`` are masked even then.
+    """
+    if not sessions.shows_values:
+        return ""
+    hidden = bound.query.definition.directives.sensitive
+    shown = [
+        f"{name}={MASK if name in hidden else repr(value)}"
+        for name, value in bound.arguments.items()
+    ]
+    return f"with {', '.join(shown)}" if shown else "without arguments"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.batch import Batch, BatchOptions, run_batch
 from raxol_sql.engine.checking import bound_for, query_for
 from raxol_sql.engine.deadline import longest
-from raxol_sql.engine.explaining import explain
+from raxol_sql.engine.explaining import arguments_of, explain
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transaction import TransactionOptions
 from raxol_sql.errors import KindError, ParameterError
@@ -45,7 +45,9 @@ async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]], watch: Watch
             return await work(batch)
         except Exception as error:
             number = batch.failed or 0
-            explain(error, asked[number].query, f"number {number} of run_all()")
+            bound = asked[number]
+            said = [f"number {number} of run_all()", arguments_of(bound, sessions)]
+            explain(error, bound.query, " ".join(filter(None, said)))
             raise
 
     options = BatchOptions("run_all()", timeout_of(sessions, asked), _READING, joins=True)
@@ -79,7 +81,7 @@ async def run_alone(
             (answer,) = await batch.send([bound], last=last)
             return result_of(bound.query, answer)
         except Exception as error:
-            explain(error, bound.query)
+            explain(error, bound.query, arguments_of(bound, sessions))
             raise
 
     timeout = bound.query.definition.directives.timeout

@@ -65,6 +65,7 @@ class PooledSessions:
         self.timeout = config.timeout
         self.until: float | None = None
         self.outcome = config.outcome
+        self.shows_values = config.show_sensitive_data_on_connection_error
         recorder = Recorder() if config.metrics else None
         self.telemetry = Telemetry(recorder)
         self._repeating = Repeating(

@@ -26,7 +26,7 @@ class Sessions(Protocol):
     and ``until`` when all calls here have to end. ``outcome`` is how it is told what became of a
     transaction that says nothing else. ``repeating`` knows what may be done again after a failure;
     None where nothing may, because it would be a part of something larger. ``telemetry`` is told
-    what happens.
+    what happens. ``shows_values`` allows errors to say which arguments a query had.
     """
 
     timeout: int
@@ -34,6 +34,7 @@ class Sessions(Protocol):
     outcome: str
     repeating: Repeating | None
     telemetry: Telemetry
+    shows_values: bool
 
     async def acquire(self, purpose: str, until: float | None) -> Session: ...
 
@@ -66,9 +67,10 @@ class PinnedSession:
     None of its calls ends after ``until``, if the transaction itself has to end by then.
     """
 
-    def __init__(self, timeout: int, until: float | None, telemetry: Telemetry) -> None:
-        self.timeout = timeout
-        self.telemetry = telemetry
+    def __init__(self, outer: Sessions, until: float | None) -> None:
+        self.timeout = outer.timeout
+        self.telemetry = outer.telemetry
+        self.shows_values = outer.shows_values
         self.until = until
         self.outcome = "none"
         self.repeating: Repeating | None = None

@@ -22,7 +22,8 @@ def status_of(
 
     ``held`` sessions are in use, ``waiting`` callers wait, and ``calls`` have had a session.
     """
-    size = figures.get("pool_size", 0)
+    # A pool that is closed tells what it had.
+    size = figures.get("pool_size", 0) if is_open else 0
     # They are counted one after the other, and meanwhile somebody may have given one back.
     in_use = min(held, size)
     return PoolStatus(

@@ -11,7 +11,7 @@ import attrs
 import psycopg
 
 from raxol_sql.engine.batch import Batch, BatchOptions, run_batch
-from raxol_sql.engine.explaining import explain
+from raxol_sql.engine.explaining import arguments_of, explain
 from raxol_sql.engine.many import timeout_of
 from raxol_sql.engine.multi import Multi, Operation, Step, StepFailure, operation_of
 from raxol_sql.engine.sessions import Sessions
@@ -26,7 +26,7 @@ async def run_multi(sessions: Sessions, multi: Multi, watch: Watch) -> dict[str,
     """The results of the steps by name; see `Multi`."""
 
     async def work(batch: Batch) -> dict[str, Any]:
-        return await _Steps(multi, batch, watch).run()
+        return await _Steps(sessions, multi, batch, watch).run()
 
     known = _known(multi.steps.values())
     watch.concerns(bound.query.name for bound in known)
@@ -41,7 +41,8 @@ async def run_multi(sessions: Sessions, multi: Multi, watch: Watch) -> dict[str,
 class _Steps:
     """The steps on their way through one batch."""
 
-    def __init__(self, multi: Multi, batch: Batch, watch: Watch) -> None:
+    def __init__(self, sessions: Sessions, multi: Multi, batch: Batch, watch: Watch) -> None:
+        self._sessions = sessions
         self._watch = watch
         self._left = list(multi.steps.items())
         self._names = multi.names
@@ -62,7 +63,7 @@ class _Steps:
             StepFailure(name, MappingProxyType(self._done)).mark(error)
             made = self._made.get(name)
             if made is not None and made.bound is not None:
-                explain(error, made.bound.query)
+                explain(error, made.bound.query, arguments_of(made.bound, self._sessions))
             raise
         finally:
             ran = [one.bound for one in self._made.values() if one.bound is not None]

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from raxol_sql.engine.answer import Answer
-from raxol_sql.engine.explaining import explain, misfit
+from raxol_sql.engine.explaining import arguments_of, explain, misfit
 from raxol_sql.engine.parameters import ParameterMisfit
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions, held
@@ -56,7 +56,7 @@ async def _batches(
             await block.exit(error)
         if isinstance(error, ParameterMisfit):
             raise misfit(bound, error) from None
-        explain(error, bound.query)
+        explain(error, bound.query, arguments_of(bound, sessions))
         if isinstance(error, psycopg.errors.SyntaxError):
             error.add_note("stream() declares a cursor, which takes select, values and with")
         raise

@@ -100,7 +100,7 @@ class Block:
         repeats: bool = False,
     ) -> None:
         until = earliest(until, outer.until)
-        self.inside = PinnedSession(outer.timeout, until, outer.telemetry)
+        self.inside = PinnedSession(outer, until)
         self.opening: str | None = None
         self.closing: str | None = None
         self.phase = Phase.ACQUIRE

@@ -24,6 +24,7 @@ def load(
     *,
     records: Iterable[type] | ModuleType = (),
     validate: bool = False,
+    tags: bool = False,
 ) -> Queries:
     """
     The queries of every ``.sql`` file below ``root``.
@@ -32,7 +33,9 @@ def load(
     ``importlib.resources.files("package") / "sql"`` gives it. The path below it is the namespace:
     ``billing/invoices.sql`` gives ``queries.billing.invoices``. ``records`` are the attrs classes
     that headers name, by their ``__name__``, or a module that has them. ``validate`` runs their
-    attrs validators on rows, which are otherwise taken as the database holds them.
+    attrs validators on rows, which are otherwise taken as the database holds them. ``tags`` begins
+    every statement with a comment that names its query, ``/*query='billing.invoices.get'*/``, by
+    which pg_stat_activity and the server's log tell it.
 
     Raises `LoadError` with everything that is wrong in all files; TypeError for a record that is
     no attrs class, and ValueError for two of one name.
@@ -57,6 +60,9 @@ def load(
             if record is None:
                 errors.append(_unknown_record(source, definition, classes))
                 continue
+        if tags:
+            template = definition.template.tagged(definition.qualified_name)
+            definition = attrs.evolve(definition, template=template)
         queries.append(Query[object](definition, record, validate))
     if errors:
         raise LoadError(sorted(errors, key=lambda error: (error.path, error.line or 0)))

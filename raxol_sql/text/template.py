@@ -91,6 +91,14 @@ class Template:
         """Every name that an argument can have."""
         return self.parameters | self.conditions | self.choices.keys()
 
+    def tagged(self, name: str) -> Template:
+        """
+        The same with a comment before it that says ``query='name'``, in sqlcommenter's form.
+
+        Before it, because what shows statements cuts the end of long ones off.
+        """
+        return Template((f"/*query='{name}'*/ ", *self.parts))
+
     @property
     def order(self) -> tuple[str, ...]:
         """The parameters and conditions in the order in which the text first says them."""

@@ -1,0 +1,50 @@
+"""Where a database is, in the words of its configuration."""
+
+from __future__ import annotations
+
+import attrs
+
+from raxol_sql import embedded
+from raxol_sql.config import Config
+
+
+@attrs.frozen
+class Address:
+    """
+    A database's name, and the host (or the folder of the socket) and the port of its server.
+
+    What is not known without asking the server is None: where a service file says it that only
+    libpq reads, and where several hosts are named, of which any may answer.
+    """
+
+    database: str | None
+    host: str | None
+    port: int | None
+
+    @classmethod
+    def of(cls, config: Config) -> Address:
+        """The address that a configuration names."""
+        database = _known(config, "database")
+        if config.server == "embedded":
+            server = embedded.status(config.project.root)
+            if server is None:
+                return cls(database, None, None)
+            return cls(database, server.host, server.port)
+        host, port = _known(config, "hostname"), _known(config, "port")
+        if host is None or "," in host:
+            return cls(database, None, None)
+        return cls(database, host, int(port) if port and port.isdigit() else None)
+
+    def __str__(self) -> str:
+        where = self.host or ""
+        if self.host and self.port is not None:
+            where += f":{self.port}"
+        return f"{where}/{self.database or ''}"
+
+
+def _known(config: Config, key: str) -> str | None:
+    """A value of the configuration, unless it is a default that a service file replaces."""
+    if "service" in config.extra and config.origins[key] == "default":
+        return None
+    value: str = getattr(config, key)
+    return value or None
