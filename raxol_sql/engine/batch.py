@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Attempts, Phase
 from raxol_sql.queries import Bound
 from raxol_sql.records import shape_of
-from raxol_sql.telemetry import DECODE, PAUSE, QUERY, Watch
+from raxol_sql.telemetry import Watch
 
 T = TypeVar("T")
 
@@ -151,15 +151,9 @@ class Batch:
         """Whether a COMMIT was sent along, so that a lost answer does not mean a rollback."""
         return self._closed and self._block.closing == "commit"
 
-    @contextmanager
-    def decoding(self) -> Iterator[None]:
+    def decoding(self) -> AbstractContextManager[None]:
         """What goes on inside is the making of records."""
-        watch = self._watch
-        if watch is not None:
-            watch.lap(DECODE)
-        yield
-        if watch is not None:
-            watch.lap(QUERY)
+        return nullcontext() if self._watch is None else self._watch.decoding()
 
     async def finish(self) -> Pending | None:
         """Commits, unless the last group has done so; gives what is to be settled after that."""
@@ -345,7 +339,7 @@ async def run_batch(
                 raise
             attempts = attempts or repeating.begin(until)
             if watch is not None:
-                watch.lap(PAUSE)
+                watch.pause()
             await repeating.after(
                 attempts,
                 error,

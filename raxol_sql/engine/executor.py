@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
+from time import monotonic
 from typing import Any
 
 import attrs
@@ -27,7 +28,7 @@ from raxol_sql.errors import KindError
 from raxol_sql.failures import Attempts, Effect, Failure, Phase
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import result_of
-from raxol_sql.telemetry import DECODE, PAUSE, Watch
+from raxol_sql.telemetry import Watch
 from raxol_sql.text import Kind
 
 
@@ -80,13 +81,12 @@ class Executor:
         query, sessions = bound.query, self._sessions
         for scope in scopes.get():
             scope.saw(query, bound.statement.text, is_alone=sessions.repeating is not None)
-        text = bound.statement.text
         watch: Watch | None = None
         if self._telemetry.listens:
-            watch = self._telemetry.watch(query.name, "run", text)
+            watch = self._telemetry.watch(query.name, "run", bound.statement.text)
         try:
             if outcome is None:
-                result = await self._run(bound, text, watch)
+                result = await self._run(bound, watch)
             else:
                 result = await run_alone(sessions, bound, outcome, watch)
         except BaseException as error:
@@ -97,7 +97,7 @@ class Executor:
             watch.end()
         return result
 
-    async def _run(self, bound: Bound[Any], text: str, watch: Watch | None) -> Any:
+    async def _run(self, bound: Bound[Any], watch: Watch | None) -> Any:
         """The result of one query, done as often as it takes."""
         query, sessions = bound.query, self._sessions
         timeout = query.definition.directives.timeout
@@ -108,20 +108,20 @@ class Executor:
             try:
                 session = await sessions.acquire(query.name, until)
                 if watch is not None:
-                    watch.took(session.idle_since)
+                    watch.taken, watch.idle_since = monotonic(), session.idle_since
                 if attempts is not None:
                     session.limits.is_pressed = True
                 try:
                     try:
-                        answer = await session.run(text, bound.values, timeout)
+                        answer = await session.run(bound.statement.text, bound.values, timeout)
                     except psycopg.Error as error:
                         trouble = _Trouble.of(error, session, bound)
                         raise
                     if watch is None:
                         return result_of(query, answer)
-                    watch.lap(DECODE)
+                    since = monotonic()
                     result = result_of(query, answer)
-                    watch.rows = answer.rows
+                    watch.decode, watch.rows = monotonic() - since, answer.rows
                     return result
                 finally:
                     await sessions.release(session)
@@ -134,7 +134,7 @@ class Executor:
                 trouble.check()
                 attempts = attempts or sessions.repeating.begin(until)
                 if watch is not None:
-                    watch.lap(PAUSE)
+                    watch.pause()
                 await sessions.repeating.after(
                     attempts,
                     error,

@@ -21,7 +21,7 @@ class _Logging:
     """A query log, and what ends it."""
 
     log: QueryLog
-    unsubscribe: Callable[[], None]
+    end: Callable[[], None]
 
 
 class Observed:
@@ -88,7 +88,7 @@ class Observed:
         with self._switching:
             self._stop_logging()
             log = QueryLog(options)
-            self._logging = _Logging(log, self._watched.telemetry.subscribe(log))
+            self._logging = _Logging(log, self._watched.telemetry.listen(log))
 
     def disable_query_logging(self) -> None:
         """Ends it, with all lines written; again it does nothing."""
@@ -97,7 +97,7 @@ class Observed:
 
     def _stop_logging(self) -> None:
         if self._logging is not None:
-            self._logging.unsubscribe()
+            self._logging.end()
             self._logging.log.close()
             self._logging = None
 

@@ -21,7 +21,7 @@ from raxol_sql.engine.wire import Request
 from raxol_sql.errors import TransactionError
 from raxol_sql.queries import Bound
 from raxol_sql.records import shape_of
-from raxol_sql.telemetry import DECODE, ELSEWHERE, QUEUE, Watch
+from raxol_sql.telemetry import Watch
 
 _numbers = itertools.count(1)
 
@@ -32,9 +32,8 @@ async def batches(sessions: Sessions, bound: Bound[Any], size: int) -> AsyncGene
         async with aclosing(_batches(sessions, bound, size, watch)) as lists:
             async for records in lists:
                 watch.rows = (watch.rows or 0) + len(records)
-                watch.lap(ELSEWHERE)
-                yield records
-                watch.lap(QUEUE)
+                with watch.leaving():
+                    yield records
 
 
 async def _batches(
@@ -117,8 +116,8 @@ class _Cursor:
         timeout = session.limits.of(self._bound.query.definition.directives.timeout)
         results = await session.together([*before, fetch], timeout)
         answer = Answer(prepared.columns, results[-1])
-        self._watch.lap(DECODE)
-        return answer.all(shape_of(self._bound.query, answer.columns))
+        with self._watch.decoding():
+            return answer.all(shape_of(self._bound.query, answer.columns))
 
     def _declaration(self, session: Session, prepared: Prepared) -> Request:
         if prepared.leaves_traces:

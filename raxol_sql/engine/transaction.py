@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
@@ -17,7 +18,7 @@ from raxol_sql.engine.wire import check
 from raxol_sql.engine.witness import Witness, check_outcome
 from raxol_sql.errors import CommittedResultLost, TransactionError
 from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classify, mark_lost
-from raxol_sql.telemetry import QUERY, Watch
+from raxol_sql.telemetry import Watch
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _savepoint_numbers = itertools.count(1)
@@ -179,7 +180,8 @@ class Block:
         else:
             name = self._name_of("rollback", "rollback to savepoint")
         with self._outer.telemetry.watch(name, "transaction") as watch:
-            watch.lap(QUERY)
+            # The connection was there all the time.
+            watch.took(math.inf)
             await self._exit(error)
 
     async def _exit(self, error: BaseException | None) -> None:

@@ -33,9 +33,9 @@ def load(
     ``importlib.resources.files("package") / "sql"`` gives it. The path below it is the namespace:
     ``billing/invoices.sql`` gives ``queries.billing.invoices``. ``records`` are the attrs classes
     that headers name, by their ``__name__``, or a module that has them. ``validate`` runs their
-    attrs validators on rows, which are otherwise taken as the database holds them. ``tags`` begins
+    attrs validators on rows, which are otherwise taken as the database holds them. ``tags`` ends
     every statement with a comment that names its query, ``/*query='billing.invoices.get'*/``, by
-    which pg_stat_activity and the server's log tell it.
+    which pg_stat_activity, pg_stat_statements and the server's log tell it.
 
     Raises `LoadError` with everything that is wrong in all files; TypeError for a record that is
     no attrs class, and ValueError for two of one name.

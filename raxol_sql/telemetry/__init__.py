@@ -13,14 +13,9 @@ from raxol_sql.telemetry.metrics import Metrics, QueryMetrics, Recorder
 from raxol_sql.telemetry.pool_status import PoolStatus
 from raxol_sql.telemetry.query_log import LogOptions, QueryLog
 from raxol_sql.telemetry.telemetry import Telemetry
-from raxol_sql.telemetry.watch import DECODE, ELSEWHERE, PAUSE, QUERY, QUEUE, Watch
+from raxol_sql.telemetry.watch import Watch
 
 __all__ = [
-    "DECODE",
-    "ELSEWHERE",
-    "PAUSE",
-    "QUERY",
-    "QUEUE",
     "Health",
     "Histogram",
     "LogOptions",

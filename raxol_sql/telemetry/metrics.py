@@ -11,14 +11,15 @@ from typing import Any
 
 import attrs
 
-from raxol_sql.telemetry.event import QueryEvent
 from raxol_sql.telemetry.histogram import BOUNDS_MS, Histogram, empty_counts
 from raxol_sql.telemetry.pool_status import PoolStatus
+from raxol_sql.telemetry.watch import Watch
 
 # A program that makes its queries up as it goes must not fill the memory with their names.
 MOST_NAMES = 1000
 OTHERS = "(others)"
 _AT_ONCE = 256
+_BOUNDS = [bound / 1000 for bound in BOUNDS_MS]
 
 
 @attrs.frozen
@@ -90,7 +91,7 @@ class Metrics:
 
 class Recorder:
     """
-    Adds events up: a few hundred at a time, as that takes half as long. Safe for threads.
+    Adds operations up: a few hundred at a time, as that takes half as long. Safe for threads.
 
     Nothing is missed: whoever reads the figures has the rest added first.
     """
@@ -101,12 +102,13 @@ class Recorder:
     def forked(self) -> None:
         """Begins anew, in a child too, whose parent may have held the lock."""
         self._lock = threading.Lock()
-        self._left: deque[QueryEvent] = deque()
+        self._left: deque[Watch] = deque()
         self._clear()
 
-    def __call__(self, event: QueryEvent) -> None:
+    def add(self, watch: Watch) -> None:
+        """Counts an operation that has ended."""
         left = self._left
-        left.append(event)
+        left.append(watch)
         if len(left) >= _AT_ONCE:
             with self._lock:
                 self._add_up()
@@ -128,11 +130,11 @@ class Recorder:
     def _add_up(self) -> None:
         tallies, left = self._tallies, self._left
         while left:
-            event = left.popleft()
-            tally = tallies.get(event[0])
+            watch = left.popleft()
+            tally = tallies.get(watch.name)
             if tally is None:
-                tally = self._new(event.name)
-            tally.add(event)
+                tally = self._new(watch.name)
+            tally.add(watch)
 
     def _new(self, name: str) -> _Tally:
         if len(self._tallies) >= MOST_NAMES:
@@ -154,22 +156,22 @@ class _Tally:
         self._errors: Counter[str] = Counter()
         self._counts = empty_counts(BOUNDS_MS)
 
-    def add(self, event: QueryEvent) -> None:
-        (_, _, _, _, attempts, rows, _, queue, query, decode, paused, _, error, category) = event
+    def add(self, watch: Watch) -> None:
+        queue, query, decode = watch.queue, watch.query, watch.decode
         self._calls += 1
         self._queue += queue
         self._query += query
         self._decode += decode
         total = queue + query + decode
-        if rows:
-            self._rows += rows
-        if attempts > 1:
-            self._retries += attempts - 1
-            self._paused += paused
-            total += paused
-        if error is not None:
-            self._errors[category or error] += 1
-        self._counts[bisect_left(BOUNDS_MS, total)] += 1
+        if watch.rows:
+            self._rows += watch.rows
+        if watch.attempts > 1:
+            self._retries += watch.attempts - 1
+            self._paused += watch.paused
+            total += watch.paused
+        if watch.category is not None:
+            self._errors[watch.category] += 1
+        self._counts[bisect_left(_BOUNDS, total)] += 1
         if total > self._max:
             self._max = total
 
@@ -180,9 +182,9 @@ class _Tally:
             dict(self._errors),
             self._retries,
             self._rows,
-            self._queue,
-            self._query,
-            self._decode,
-            self._paused,
-            Histogram(BOUNDS_MS, tuple(self._counts), total, self._max),
+            self._queue * 1000,
+            self._query * 1000,
+            self._decode * 1000,
+            self._paused * 1000,
+            Histogram(BOUNDS_MS, tuple(self._counts), total * 1000, self._max * 1000),
         )

@@ -14,6 +14,7 @@ import attrs
 
 from raxol_sql.telemetry.background import Background
 from raxol_sql.telemetry.event import QueryEvent
+from raxol_sql.telemetry.watch import Watch
 
 LOGGER = "raxol_sql.queries"
 # How often, in seconds, the plan of one query is asked for at most.
@@ -50,7 +51,7 @@ class LogOptions:
 
 class QueryLog:
     """
-    Logs events to ``raxol_sql.queries``, from a thread of its own, so that no call waits for it.
+    Logs operations to ``raxol_sql.queries``, from a thread of its own: no call waits for it.
 
     A record has the time, the thread and the context of the call, so that filters that look for a
     request or a trace find it, and the figures as its attributes: ``query``, ``operation``,
@@ -63,22 +64,23 @@ class QueryLog:
         self._background = Background("raxol_sql query log")
         self._planned: dict[str, float] = {}
 
-    def __call__(self, event: QueryEvent) -> None:
+    def __call__(self, watch: Watch) -> None:
+        """Has an operation that ended logged, if it is to be."""
         options = self._options
-        is_plain = event.error is None and event.attempts == 1
-        if is_plain and not _is_slow(event, options.slow_ms):
+        # Every call comes here, and hardly any of them is logged where that costs nothing else.
+        if watch.error is None and watch.attempts == 1 and not _is_slow(watch, options.slow_ms):
             level = options.level
             if not _log.isEnabledFor(level):
                 return
             if options.sample < 1 and random.random() >= options.sample:
                 return
         else:
-            level = logging.WARNING if event.error is None else logging.ERROR
+            level = logging.WARNING if watch.error is None else logging.ERROR
             if not _log.isEnabledFor(level):
                 return
         caller = None if options.place is None else options.place()
         thread = threading.current_thread()
-        self._background.add(partial(self._write, event, level, thread, caller))
+        self._background.add(partial(self._write, watch.event(), level, thread, caller))
 
     def close(self) -> None:
         """Writes what is left."""
@@ -88,7 +90,7 @@ class QueryLog:
         self, event: QueryEvent, level: int, thread: threading.Thread, caller: str | None
     ) -> None:
         options = self._options
-        is_slow = _is_slow(event, options.slow_ms)
+        is_slow = options.slow_ms is not None and event.total_ms >= options.slow_ms
         tell = partial(_handle, level=level, event=event, thread=thread, caller=caller)
         tell(line(event, caller, is_slow=is_slow))
         if options.explain is None or not is_slow or event.error is not None or not event.text:
@@ -129,9 +131,10 @@ def line(event: QueryEvent, caller: str | None = None, *, is_slow: bool) -> str:
     return " ".join(parts)
 
 
-def _is_slow(event: QueryEvent, limit: float | None) -> bool:
-    # Every call is asked this.
-    return limit is not None and event[7] + event[8] + event[9] + event[10] >= limit
+def _is_slow(watch: Watch, limit: float | None) -> bool:
+    if limit is None:
+        return False
+    return (watch.queue + watch.query + watch.decode + watch.paused) * 1000 >= limit
 
 
 def _handle(

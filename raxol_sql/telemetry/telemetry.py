@@ -14,6 +14,7 @@ from raxol_sql.telemetry.pool_status import PoolStatus
 from raxol_sql.telemetry.watch import Watch
 
 Subscriber = Callable[[QueryEvent], object]
+Listener = Callable[[Watch], object]
 _log = logging.getLogger("raxol_sql.telemetry")
 
 
@@ -21,24 +22,39 @@ class Telemetry:
     """
     The listeners of one database, with all its transactions. Safe for threads.
 
-    ``recorder`` adds everything up, if there is one. ``listens`` says whether anybody is told at
-    all; where nobody is, nothing is measured.
+    Listeners are this package's own: they get the clocks of operations that ended, and raise
+    nothing. Subscribers are somebody else's, and get events. ``recorder`` adds everything up, if
+    there is one. ``listens`` says whether there is anybody at all; where nobody is, nothing is
+    measured.
     """
 
     def __init__(self, recorder: Recorder | None) -> None:
         self.recorder = recorder
-        self.listens = recorder is not None
         self._since = time.time()
         self._lock = threading.Lock()
+        self._listeners: tuple[Listener, ...] = () if recorder is None else (recorder.add,)
         self._subscribers: tuple[Subscriber, ...] = ()
-        self._tell: tuple[Subscriber, ...] = () if recorder is None else (recorder,)
+        self.listens = bool(self._listeners)
+        self._over = self.over
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """From now on ``listener`` is called with each clock; gives what ends that."""
+        with self._lock:
+            self._set((*self._listeners, listener), self._subscribers)
+
+        def end() -> None:
+            with self._lock:
+                left = tuple(one for one in self._listeners if one is not listener)
+                self._set(left, self._subscribers)
+
+        return end
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """From now on ``subscriber`` is called with each event; gives what ends that."""
         # Twice the same is two subscriptions, of which each is ended by itself.
         own = partial(subscriber)
         with self._lock:
-            self._set((*self._subscribers, own))
+            self._set(self._listeners, (*self._subscribers, own))
 
         def unsubscribe() -> None:
             self._drop(own)
@@ -47,11 +63,20 @@ class Telemetry:
 
     def watch(self, name: str, operation: str, text: str = "") -> Watch:
         """A clock for an operation that begins now."""
-        return Watch(self.tell, name, operation, text)
+        return Watch(self._over, name, operation, text)
 
-    def tell(self, event: QueryEvent) -> None:
-        """Tells everybody. One who raises is told nothing any more, and that is logged."""
-        for subscriber in self._tell:
+    def over(self, watch: Watch) -> None:
+        """
+        Tells everybody of an operation that has ended.
+
+        A subscriber who raises is told nothing any more, and that is logged.
+        """
+        for listener in self._listeners:
+            listener(watch)
+        if not self._subscribers:
+            return
+        event = watch.event()
+        for subscriber in self._subscribers:
             try:
                 subscriber(event)
             except Exception:
@@ -73,9 +98,9 @@ class Telemetry:
 
     def _drop(self, subscriber: Subscriber) -> None:
         with self._lock:
-            self._set(tuple(one for one in self._subscribers if one is not subscriber))
+            left = tuple(one for one in self._subscribers if one is not subscriber)
+            self._set(self._listeners, left)
 
-    def _set(self, subscribers: tuple[Subscriber, ...]) -> None:
-        self._subscribers = subscribers
-        self._tell = subscribers if self.recorder is None else (self.recorder, *subscribers)
-        self.listens = bool(self._tell)
+    def _set(self, listeners: tuple[Listener, ...], subscribers: tuple[Subscriber, ...]) -> None:
+        self._listeners, self._subscribers = listeners, subscribers
+        self.listens = bool(listeners or subscribers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from time import monotonic, time
 from types import TracebackType
 from typing import Self
@@ -11,45 +12,52 @@ from raxol_sql.failures import Phase, classify
 from raxol_sql.telemetry.event import QueryEvent
 
 _LONGEST_NAME = 255
-# Where the time goes; what is spent in between by somebody else belongs to nobody.
-QUEUE, QUERY, DECODE, PAUSE, ELSEWHERE = range(5)
 
 
 class Watch:
     """
-    Measures one operation, from when it is made until `end`, and tells of it then, once.
+    Measures one operation, from when it is made until `end`, and is handed on then, once.
 
-    It begins in the queue for a connection, and each `lap` says what comes next. For one thread or
-    task at a time.
+    An attempt begins with the wait for a connection, which lasts until ``taken``, a moment of the
+    monotonic clock that its owner sets, 0.0 while there is none; ``idle_since`` is when the
+    connection was used before. What comes after that is the query's time, but for what is added to
+    ``decode`` and ``apart``, the time of somebody else. All are in seconds. For one thread or task
+    at a time.
     """
 
+    # Every call makes one, so its owner sets what others would have methods for.
     __slots__ = (
-        "_at",
-        "_mark",
-        "_operation",
-        "_spent",
-        "_tell",
-        "attempts",
-        "idle",
-        "name",
-        "rows",
-        "size",
+        *("_began", "_event", "_hand_on", "_paused_at", "apart", "attempts", "category", "decode"),
+        *(
+            "error",
+            "idle_since",
+            "name",
+            "operation",
+            "paused",
+            "query",
+            "queue",
+            "rows",
+            "size",
+            "taken",
+        ),
         "text",
     )
 
     def __init__(
-        self, tell: Callable[[QueryEvent], None], name: str, operation: str, text: str = ""
+        self, hand_on: Callable[[Watch], None], name: str, operation: str, text: str = ""
     ) -> None:
-        self._tell = tell
+        self._hand_on = hand_on
         self.name = name
-        self._operation = operation
+        self.operation = operation
         self.text = text
         self.size = self.attempts = 1
-        self.idle = 0.0
         self.rows: int | None = None
-        self._spent = [0.0, 0.0, 0.0, 0.0, 0.0]
-        self._at = QUEUE
-        self._mark = monotonic()
+        self.error: str | None = None
+        self.category: str | None = None
+        self.queue = self.query = self.decode = self.paused = self.apart = 0.0
+        self.taken = self.idle_since = self._paused_at = 0.0
+        self._event: QueryEvent | None = None
+        self._began = monotonic()
 
     def concerns(self, names: Iterable[str]) -> None:
         """Which queries it is about, where there are several."""
@@ -58,56 +66,86 @@ class Watch:
         # No longer than the summary of a query may be for OpenTelemetry.
         self.name = ", ".join(dict.fromkeys(named))[:_LONGEST_NAME]
 
-    def lap(self, following: int) -> None:
-        """What began last has ended, and ``following`` begins."""
-        now = monotonic()
-        self._spent[self._at] += now - self._mark
-        self._at, self._mark = following, now
-
     def took(self, idle_since: float) -> None:
-        """A connection was taken that had lain idle since a moment, and the query begins."""
-        now = monotonic()
-        self._spent[self._at] += now - self._mark
-        # That moment is its last use by then, or this very one.
-        self.idle = max(0.0, self._mark - idle_since)
-        self._at, self._mark = QUERY, now
+        """A connection was taken, which had been used last at that moment."""
+        self.taken = monotonic()
+        self.idle_since = idle_since
+
+    @contextmanager
+    def decoding(self) -> Iterator[None]:
+        """What goes on inside is the making of records."""
+        since = monotonic()
+        yield
+        self.decode += monotonic() - since
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """What goes on inside is somebody else's time."""
+        since = monotonic()
+        try:
+            yield
+        finally:
+            self.apart += monotonic() - since
+
+    def pause(self) -> None:
+        """An attempt has failed, and a wait begins."""
+        self._paused_at = monotonic()
+        self._settle(self._paused_at)
 
     def again(self) -> None:
         """Another attempt begins, with the wait for a connection."""
+        self._began = monotonic()
+        self.paused += self._began - self._paused_at
+        self.taken = self._paused_at = 0.0
         self.attempts += 1
-        self.lap(QUEUE)
 
     def end(self, error: BaseException | None = None) -> None:
-        """Tells of it, with the error that ends it."""
-        spent = self._spent
-        spent[self._at] += monotonic() - self._mark
-        queue, query, decode, paused, _ = spent
-        told = category = None
+        """Hands it on, with the error that ends it."""
+        now = monotonic()
+        if self._paused_at:
+            self.paused += now - self._paused_at
+        else:
+            self._settle(now)
         if error is not None:
-            told = getattr(error, "sqlstate", None) or type(error).__name__
-            category = classify(error, Phase.SENT).category.value
+            self.error = getattr(error, "sqlstate", None) or type(error).__name__
+            self.category = classify(error, Phase.SENT).category.value
             self.rows = None
-        # Every call makes one: this is half of what the class takes to do the same.
-        event = tuple.__new__(
+        self._hand_on(self)
+
+    def event(self) -> QueryEvent:
+        """What is told of it, once it has ended: the same to everybody."""
+        if self._event is not None:
+            return self._event
+        # Half of what the class takes to do the same.
+        self._event = event = tuple.__new__(
             QueryEvent,
             (
                 self.name,
-                self._operation,
+                self.operation,
                 self.text,
                 self.size,
                 self.attempts,
                 self.rows,
-                self.idle * 1000,
-                queue * 1000,
-                query * 1000,
-                decode * 1000,
-                paused * 1000,
+                max(0.0, self._began - self.idle_since) * 1000 if self.taken else 0.0,
+                self.queue * 1000,
+                self.query * 1000,
+                self.decode * 1000,
+                self.paused * 1000,
                 time(),
-                told,
-                category,
+                self.error,
+                self.category,
             ),
         )
-        self._tell(event)
+        return event
+
+    def _settle(self, now: float) -> None:
+        """Adds up where the time of an attempt went."""
+        taken = self.taken
+        if taken:
+            self.queue += taken - self._began
+            self.query += now - taken - self.decode - self.apart
+        else:
+            self.queue += now - self._began
 
     def __enter__(self) -> Self:
         return self

@@ -93,11 +93,12 @@ class Template:
 
     def tagged(self, name: str) -> Template:
         """
-        The same with a comment before it that says ``query='name'``, in sqlcommenter's form.
+        The same with a comment at its end that says ``query='name'``, in sqlcommenter's form.
 
-        Before it, because what shows statements cuts the end of long ones off.
+        At its end, since PostgreSQL 18 keeps no comment before a statement in pg_stat_statements;
+        and on a line of its own, as the one before may end with a comment.
         """
-        return Template((f"/*query='{name}'*/ ", *self.parts))
+        return Template((*self.parts, f"\n/*query='{name}'*/"))
 
     @property
     def order(self) -> tuple[str, ...]:

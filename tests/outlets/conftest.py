@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from raxol_sql.config import Config
-from raxol_sql.telemetry import Metrics, PoolStatus, QueryEvent, Recorder, Telemetry
+from raxol_sql.telemetry import Metrics, PoolStatus, QueryEvent, Recorder, Telemetry, Watch
 
 POOL = PoolStatus(
     min=1,
@@ -51,8 +51,24 @@ class MadeUp:
     def tell(self, **changed: Any) -> QueryEvent:
         """Tells of an operation that is like any other but for what is ``changed``."""
         event = EVENT._replace(**changed)
-        self.telemetry.tell(event)
+        watch = _Told(self.telemetry.over, event.name, event.operation)
+        watch.told = event
+        watch.attempts, watch.rows = event.attempts, event.rows
+        watch.error, watch.category = event.error, event.category
+        watch.queue, watch.query = event.queue_ms / 1000, event.query_ms / 1000
+        watch.decode, watch.paused = event.decode_ms / 1000, event.paused_ms / 1000
+        self.telemetry.over(watch)
         return event
+
+
+class _Told(Watch):
+    """A clock that has seen what it is told."""
+
+    __slots__ = ("told",)
+    told: QueryEvent
+
+    def event(self) -> QueryEvent:
+        return self.told
 
 
 EVENT = QueryEvent(

@@ -97,6 +97,6 @@ def test_a_tag_names_the_query_to_the_server_in_every_statement(play: Play, tmp_
     seen = play(story)
 
     assert len(seen) == 3
-    assert all(text.startswith("/*query='a.b.seen'*/ select query") for text in seen)
-    assert "tag" not in rx.load(tmp_path).a.b.seen().statement.text
-    assert not rx.load(tmp_path).a.b.seen().statement.text.startswith("/*")
+    assert all(text.startswith("select query") for text in seen)
+    assert all(text.endswith("\n/*query='a.b.seen'*/") for text in seen)
+    assert "query=" not in rx.load(tmp_path).a.b.seen().statement.text
