@@ -34,13 +34,16 @@ hypothesis.settings.load_profile("default")
 _database_numbers = itertools.count(1)
 
 
-# What takes its time because it waits for servers to die and come back, and depends on libpq and
-# the server far more than on the version of Python.
-_FAULTS = ("faults", "fire", "testing", "engine/deadlines", "engine/outcomes", "engine/pool")
+# What takes its time because it waits for servers, to die and come back or to be maintained, and
+# depends on libpq and the server far more than on the version of Python.
+_FAULTS = (
+    *("faults", "fire", "testing", "engine/deadlines", "engine/outcomes", "engine/pool"),
+    *("ops", "cli/operations"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of the folders that break things."""
+    """Marks the tests of the folders that break things, or keep servers busy."""
     folders = tuple(REPOSITORY / "tests" / folder for folder in _FAULTS)
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in folders):

@@ -17,8 +17,17 @@ from raxol_sql.cli.docs import docs
 from raxol_sql.cli.failure import report
 from raxol_sql.cli.migrate import migrate, migrations, rollback
 from raxol_sql.cli.new import new
+from raxol_sql.cli.operations.deadlocks import deadlocks
+from raxol_sql.cli.operations.diagnose import diagnose
+from raxol_sql.cli.operations.explain import explain
+from raxol_sql.cli.operations.explain_error import explain_error
+from raxol_sql.cli.operations.maintain import analyze, reindex, vacuum
+from raxol_sql.cli.operations.metrics import metrics
+from raxol_sql.cli.operations.ping import ping
+from raxol_sql.cli.operations.pool_status import pool_status
+from raxol_sql.cli.operations.top import top
 from raxol_sql.cli.registry import list_queries, run, show
-from raxol_sql.cli.server import config, ping, server
+from raxol_sql.cli.server import config, server
 from raxol_sql.cli.setup import setup
 from raxol_sql.cli.validate import validate
 
@@ -41,12 +50,16 @@ def commands() -> None:
       raxol-sql setup                       create the database and its tables
       raxol-sql list                        every query there is
       raxol-sql run users.search limit=5    one of them
+      raxol-sql diagnose                    whatever is wrong, with what helps
+      raxol-sql top                         what goes on now
     """
 
 
 for command in (
-    *(demo, setup, migrate, rollback, migrations, new),
-    *(check, docs, ping, config, list_queries, show, run, validate, server),
+    *(demo, setup, migrate, rollback, migrations, new, config, server),
+    *(list_queries, show, run, check, docs, validate),
+    *(ping, diagnose, top, pool_status, metrics, explain, explain_error),
+    *(vacuum, analyze, reindex, deadlocks),
 ):
     commands.add_command(command)
 

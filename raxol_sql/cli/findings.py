@@ -37,7 +37,7 @@ def show_findings(findings: Sequence[Finding], output: Output) -> None:
     screen.width = min(screen.width, _WIDTH)
     for group in dict.fromkeys(one.group for one in findings):
         screen.print(Text(f"\n{group}", style="bold"))
-        screen.print(_table(one for one in findings if one.group == group))
+        screen.print(_table([one for one in findings if one.group == group]))
     output.say(f"\n{_summary(findings)}")
 
 
@@ -47,22 +47,25 @@ def exit_code(findings: Iterable[Finding], *, strict: bool) -> int:
     return FINDINGS if Status.FAIL in seen or (strict and Status.WARN in seen) else 0
 
 
-def _table(findings: Iterable[Finding]) -> RenderableType:
+def _table(findings: Sequence[Finding]) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=4)
-    table.add_column(width=22, overflow="fold")
+    table.add_column(width=20, overflow="fold")
     table.add_column(ratio=1, overflow="fold")
-    table.add_column(justify="right", min_width=8)
+    is_timed = any(one.ms is not None for one in findings)
+    if is_timed:
+        table.add_column(justify="right", min_width=8)
     for one in findings:
         said: RenderableType = Text(visible(one.message))
         if one.remedy:
             remedy = Text(f"→ {visible(one.remedy)}", style="cyan")
             said = Group(said, remedy)
+        took = Text("" if one.ms is None else f"{one.ms:.1f} ms", style="dim")
         table.add_row(
             Text(one.status.value, style=_STYLES[one.status]),
             Text(visible(one.check)),
             said,
-            Text("" if one.ms is None else f"{one.ms:.1f} ms", style="dim"),
+            *([took] if is_timed else []),
         )
     return Padding(table, (0, 0, 0, 2))
 

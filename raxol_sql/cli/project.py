@@ -63,9 +63,11 @@ ONE_CONNECTION: dict[str, Any] = {"pool_size": 1, "pool_min_size": 1}
 def opened(config: Config, output: Output) -> Iterator[Database]:
     """The configured database, open, after saying which server it is on."""
     conninfo = reachable(config, output)
-    with Database.open(conninfo, **ONE_CONNECTION, timeout=config.timeout) as database:
-        with logged(database):
-            yield database
+    with (
+        Database.open(conninfo, **ONE_CONNECTION, timeout=config.timeout) as database,
+        logged(database),
+    ):
+        yield database
 
 
 def reachable(config: Config, output: Output | None, database: str | None = None) -> str:

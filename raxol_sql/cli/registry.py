@@ -19,7 +19,7 @@ from raxol_sql.cli.project import opened, project_queries
 from raxol_sql.config import Config, Project
 from raxol_sql.config.config import MASK
 from raxol_sql.migrations import server_lost
-from raxol_sql.text import CopyShape, Kind
+from raxol_sql.text import CopyShape, Kind, writes
 from raxol_sql.text.variants import all_statements
 
 
@@ -57,7 +57,7 @@ def show(query: str, every: bool, output: Output) -> None:
       raxol-sql show users.search
       raxol-sql show users.search --all
     """
-    found = _query(project_queries(Project.find()), query)
+    found = named_query(project_queries(Project.find()), query)
     statements = list(all_statements(found.definition.template))
     if output.format == "json":
         output.json(
@@ -103,9 +103,9 @@ def run(
     """
     Run a query and print what it gives.
 
-    Values are written as PostgreSQL writes them: an array is {1,2,3}. It runs in a read-only
-    transaction unless --write is given. A :copy query reads stdin or writes stdout, in the format
-    of its COPY.
+    Values are written as PostgreSQL writes them: an array is {1,2,3}. Without --write a query that
+    changes data is refused, and every other one runs in a transaction that is read-only at the
+    server. A :copy query reads stdin or writes stdout, in the format of its COPY.
 
     \b
     Examples:
@@ -115,8 +115,10 @@ def run(
       raxol-sql run users.dump > users.csv
     """
     config = Config.find()
-    found = _query(project_queries(config.project), query)
-    bound = found(**_arguments(found, arguments, nulls))
+    found = named_query(project_queries(config.project), query)
+    bound = found(**arguments_of(found, arguments, nulls))
+    if not write and _may_change(found, bound):
+        raise click.UsageError(f"{found.name} changes data: give --write")
     masked = () if show_sensitive else found.definition.directives.sensitive
     if found.kind is Kind.COPY:
         if output.format == "json":
@@ -125,7 +127,7 @@ def run(
             raise click.UsageError(f"{found.name} has sensitive columns: give --show-sensitive")
     # What a copy gives, and nothing else, goes to stdout.
     beside = Output("json") if found.kind is Kind.COPY else output
-    with opened(config, beside) as database, _discreet(found, masked):
+    with opened(config, beside) as database, discreet(found, masked):
         if write:
             result = _result(database, found, bound)
         else:
@@ -138,11 +140,19 @@ def run(
         _print(found, result, masked, output)
 
 
-def _query(queries: Queries, name: str) -> Query[Any]:
+def named_query(queries: Queries, name: str) -> Query[Any]:
+    """The query of that name; a namespace, or a name that does not exist, is wrong use."""
     found = queries[name]
     if isinstance(found, Query):
         return found
     raise click.UsageError(f"{name} is a namespace; its queries are {', '.join(found)}")
+
+
+def _may_change(query: Query[Any], bound: Bound[Any]) -> bool:
+    """Whether a query is there to change something, as its kind or its text says."""
+    copy = query.definition.copy
+    is_for_it = query.kind in (Kind.AFFECTED, Kind.EXEC) or (copy is not None and copy.into_server)
+    return is_for_it or writes(bound.statement.text)
 
 
 class _Withheld(click.ClickException):
@@ -152,7 +162,7 @@ class _Withheld(click.ClickException):
 
 
 @contextmanager
-def _discreet(query: Query[Any], masked: tuple[str, ...]) -> Iterator[None]:
+def discreet(query: Query[Any], masked: tuple[str, ...]) -> Iterator[None]:
     """Keeps the server's words back where they may quote a sensitive value."""
     try:
         yield
@@ -171,9 +181,10 @@ def _result(runner: Database | Transaction, query: Query[Any], bound: Bound[Any]
     return runner.run(bound)
 
 
-def _arguments(
+def arguments_of(
     query: Query[Any], arguments: Sequence[str], nulls: Sequence[str]
 ) -> dict[str, object]:
+    """What was written as NAME=VALUE, or named as a null, by name; raises UsageError."""
     given: dict[str, object] = dict.fromkeys(nulls)
     for argument in arguments:
         name, equals, value = argument.partition("=")

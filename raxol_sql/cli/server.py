@@ -1,60 +1,31 @@
-"""`raxol-sql ping`, `config` and `server`: where the database is, and whether it is there."""
+"""`raxol-sql config` and `server`: where the database is, and the embedded server."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
-import psycopg
 
 from raxol_sql import embedded
 from raxol_sql.cli.failure import FINDINGS
 from raxol_sql.cli.output import Output, formatted
-from raxol_sql.cli.project import reachable
 from raxol_sql.config import Config, Project
 
 
 @click.command()
 @formatted
-def ping(output: Output) -> None:
-    """
-    See whether the database answers, and how fast.
-
-    \b
-    Examples:
-      raxol-sql ping
-      DATABASE_URL=postgresql://localhost/mine raxol-sql ping --format json
-    """
-    config = Config.find()
-    conninfo = reachable(config, output)
-    started = time.perf_counter()
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connected = time.perf_counter()
-        connection.execute("select 1")
-        answered = time.perf_counter()
-        version = connection.info.parameter_status("server_version") or ""
-    output.table(
-        ["database", "server_version", "connect_ms", "query_ms"],
-        [
-            (
-                config.database,
-                version,
-                round((connected - started) * 1000, 1),
-                round((answered - connected) * 1000, 1),
-            )
-        ],
-    )
-
-
-@click.command()
-@formatted
 def config(output: Output) -> None:
-    """Show every configuration value and where it comes from; secrets are masked."""
+    """
+    Show every configuration value and where it comes from; secrets are masked.
+
+    Where DATABASE_URL and a RAXOL_DB_* variable say different things, that is told on stderr.
+    """
     found = Config.find()
     file = found.project.file or "no raxol_sql.toml here or above"
     output.say(f"environment {found.environment}, {file}")
     output.table(["key", "value", "origin"], found.describe())
+    for conflict in found.conflicts:
+        click.echo(conflict, err=True)
 
 
 @click.group()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import attrs
 import psycopg
 
 from raxol_sql.engine import Database
-from raxol_sql.queries import load
+from raxol_sql.ops.own_queries import own_queries
 
 
 @attrs.frozen
@@ -75,7 +74,7 @@ def read_counters(database: Database) -> Counters:
 
     Takes no rights but that of connecting. Raises the driver's errors.
     """
-    queries = load(Path(__file__).with_name("counters.sql")).counters
+    queries = own_queries(__file__, "counters")
     found = attrs.asdict(database.run(queries.database_counters()))
     version = found.pop("version_number")
     checkpoints = queries.checkpoints if version >= 170_000 else queries.checkpoints_before_17

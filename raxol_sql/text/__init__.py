@@ -6,9 +6,11 @@ SQL text to query definitions: pure, without a database and without psycopg.
 `source` knows files and places, `lexer` PostgreSQL's tokens, `header` our comment lines,
 `statement` what may stand as a query's statement, `copying` what a COPY moves, `template` the
 parts of a body, `variants` which statements a body can become, and `parser` puts a file together.
+`fingerprint` says which texts are the same statement with other values.
 """
 
 from raxol_sql.text.definition import CopyShape, Definition, Directives, Kind
+from raxol_sql.text.fingerprint import fingerprint, masked
 from raxol_sql.text.header import name_problem
 from raxol_sql.text.parser import parse
 from raxol_sql.text.source import Source
@@ -22,8 +24,10 @@ __all__ = [
     "Kind",
     "Source",
     "Statement",
+    "fingerprint",
     "first_word_of",
     "literals",
+    "masked",
     "name_problem",
     "parse",
     "writes",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -57,6 +58,51 @@ def test_run_refuses_to_write_unless_told(migrated: str, raxol_sql: Run) -> None
     assert raxol_sql("run", "users.count", "--format", "json").out.split() == (
         ["[", "{", '"value":', "0", "}", "]"]
     )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        ":exec\nselect set_config('work_mem', '1MB', false)",
+        ":exec\ncreate table made (id int)",
+        ":exec\nvacuum users",
+        ":affected\nupdate users set active = true",
+        ":many\nwith gone as (delete from users returning id) select id from gone",
+        ":copy\ncopy users (email, name) from stdin",
+        ":one\nselect nextval('users_id_seq') as id",
+        ":many\nselect make_one()",
+        ":copy\ncopy (insert into users (email, name) values ('c', 'C') returning id) to stdout",
+    ],
+)
+def test_run_refuses_whatever_writes_in_any_way_and_nothing_has_happened(
+    query: str, migrated: str, project: Path, raxol_sql: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """K15."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a@b.c\tAnn\n")))
+    (project / "own.sql").write_text(f"-- name: own {query}")
+    (project / "raxol_sql.toml").write_text('[project]\nqueries = "own.sql"')
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute(
+            "create function make_one() returns int begin atomic "
+            "insert into users (email, name) values ('d@b.c', 'D') returning 1; end"
+        )
+        refused = raxol_sql("run", "own.own")
+        done = connection.execute(
+            "select count(*), to_regclass('made')::text, nextval('users_id_seq') from users"
+        ).fetchone()
+
+    assert refused.code == 2
+    assert "own.own changes data: give --write" in refused.err
+    assert done == (0, None, 1)
+
+
+def test_run_refuses_what_its_kind_says_before_a_server_is_asked(
+    raxol_sql: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost:1/x")
+
+    assert raxol_sql("run", "users.clear").code == 2
+    assert raxol_sql("run", "users.count").code == 3
 
 
 def test_run_takes_arrays_switches_and_choices_as_text(migrated: str, raxol_sql: Run) -> None:

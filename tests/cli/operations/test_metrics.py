@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
-from raxol_sql.cli.metrics import _HELP, _exposition, _rows
+from raxol_sql.cli.operations.metrics import _HELP, _exposition, _rows
 from raxol_sql.ops.counters import Counters, read_counters
 
 RaxolSQL = Callable[..., Any]

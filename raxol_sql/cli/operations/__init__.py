@@ -1,0 +1,1 @@
+"""The commands of those who run the service: what is wrong, what goes on, and maintenance."""

@@ -1,0 +1,1 @@
+"""VACUUM, ANALYZE and REINDEX, table by table, and how far they are."""

@@ -1,0 +1,123 @@
+"""Logging in once, within a time, and hearing who answers."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from math import ceil
+from time import monotonic, perf_counter
+from typing import Any
+
+import attrs
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from raxol_sql.engine.colour import BLOCKING, Connection, run_blocking
+from raxol_sql.engine.dialling import Dial, completed
+from raxol_sql.engine.wire import Wire
+from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.ops.own_queries import own_queries
+from raxol_sql.queries import Bound
+
+_MAINTENANCE = "postgres"
+_YES = b"t"
+
+
+@attrs.frozen
+class Greeting:
+    """
+    Who answers: the server's ``version`` and ``database``, and the ``role`` that it knows us by.
+
+    ``ms`` is what the question took, there and back. ``is_pooled`` says that somebody in between
+    lends the connections, ``is_standby`` that the server takes no writes.
+    """
+
+    version: str
+    database: str
+    role: str
+    is_standby: bool
+    is_pooled: bool
+    ms: float
+
+
+@attrs.frozen
+class LoggedIn:
+    """
+    A login that worked, and is over.
+
+    ``is_missing`` says that the database that was looked for is not there.
+    """
+
+    greeting: Greeting
+    used_password: bool
+    is_missing: bool = False
+
+
+def log_in(conninfo: str, timeout: float, *, looking_for: str | None = None) -> LoggedIn:
+    """
+    Logs in to the database of ``conninfo``, asks who answers, and leaves.
+
+    With ``looking_for`` it is the server's maintenance database, which is asked whether there is a
+    database of that name. Connecting and asking take at most ``timeout`` seconds each: TimeoutError
+    is raised then, and else the driver's error, with the SQLSTATE where the system lets it be
+    known.
+    """
+    changed = {"dbname": _MAINTENANCE} if looking_for else {}
+    bounded = make_conninfo(conninfo, connect_timeout=max(2, ceil(timeout)), **changed)
+    dial = Dial(BLOCKING, _as_it_is)
+    over = threading.Event()
+
+    def give_up() -> None:
+        over.set()
+        dial.give_up()
+
+    timer = threading.Timer(timeout, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        connection: Any = run_blocking(dial.attempt(completed(bounded, 0), autocommit=True))
+    except psycopg.OperationalError as error:
+        if over.is_set() or isinstance(error, psycopg.errors.ConnectionTimeout):
+            raise TimeoutError from None
+        raise
+    finally:
+        timer.cancel()
+    with connection:
+        try:
+            return _heard(connection, timeout, looking_for)
+        except DeadlineExceeded:
+            raise TimeoutError from None
+
+
+async def _as_it_is(connection: Connection) -> None:
+    """What there is to do with a connection that is asked one thing."""
+
+
+def _heard(connection: Any, timeout: float, looking_for: str | None) -> LoggedIn:
+    queries = own_queries(__file__, "reaching")
+    since = perf_counter()
+    pid, role, database, version, is_standby = _asked(connection, queries.greeting(), timeout)
+    took = (perf_counter() - since) * 1000
+    greeting = Greeting(
+        version.decode(),
+        database.decode(errors="replace"),
+        role.decode(errors="replace"),
+        is_standby == _YES,
+        int(pid) != connection.info.backend_pid,
+        took,
+    )
+    used_password = bool(connection.pgconn.used_password)
+    if looking_for is None:
+        return LoggedIn(greeting, used_password)
+    (exists,) = _asked(connection, queries.database_exists(name=looking_for), timeout)
+    return LoggedIn(greeting, used_password, exists != _YES)
+
+
+def _asked(connection: Any, bound: Bound[Any], timeout: float) -> list[bytes]:
+    """The one row of a query whose values are texts; it is prepared nowhere."""
+    wire = Wire(BLOCKING, connection)
+    wire.until = monotonic() + timeout
+    values = [str(value).encode() for value in bound.values]
+    sending = partial(connection.pgconn.send_query_params, bound.statement.text.encode(), values)
+    result = run_blocking(wire.ask(sending))
+    return [result.get_value(0, column) or b"" for column in range(result.nfields)]
