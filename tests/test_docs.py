@@ -33,6 +33,7 @@ def _blocks(path: Path, language: str) -> list[str]:
         ("docs/from_ecto.md", 6),
         ("docs/preloading.md", 5),
         ("docs/telemetry.md", 11),
+        ("docs/maintenance.md", 1),
     ],
 )
 def test_the_python_of_the_documents_runs_as_it_stands(
