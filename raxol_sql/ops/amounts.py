@@ -18,12 +18,13 @@ def span(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes, in the unit that gives one to four digits before the point: ``12.5 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+    """Bytes as people read them: ``512 B``, ``8 kB``, ``1.4 MB``; steps are of 1024, as in psql."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    # What would be read as 1024 of one unit is 1 of the next.
+    while round(count, 1) >= 1024 and len(units) > 1:
         count /= 1024
-    return f"{count:.1f} TB"
+        del units[0]
+    return f"{count:,.1f}".removesuffix(".0") + f" {units[0]}"
 
 
 def counted(count: int, one: str, many: str = "") -> str:

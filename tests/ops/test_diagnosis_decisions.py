@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raxol_sql.errors import ConfigError
-from raxol_sql.ops import amounts
 from raxol_sql.ops.activity.naming import Names
 from raxol_sql.ops.diagnosis import indexes, load, security, service, sizing, statements, storage
 from raxol_sql.ops.diagnosis import tables as of_tables
@@ -437,33 +436,6 @@ def test_every_query_has_a_limit_of_five_seconds_and_writes_nothing() -> None:
     assert len(queries) > 20
     assert {query.definition.directives.timeout for query in queries} == {5000}
     assert [check.group for check in CHECKS if check.group not in GROUPS] == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (-1, "0.0 s"),
-        (0.44, "0.4 s"),
-        (10, "10 s"),
-        (60, "1 min"),
-        (125, "2 min 5 s"),
-        (3600, "1 h"),
-        (90_000, "1 d 1 h"),
-        (86_460, "1 d"),
-    ],
-)
-def test_lengths_of_time_are_told_in_two_units(seconds: float, said: str) -> None:
-    assert amounts.span(seconds) == said
-
-
-def test_amounts_are_told_as_people_read_them() -> None:
-    assert [amounts.size(1), amounts.size(1536), amounts.size(5 * MB)] == [
-        "1 B",
-        "1.5 kB",
-        "5.0 MB",
-    ]
-    assert [amounts.counted(1, "time"), amounts.counted(2000, "time")] == ["1 time", "2,000 times"]
-    assert amounts.some(["a", "b", "c"], 2) == "a, b and 1 more"
 
 
 @given(st.sampled_from(sorted(Limits.meanings())), st.floats(0, 1e12))

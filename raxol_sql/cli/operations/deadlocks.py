@@ -15,6 +15,7 @@ from raxol_sql.cli.failure import FAILED, FINDINGS
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import opened
 from raxol_sql.config import Config
+from raxol_sql.ops.amounts import span
 from raxol_sql.ops.locks.baseline import read_baseline, write_baseline
 from raxol_sql.ops.locks.blocked import Blocked, Branch, Session, blocked, tree
 from raxol_sql.ops.locks.deadlocks import DeadlockCount, Growth, growth
@@ -173,13 +174,7 @@ def _row(branch: Branch) -> tuple[object, ...]:
 
 
 def _age(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return "" if seconds is None else span(seconds)
 
 
 def _document(

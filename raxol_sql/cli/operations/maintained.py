@@ -9,6 +9,7 @@ from typing import TypeVar
 from raxol_sql.cli.failure import FAILED, FINDINGS
 from raxol_sql.cli.operations.bars import bars
 from raxol_sql.cli.output import Output
+from raxol_sql.ops import amounts
 from raxol_sql.ops.maintenance import maintenance
 from raxol_sql.ops.maintenance.attendant import Watch
 from raxol_sql.ops.maintenance.maintenance import Maintained, Result
@@ -138,15 +139,4 @@ def _told(name: str, value: object) -> str:
         return "?"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
-    return human_size(value) if name == "bytes" and isinstance(value, int) else str(value)
-
-
-def human_size(size: int) -> str:
-    """A size in bytes as people read it: 512 B, 8 kB, 1.4 MB. Steps are of 1024, as in psql."""
-    units = ["B", "kB", "MB", "GB", "TB"]
-    amount = float(size)
-    # What would be read as 1024 of one unit is 1 of the next.
-    while round(amount, 1) >= 1024 and len(units) > 1:
-        amount /= 1024
-        del units[0]
-    return f"{amount:.1f}".removesuffix(".0") + f" {units[0]}"
+    return amounts.size(value) if name == "bytes" and isinstance(value, int) else str(value)

@@ -11,6 +11,7 @@ import click
 from raxol_sql.cli.output import Output
 from raxol_sql.cli.project import opened
 from raxol_sql.config import Config
+from raxol_sql.ops.amounts import size
 from raxol_sql.ops.counters import Counters, read_counters
 
 # What is a level and no counter.
@@ -102,16 +103,8 @@ def _shown(name: str, value: float | datetime.datetime | None) -> str:
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ", "seconds")
     if name.endswith("_bytes"):
-        return _sized(value)
+        return size(value)
     return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _sized(size: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 10_000:
-            return f"{size:,.0f} {unit}"
-        size /= 1024
-    return f"{size:,.0f} TB"
 
 
 def _exposition(counters: Counters) -> Iterator[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import attrs
 import click
 import psycopg
@@ -14,6 +12,7 @@ from raxol_sql.cli.findings import exit_code, show_findings
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import Unreachable
 from raxol_sql.config import Config
+from raxol_sql.ops.amounts import span
 from raxol_sql.ops.connections.pooling import View, full, judge, look
 from raxol_sql.ops.connections.probing import Probe, probe
 from raxol_sql.ops.finding import Finding, Status
@@ -132,7 +131,7 @@ def _show(
     output.table(
         ["application", "database", "state", "sessions", "oldest"],
         [
-            (one.application, one.database, one.state, one.count, _age(one.oldest))
+            (one.application, one.database, one.state, one.count, span(one.oldest))
             for one in view.sessions
         ],
     )
@@ -159,7 +158,3 @@ def _document(
         shown["pool"] = None if probed.status is None else attrs.asdict(probed.status)
     shown["findings"] = [{**attrs.asdict(one), "status": one.status.value} for one in findings]
     return shown
-
-
-def _age(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

@@ -18,8 +18,6 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from raxol_sql.cli.operations.maintained import human_size
-
 Run = Callable[..., Any]
 Do = Callable[[str], list[Any]]
 
@@ -214,12 +212,6 @@ def test_a_reindex_tells_what_it_left_when_it_failed_and_the_next_one_finds_it(
     do(remedy)
     assert raxol_sql(*words).code == 0
     assert raxol_sql("reindex", "--index", "notes_pkey", "--no-concurrently", "--yes").code == 0
-
-
-def test_sizes_are_in_the_largest_unit_that_they_reach() -> None:
-    sizes = [0, 1023, 1024, 1536, 2**20 - 1, 2**20, 7 * 2**30 // 2, 2**50]
-    read = ["0 B", "1023 B", "1 kB", "1.5 kB", "1 MB", "1 MB", "3.5 GB", "1024 TB"]
-    assert [human_size(size) for size in sizes] == read
 
 
 def test_a_database_without_tables_has_nothing_to_do(raxol_sql: Run) -> None:
