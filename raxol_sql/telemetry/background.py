@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import logging
 import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 # So many may lie there before whoever adds one more does them all: nothing is dropped, and nothing
@@ -18,6 +20,7 @@ _MOST = 10_000
 _GATHERING = 0.02
 
 Work = Callable[[], object]
+_log = logging.getLogger("raxol_sql.telemetry")
 
 
 class Background:
@@ -25,7 +28,7 @@ class Background:
     Does what it is given, in the order in which it came, each in the context of its giver.
 
     The thread begins with the first piece of work, and ends with the process, before which all is
-    done that is left. Works raise nothing. Safe for threads.
+    done that is left. One that fails ends no other. Safe for threads.
     """
 
     def __init__(self, name: str) -> None:
@@ -56,7 +59,12 @@ class Background:
         with self._doing:
             while self._left:
                 context, work = self._left.popleft()
-                context.run(work)
+                try:
+                    context.run(work)
+                except Exception:
+                    # A handler's or a filter's, which are somebody else's, and may fail here too.
+                    with suppress(Exception):
+                        _log.exception("a line of the log could not be written")
 
     def _start(self) -> None:
         with self._doing:
