@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("default")
 
 _database_numbers = itertools.count(1)
+# Kilobytes of a disk that is soon full.
+LITTLE = 2_048
 
 
 # What takes its time because it waits for servers, to die and come back or to be maintained, and
@@ -112,6 +115,30 @@ def _accounts_template(server: embedded.Server) -> str:
 def accounts_database(server: embedded.Server, _accounts_template: str) -> Iterator[str]:
     """The connection string of a database of the test's own, with the repository's tables."""
     yield from _fresh(server, _accounts_template)
+
+
+@pytest.fixture
+def small_disk(server: embedded.Server) -> Iterator[Path]:
+    """A folder of the server's account in which there is room for two megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a disk of two megabytes")
+    owner = os.stat(server.host)
+    with tempfile.TemporaryDirectory(prefix="rx") as name:
+        # The server's account has to get there.
+        os.chmod(name, 0o755)
+        folder = Path(name) / "disk"
+        folder.mkdir()
+        options = f"size={LITTLE}k,uid={owner.st_uid},gid={owner.st_gid},mode=0700"
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False, timeout=10
+        )
+        if mounted.returncode:
+            pytest.skip("nothing can be mounted here")
+        try:
+            yield folder
+        finally:
+            # Lazily, as a server that is still closing a file would keep it.
+            subprocess.run(["umount", "-l", folder], check=True, timeout=10)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,6 @@ from raxol_sql import Category, Effect, Phase, Verdict, classify
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from raxol_sql import embedded
     from tests.faults.conftest import Play, Runs
 
 SQL = """\
@@ -47,33 +44,9 @@ SQL = """\
     select pg_backend_pid();
 """
 # In kilobytes: what there is room for at first, and what needs more than that.
-LITTLE, ENOUGH = 2_048, 65_536
+ENOUGH = 65_536
 MUCH = 4_000
 SPILL = 20_000
-
-
-@pytest.fixture
-def small_disk(server: embedded.Server) -> Iterator[Path]:
-    """A folder of the server's account in which there is little room."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can make a disk of two megabytes")
-    owner = os.stat(server.host)
-    with tempfile.TemporaryDirectory(prefix="rx") as name:
-        # The server's account has to get there.
-        os.chmod(name, 0o755)
-        folder = Path(name) / "disk"
-        folder.mkdir()
-        options = f"size={LITTLE}k,uid={owner.st_uid},gid={owner.st_gid},mode=0700"
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False, timeout=10
-        )
-        if mounted.returncode:
-            pytest.skip("nothing can be mounted here")
-        try:
-            yield folder
-        finally:
-            # Lazily, as a server that is still closing a file would keep it.
-            subprocess.run(["umount", "-l", folder], check=True, timeout=10)
 
 
 @pytest.fixture

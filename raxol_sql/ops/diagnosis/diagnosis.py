@@ -10,6 +10,7 @@ from psycopg import errors
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.migrations import server_lost
 from raxol_sql.ops.diagnosis import (
+    disks,
     fit,
     indexes,
     load,
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     *indexes.CHECKS,
     *load.CHECKS,
     *storage.CHECKS,
+    *disks.CHECKS,
     *statements.CHECKS,
     *security.CHECKS,
 )

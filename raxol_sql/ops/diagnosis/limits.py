@@ -37,6 +37,8 @@ class Limits:
     bloat_mb: float = _limit(10, "space without rows that is worth a word")
     xid_factor: float = _limit(1.25, "age of a database by autovacuum_freeze_max_age")
     xid_fail: float = _limit(1_500_000_000, "age of a database in transactions: a failure")
+    disk_warn_percent: float = _limit(90, "a disk that is full: a warning")
+    disk_fail_percent: float = _limit(97, "a disk that is full: a failure")
     index_scans: float = _limit(20, "uses of an index, fewer of which are as good as none")
     index_mb: float = _limit(1, "size of an index that is worth a word")
     statistics_days: float = _limit(1, "age from which on statistics tell what is not used")

@@ -22,7 +22,7 @@ from raxol_sql.text import first_word_of, masked
 GROUP = "statements"
 _CHECK = "pg_stat_statements"
 _SHOWN, _WORTH = 3, 0.01
-_FILES = ("service", "tables", "indexes", "load", "storage", "statements", "security")
+_FILES = ("service", "tables", "indexes", "load", "storage", "disks", "statements", "security")
 _WORK = frozenset(["select", "insert", "update", "delete", "merge", "with", "values", "table", ""])
 
 

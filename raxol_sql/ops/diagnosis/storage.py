@@ -108,8 +108,6 @@ def of_temporary(subject: Subject, row: Any) -> Iterator[Finding]:
             f"which is {row.work_mem}"
         )
     yield Finding(GROUP, "temporary files", Status.OK, said)
-    said = "SQL does not show how full the disk is"
-    yield Finding(GROUP, "disk", Status.SKIP, said, "df -h  # on the server, for its data")
 
 
 _QUERIES = own_queries(__file__, "storage")

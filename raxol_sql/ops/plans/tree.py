@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from raxol_sql.config.config import MASK
+from raxol_sql.config.passwords import MASK
 
 Node = Mapping[str, Any]
 
