@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+_FIND = "select from pg_database where datname = %s"
+
 
 def create(maintenance: str, name: str) -> bool:
     """
@@ -26,6 +28,11 @@ def create(maintenance: str, name: str) -> bool:
             )
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             # The second one is what the server says of two that create it at the same moment.
+            return False
+        except psycopg.errors.InsufficientPrivilege:
+            # What a role may do is looked at before what is there already.
+            if connection.execute(_FIND, [name]).fetchone() is None:
+                raise
             return False
         connection.execute(sql.SQL("alter database {} set timezone = 'UTC'").format(identifier))
     return True

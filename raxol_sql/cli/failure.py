@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import traceback
+
 import click
 import psycopg
 import psycopg_pool
 
+from raxol_sql.config.passwords import without_passwords
 from raxol_sql.errors import (
     ConfigError,
     EmbeddedError,
@@ -21,6 +25,9 @@ from raxol_sql.errors import (
 from raxol_sql.migrations import server_lost
 
 FINDINGS, USAGE, UNREACHABLE, FAILED = 1, 2, 3, 4
+MISTAKE = 1
+# Their messages are about SQL, in which `password = ` is the name of a column.
+_QUOTING = (LoadError, MigrationError, psycopg.Error)
 
 
 class Finding(click.ClickException):
@@ -30,14 +37,27 @@ class Finding(click.ClickException):
 
 
 def report(error: Exception) -> int:
-    """Says on stderr what went wrong, in a line where that is enough; gives the exit code."""
+    """
+    Says on stderr what went wrong, in a line where that is enough; gives the exit code.
+
+    Of a mistake, ours or one of the project's own code, that is the way that it took.
+    """
     if isinstance(error, click.ClickException):
-        error.show()
+        # It repeats words that are not where they belong, whatever they are.
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(without_passwords(shown.getvalue()), err=True, nl=False)
         return error.exit_code
     code = exit_code(error)
     if code is None:
-        raise error
-    click.echo(f"error: {message(error)}", err=True)
+        # Neither what it says nor a line that it passed through is known to be without a secret.
+        passed = "".join(traceback.format_exception(error))
+        click.echo(without_passwords(passed), err=True, nl=False)
+        return MISTAKE
+    told = message(error)
+    click.echo(
+        f"error: {told if isinstance(error, _QUOTING) else without_passwords(told)}", err=True
+    )
     if isinstance(error, MigrationFailedError):
         for note in getattr(error, "__notes__", ()):
             click.echo(f"  {note}", err=True)

@@ -2,44 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
 import click
 
+from raxol_sql.cli.confirmation import confirm
 from raxol_sql.cli.failure import FINDINGS
 from raxol_sql.cli.output import Output, formatted
-from raxol_sql.cli.project import project_migrations, reachable
+from raxol_sql.cli.project import reachable
 from raxol_sql.config import Config
 from raxol_sql.migrations import Migrations, MigrationState
+from raxol_sql.migrations.folder import read_folder
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DRY_RUN = "Say what would be done, in order, and change nothing."
+
+
+def _with_folder(command: F) -> F:
+    """Gives a command the option ``--migrations``, which it receives as ``folder``."""
+    option = click.option(
+        "--migrations",
+        "folder",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        help="The folder of the migrations, in place of the one that raxol_sql.toml names.",
+    )
+    decorated: F = option(command)
+    return decorated
+
+
+def _on_database(config: Config, folder: Path | None, output: Output) -> Migrations:
+    """The migrations of ``folder``, or else the project's, on the configured database."""
+    chosen = folder or config.project.migrations
+    # Before a server is looked for, or started: what cannot be read needs none.
+    read_folder(chosen)
+    return Migrations(reachable(config, output), chosen)
 
 
 @click.command()
 @click.option("--to", metavar="ID", help="The last migration to apply, by name or number.")
+@click.option(
+    "--steps", "--step", metavar="N", type=click.IntRange(min=1), help="Apply no more than N."
+)
 @click.option("--accept-changed", is_flag=True, help="Take edited migrations as they are now.")
+@click.option("--dry-run", is_flag=True, help=_DRY_RUN)
+@_with_folder
 @formatted
-def migrate(to: str | None, accept_changed: bool, output: Output) -> None:
+def migrate(
+    to: str | None,
+    steps: int | None,
+    accept_changed: bool,
+    dry_run: bool,
+    folder: Path | None,
+    output: Output,
+) -> None:
     """
     Apply every pending migration, in order.
 
     Each happens whole or not at all, unless its file says `-- transactional: false`.
 
     A lock keeps others from migrating meanwhile, and dies with this process. A migration that
-    was edited after it had been applied stops it.
+    was edited after it had been applied stops it. With both --to and --steps, neither is passed.
 
     \b
     Examples:
       raxol-sql migrate
+      raxol-sql migrate --dry-run
       raxol-sql migrate --to 0002
+      raxol-sql migrate --step 1
     """
-    config = Config.find()
-    there = project_migrations(config, reachable(config, output))
-    apply_all(there, output, to=to, accept_changed=accept_changed)
+    there = _on_database(Config.find(), folder, output)
+    if dry_run:
+        ids = there.would_apply(to=to, steps=steps, accept_changed=accept_changed)
+        _foretell("would apply", ids, "nothing to apply", output)
+    else:
+        apply_all(there, output, to=to, steps=steps, accept_changed=accept_changed)
 
 
 def apply_all(
-    there: Migrations, output: Output, *, to: str | None = None, accept_changed: bool = False
-) -> None:
-    """Applies what is pending, saying each; `setup` and `demo` do it as well."""
+    there: Migrations,
+    output: Output,
+    *,
+    to: str | None = None,
+    steps: int | None = None,
+    accept_changed: bool = False,
+) -> int:
+    """Applies what is pending, saying each, and gives how many; for `setup` and `demo` as well."""
     done = there.apply(
         to=to,
+        steps=steps,
         accept_changed=accept_changed,
         on_applied=lambda id_, seconds: output.say(f"applied {id_} ({seconds * 1000:.0f} ms)"),
     )
@@ -47,16 +101,49 @@ def apply_all(
         output.json([{"id": run.id, "seconds": run.seconds} for run in done])
     elif not done:
         output.say("nothing to apply")
+    return len(done)
+
+
+def _foretell(would: str, ids: Iterable[str], nothing: str, output: Output) -> None:
+    """Says what a dry run has found; in JSON, like what was done, with no times."""
+    if output.format == "json":
+        output.json([{"id": id_, "seconds": None} for id_ in ids])
+        return
+    for line in [f"{would} {id_}" for id_ in ids] or [nothing]:
+        output.say(line)
 
 
 @click.command()
-@click.option("--steps", metavar="N", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--all", "everything", is_flag=True, help="Roll back every migration; needs --yes.")
+@click.option(
+    "--steps", "--step", metavar="N", type=click.IntRange(min=1), help="The last N.  [default: 1]"
+)
+@click.option(
+    "--to",
+    metavar="ID",
+    help="The last migration to undo, by name or number: it is undone too, and so is all that was"
+    " applied after it.",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Every migration: asks for the name of the database, or for --yes.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before rolling back everything.")
+@click.option("--dry-run", is_flag=True, help=_DRY_RUN)
+@_with_folder
 @formatted
-def rollback(steps: int, everything: bool, yes: bool, output: Output) -> None:
+def rollback(
+    steps: int | None,
+    to: str | None,
+    everything: bool,
+    yes: bool,
+    dry_run: bool,
+    folder: Path | None,
+    output: Output,
+) -> None:
     """
-    Undo the migration that was applied last, or the last N.
+    Undo the migration that was applied last, the last N, or all down to one.
 
     A migration without a .rollback.sql is irreversible, and refused before anything is touched.
 
@@ -64,12 +151,27 @@ def rollback(steps: int, everything: bool, yes: bool, output: Output) -> None:
     Examples:
       raxol-sql rollback
       raxol-sql rollback --steps 2
+      raxol-sql rollback --to 0004 --dry-run    says that 0005 and 0004 would be undone
     """
-    if everything and not yes:
-        raise click.UsageError("--all undoes every migration: say so with --yes")
+    if (steps is not None) + (to is not None) + everything > 1:
+        raise click.UsageError("--steps, --to and --all exclude each other: give one of them")
     config = Config.find()
-    done = project_migrations(config, reachable(config, output)).rollback(
-        None if everything else steps,
+    if everything and not yes and not dry_run:
+        name = config.database
+        confirm(
+            f"Every migration of {name} will be undone, and its data lost.",
+            name,
+            refusal="--all undoes every migration: say so with --yes",
+        )
+    there = _on_database(config, folder, output)
+    last = None if everything else steps or 1
+    if dry_run:
+        ids = there.would_roll_back(last, to=to)
+        _foretell("would roll back", ids, "nothing to roll back", output)
+        return
+    done = there.rollback(
+        last,
+        to=to,
         on_rolled_back=lambda id_, seconds: output.say(
             f"rolled back {id_} ({seconds * 1000:.0f} ms)"
         ),
@@ -81,16 +183,16 @@ def rollback(steps: int, everything: bool, yes: bool, output: Output) -> None:
 
 
 @click.command()
+@_with_folder
 @formatted
-def migrations(output: Output) -> None:
+def migrations(folder: Path | None, output: Output) -> None:
     """
     Show every migration and how it stands; exit 1 if something is wrong.
 
     Wrong is a migration that was edited after it had been applied, one whose file is gone, and an
     invalid index. A pending migration is not.
     """
-    config = Config.find()
-    status = project_migrations(config, reachable(config, output)).status()
+    status = _on_database(Config.find(), folder, output).status()
     output.table(
         ["status", "id", "applied_at", "reversible", "rollback_edited"],
         [

@@ -17,6 +17,7 @@ from raxol_sql import Database, Queries, load, server
 from raxol_sql.cli.logs import logged
 from raxol_sql.cli.output import Output
 from raxol_sql.config import Config, Project
+from raxol_sql.config.passwords import without_passwords
 from raxol_sql.errors import ConfigError
 from raxol_sql.migrations import Migrations
 from raxol_sql.queries import records_of
@@ -52,7 +53,7 @@ def _module(project: Project) -> ModuleType:
     except Exception as error:
         raise ConfigError(
             f"[project] records: the module {project.records} cannot be imported: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {without_passwords(str(error))}"
         ) from error
 
 

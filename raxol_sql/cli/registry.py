@@ -17,7 +17,7 @@ from raxol_sql.cli.failure import FAILED
 from raxol_sql.cli.output import Output, formatted, pairs_of
 from raxol_sql.cli.project import opened, project_queries
 from raxol_sql.config import Config, Project
-from raxol_sql.config.config import MASK
+from raxol_sql.config.passwords import MASK
 from raxol_sql.migrations import server_lost
 from raxol_sql.text import CopyShape, Kind, writes
 from raxol_sql.text.variants import all_statements

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 import psycopg
 
 from raxol_sql import databases
-from raxol_sql.cli.failure import Finding, message
+from raxol_sql.cli.confirmation import confirm
+from raxol_sql.cli.failure import FINDINGS, Finding, message
 from raxol_sql.cli.migrate import apply_all
+from raxol_sql.cli.operations.ping import check_reached, of_reached
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import project_migrations, reachable
 from raxol_sql.config import Config
 from raxol_sql.migrations.folder import read_folder
+from raxol_sql.ops.finding import Status
+from raxol_sql.ops.network.reaching import reach
 
 MAINTENANCE = "postgres"
 
@@ -26,10 +28,12 @@ MAINTENANCE = "postgres"
 @formatted
 def setup(reset: bool, yes: bool, force: bool, force_prod: bool, output: Output) -> None:
     """
-    Create the database if there is none, and apply what is pending.
+    Create the database if there is none, apply what is pending, and see whether it is ready.
 
-    Running it again changes nothing. --reset loses all data: it asks for the name of the
-    database, or for --yes.
+    Running it again changes nothing. It ends with what raxol-sql ping looks at, and with 1 where
+    that is not as it should be, such as an applied migration whose file is gone.
+
+    --reset loses all data: it asks for the name of the database, or for --yes.
 
     \b
     Examples:
@@ -50,7 +54,23 @@ def setup(reset: bool, yes: bool, force: bool, force_prod: bool, output: Output)
     except psycopg.errors.InsufficientPrivilege as error:
         raise Finding(f"database {name}: {message(error)}") from error
     output.say(f"database {name}: {'created' if created else 'already exists'}")
-    apply_all(project_migrations(config, reachable(config, None)), output)
+    applied = apply_all(project_migrations(config, reachable(config, None)), output)
+    _look(config, applied, output)
+
+
+def _look(config: Config, applied: int, output: Output) -> None:
+    """Says whether a program can use the database now, and what is in its way if not."""
+    reached = reach(config)
+    check_reached(reached)
+    findings = of_reached(config, reached)
+    wrong = [one for one in findings if one.status is Status.FAIL]
+    for one in wrong:
+        output.say(f"{one.check}: {one.message}\n  → {one.remedy}")
+    ready = "not ready" if wrong else "ready"
+    answers = next(one.message for one in findings if one.check == "query")
+    output.say(f"database {config.database}: {ready}; {applied} migrations applied, {answers}")
+    if wrong:
+        raise click.exceptions.Exit(FINDINGS)
 
 
 def _confirm(config: Config, yes: bool, force_prod: bool) -> None:
@@ -59,11 +79,11 @@ def _confirm(config: Config, yes: bool, force_prod: bool) -> None:
         raise click.UsageError("this is prod: --reset needs --force-prod as well")
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"--reset drops the database {name}: say so with --yes")
-    typed = click.prompt(f"All data of {name} will be lost. Type its name to go on", default="")
-    if typed != name:
-        raise click.Abort
+    confirm(
+        f"All data of {name} will be lost.",
+        name,
+        refusal=f"--reset drops the database {name}: say so with --yes",
+    )
 
 
 def _drop(maintenance: str, name: str, force: bool, output: Output) -> None:

@@ -6,6 +6,7 @@ Where the database is and how it is used, and where each of these values comes f
 """
 
 from raxol_sql.config.config import Config
+from raxol_sql.config.conflict import Conflict
 from raxol_sql.config.project import Project
 
-__all__ = ["Config", "Project"]
+__all__ = ["Config", "Conflict", "Project"]

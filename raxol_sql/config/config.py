@@ -12,18 +12,22 @@ import attrs
 from psycopg import conninfo
 
 from raxol_sql.config import libpq
+from raxol_sql.config.conflict import Conflict
 from raxol_sql.config.keys import DATABASES, KEYS, Key
+from raxol_sql.config.passwords import MASK, without_passwords
 from raxol_sql.config.project import Project
 from raxol_sql.errors import ConfigError, did_you_mean
 
-MASK = "********"
-_ARGUMENT, _URL_ARGUMENT = "argument", "argument url"
+_ARGUMENT, _URL_ARGUMENT, _URL_VARIABLE = "argument", "argument url", "DATABASE_URL"
 
 
 @attrs.frozen
 class Config:
     """
     Where the database is and how it is used. Times are in milliseconds; 0 is no limit.
+
+    ``conflicts`` are the keys of which ``DATABASE_URL`` says something else than the ``RAXOL_DB_*``
+    that stands above it: likely one of the two was forgotten.
 
     Immutable. Its repr, and everything made for people, hides the password.
     """
@@ -42,6 +46,7 @@ class Config:
     idle_timeout: int
     retry_interval: int
     max_retries: int
+    retry_jitter: bool
     outcome: str
     leak_after: int
     prepare: bool
@@ -50,6 +55,7 @@ class Config:
     show_sensitive_data_on_connection_error: bool
     extra: Mapping[str, str] = attrs.field(repr=False)
     origins: Mapping[str, str] = attrs.field(repr=False)
+    conflicts: tuple[Conflict, ...] = ()
 
     @classmethod
     def find(
@@ -83,8 +89,9 @@ class Config:
         weaker = ["default", _place(project, "common"), in_file]
         for key, (value, origin) in libpq.environment(environ).items():
             layers.set(KEYS[key], value, origin)
-        if environ.get("DATABASE_URL", "").strip():
-            layers.url(environ["DATABASE_URL"].strip(), "DATABASE_URL")
+        if environ.get(_URL_VARIABLE, "").strip():
+            layers.url(environ[_URL_VARIABLE].strip(), _URL_VARIABLE)
+        of_url = layers.given_by(_URL_VARIABLE)
         for entry in KEYS.values():
             if entry.variable and entry.variable in environ:
                 layers.set(entry, environ[entry.variable], entry.variable)
@@ -102,6 +109,7 @@ class Config:
             project=project,
             extra=layers.extra,
             origins=layers.origins,
+            conflicts=layers.conflicts(of_url),
             **layers.finished(chosen),
         )
 
@@ -170,7 +178,8 @@ class _Layers:
         try:
             self.values[key.name] = key.read(value)
         except ValueError as error:
-            shown = "is wrong" if key.secret or secret else f"gives {value!r}"
+            shown = without_passwords(f"gives {value!r}")
+            shown = "is wrong" if key.secret or secret else shown
             raise ConfigError(f"{key.name}: {origin} {shown}: {error}") from None
         self.origins[key.name] = origin
 
@@ -186,7 +195,7 @@ class _Layers:
         if environment not in known:
             nearest = difflib.get_close_matches(environment, known, n=2)
             raise ConfigError(
-                f"RAXOL_ENV is {environment!r}, and there is no such section"
+                f"RAXOL_ENV is {without_passwords(repr(environment))}, and there is no such section"
                 f"{did_you_mean(nearest)} (there are: {', '.join(known)})"
             )
         for name in ("common", environment):
@@ -201,6 +210,17 @@ class _Layers:
         self.extra.update(rest)
         self.origins.update(dict.fromkeys(rest, origin))
         self.names_a_server = True
+
+    def given_by(self, origin: str) -> dict[str, Any]:
+        return {key: value for key, value in self.values.items() if self.origins[key] == origin}
+
+    def conflicts(self, of_url: Mapping[str, Any]) -> tuple[Conflict, ...]:
+        """Where a variable of ours, and nothing stronger, has overruled these values."""
+        return tuple(
+            Conflict(key, self.origins[key], _URL_VARIABLE)
+            for key, value in of_url.items()
+            if self.origins[key] == KEYS[key].variable and self.values[key] != value
+        )
 
     def explicit(self, given: Mapping[str, object]) -> None:
         for name, value in given.items():

@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from raxol_sql.config.passwords import without_passwords
+
 LARGEST = 2**31 - 1
 _ON = ("true", "on", "yes", "1")
 _OFF = ("false", "off", "no", "0")
@@ -51,6 +53,8 @@ def _text(value: object) -> Any:
 def _name(value: object) -> Any:
     if not value or not is_text(value):
         raise ValueError("give a text that is not empty")
+    if without_passwords(str(value)) != value:
+        raise ValueError("a password is no part of it; a URL is for DATABASE_URL")
     return value
 
 
@@ -115,6 +119,7 @@ KEYS = {
         Key("idle_timeout", _whole(1, _MS), 30_000, "RAXOL_DB_IDLE_TIMEOUT"),
         Key("retry_interval", _whole(0, _MS), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
         Key("max_retries", _whole(0, "retries"), 5, "RAXOL_DB_MAX_RETRIES"),
+        Key("retry_jitter", _switch, True, "RAXOL_DB_RETRY_JITTER"),
         Key("outcome", _outcome, "xid", "RAXOL_DB_OUTCOME"),
         Key("leak_after", _whole(1, _MS), 60_000),
         Key("prepare", _switch, True, "RAXOL_DB_PREPARE"),

@@ -6,6 +6,7 @@ import getpass
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -81,15 +82,16 @@ def read_url(url: str, origin: str) -> tuple[dict[str, str], dict[str, str]]:
     Raises `ConfigError`, which does not repeat the URL: there may be a password in it.
     """
     plain = re.sub(r"^postgres(ql)?\+\w+:", "postgresql:", url)
-    try:
-        if not is_text(plain) or _has_stray_at(plain):
-            raise psycopg.ProgrammingError
-        values = conninfo.conninfo_to_dict(plain)
-    except psycopg.ProgrammingError:
+    values = None
+    if is_text(plain) and not _has_stray_at(plain):
+        with suppress(psycopg.ProgrammingError):
+            values = conninfo.conninfo_to_dict(plain)
+    if values is None:
+        # Not while that is handled: it quotes what could not be read, and would come along.
         raise ConfigError(
             f"{origin} is not a PostgreSQL URL; write postgresql://user:password@host:port/database"
             " (in the password, @ is %40, : is %3A, / is %2F, % is %25)"
-        ) from None
+        )
     given = {key: str(value) for key, value in values.items() if value is not None}
     # To libpq, a name that is empty is one that is not given.
     ours = {

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from raxol_sql.config.keys import KEYS
+from raxol_sql.config.passwords import without_passwords
 from raxol_sql.errors import ConfigError, did_you_mean
 
 FILE_NAME = "raxol_sql.toml"
@@ -56,10 +57,15 @@ class Project:
     @classmethod
     def read(cls, file: Path) -> Project:
         """The project of one file; raises `ConfigError` as `find` does."""
+        document: dict[str, Any] = {}
+        wrong: str | None = None
         try:
             document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{file}: {error}") from None
+            wrong = str(error)
+        if wrong is not None:
+            # Not in there: the first error would come along, and with it the whole file.
+            raise ConfigError(f"{file}: {wrong}")
         given = _section(file, "project", document.pop("project", {}), list(_DEFAULTS))
         for key, value in given.items():
             if not isinstance(value, str) or not value:
@@ -83,10 +89,12 @@ class Project:
 def _section(file: Path, name: str, section: object, known: list[str]) -> dict[str, Any]:
     if not isinstance(section, dict):
         raise ConfigError(
-            f"{file}: {name!r} stands outside of a section; put it below [common], [dev] ..."
+            f"{file}: {without_passwords(repr(name))} stands outside of a section; put it below "
+            "[common], [dev] ..."
         )
     for key in section:
         if key not in known:
             nearest = difflib.get_close_matches(key, known, n=2)
-            raise ConfigError(f"{file} [{name}]: unknown key {key!r}{did_you_mean(nearest)}")
+            unknown = f"unknown key {without_passwords(repr(key))}{did_you_mean(nearest)}"
+            raise ConfigError(f"{file} [{name}]: {unknown}")
     return section

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from raxol_sql.config.config import MASK
+from raxol_sql.config.passwords import MASK
 from raxol_sql.engine.parameters import ParameterMisfit
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.errors import ParameterError, RaxolSQLError

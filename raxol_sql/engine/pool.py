@@ -68,12 +68,10 @@ class PooledSessions:
         self.shows_values = config.show_sensitive_data_on_connection_error
         recorder = Recorder() if config.metrics else None
         self.telemetry = Telemetry(recorder)
-        self._repeating = Repeating(
-            colour,
-            policy or RetryPolicy.of(config.retry_interval, config.max_retries),
-            self.resolve,
-            self.drain,
+        usual = RetryPolicy.of(
+            config.retry_interval, config.max_retries, jitter=config.retry_jitter
         )
+        self._repeating = Repeating(colour, policy or usual, self.resolve, self.drain)
         self.repeating: Repeating | None = self._repeating
         self._colour = colour
         self._config = config

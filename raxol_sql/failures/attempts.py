@@ -161,7 +161,7 @@ class Attempts:
             return Stop(f"{failure.sqlstate} was repeated as often as the policy says")
         cause = Cause.of(failure)
         self._causes[cause] = times = self._causes.get(cause, 0) + 1
-        wait = self._random() * self._policy.longest_wait(failure, times)
+        wait = self._policy.wait(failure, times, self._random())
         if not self._is_time_for(wait):
             return Stop("too little time is left")
         # Last, since a token that is taken is gone.

@@ -51,6 +51,12 @@ def _repeats(value: int) -> int:
     return value
 
 
+def _jitter(value: bool) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"jitter is {value!r}; give True or False")
+    return value
+
+
 def _seconds(value: float) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= sys.float_info.max:
@@ -86,6 +92,9 @@ class RetryPolicy:
     ``conflict_wait``, ``longest_conflict_wait``
         The same after a conflict with others, such as a deadlock. Either longest wait is raised
         to the first if that is longer.
+    ``jitter``
+        Whether a wait is drawn evenly from zero to its longest, so that those who failed together
+        do not come back together. Without it every wait is its longest.
     ``also``
         SQLSTATEs that are repeated by choice although they are never repeated otherwise, such as
         55P03 (a lock was not to be had) or 23505 (a key was taken): if the server took back what
@@ -99,6 +108,7 @@ class RetryPolicy:
     conflict_wait: float = attrs.field(default=0.01, converter=_seconds, kw_only=True)
     longest_connection_wait: float = attrs.field(default=2.0, converter=_seconds, kw_only=True)
     longest_conflict_wait: float = attrs.field(default=1.0, converter=_seconds, kw_only=True)
+    jitter: bool = attrs.field(default=True, converter=_jitter, kw_only=True)
     also: frozenset[str] = attrs.field(default=frozenset(), converter=_states, kw_only=True)
     also_repeats: int = attrs.field(default=2, converter=_repeats, kw_only=True)
 
@@ -111,13 +121,13 @@ class RetryPolicy:
             object.__setattr__(self, longest, raised)
 
     @classmethod
-    def of(cls, retry_interval_ms: int, max_retries: int) -> RetryPolicy:
+    def of(cls, retry_interval_ms: int, max_retries: int, *, jitter: bool = True) -> RetryPolicy:
         """
-        The policy that the configuration's two keys stand for.
+        The policy that the configuration's three keys stand for.
 
         ``retry_interval_ms`` is the longest first wait after a lost connection in milliseconds,
         and a hundredth of it that after a conflict; with 0 there are no waits. ``max_retries``
-        does not count the first attempt.
+        does not count the first attempt. ``jitter`` is that of the policy.
 
         Raises ValueError if one of them is negative.
         """
@@ -130,6 +140,7 @@ class RetryPolicy:
             attempts=max_retries + 1,
             connection_wait=retry_interval_ms / 1_000,
             conflict_wait=retry_interval_ms / 100_000,
+            jitter=jitter,
         )
 
     @classmethod
@@ -160,10 +171,8 @@ class RetryPolicy:
         The longest wait before what failed is done again, in seconds.
 
         ``attempt`` says how often there was a failure of its `Cause`, this one included. The
-        longest wait doubles each time. The wait itself is to be drawn evenly from 0 to it: that
-        is the "full jitter" of "Exponential Backoff and Jitter" (AWS Architecture Blog, 2015),
-        which of the ways compared there needs the fewest attempts. After a stale statement there
-        is no wait the first time, since nothing has to get better in the meantime.
+        longest wait doubles each time. After a stale statement there is no wait the first time,
+        since nothing has to get better in the meantime.
         """
         cause = Cause.of(failure)
         if cause is Cause.CONNECTION:
@@ -171,6 +180,17 @@ class RetryPolicy:
         if cause is Cause.STALE and attempt == 1:
             return 0.0
         return _doubled(self.conflict_wait, attempt - 1, self.longest_conflict_wait)
+
+    def wait(self, failure: Failure, attempt: int, chance: float) -> float:
+        """
+        The wait before what failed is done again, in seconds; ``attempt`` as for `longest_wait`.
+
+        ``chance``, from 0 to below 1, is the part of the longest wait that it is: that is the
+        "full jitter" of "Exponential Backoff and Jitter" (AWS Architecture Blog, 2015), which of
+        the ways compared there needs the fewest attempts. Without jitter it changes nothing.
+        """
+        longest = self.longest_wait(failure, attempt)
+        return chance * longest if self.jitter else longest
 
 
 def _doubled(first: float, times: int, most: float) -> float:

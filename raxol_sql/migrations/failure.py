@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 import psycopg
 
+from raxol_sql.config.passwords import MASK
 from raxol_sql.errors import MigrationFailedError
 from raxol_sql.migrations.folder import MigrationFile, Statement
 from raxol_sql.migrations.session import server_lost
@@ -15,6 +17,8 @@ from raxol_sql.migrations.session import server_lost
 __all__ = ["Attempt", "failure_of", "message_of"]
 
 LONGEST_EXCERPT = 120
+# That of a role, with all that stands behind it.
+PASSWORD = re.compile(r"(\bpassword\s+)(?:e|u&)?['$].*", re.IGNORECASE)
 
 HINTS = {
     "25001": "a statement that cannot run in a transaction needs `-- transactional: false` at the "
@@ -85,7 +89,7 @@ def line_of(statement: Statement, error: psycopg.Error) -> int:
 def statement_note(attempt: Attempt) -> str:
     if attempt.failed is None:
         return "every statement ran; the commit, or recording what was done, failed"
-    first_line = attempt.failed.text.splitlines()[0]
+    first_line = PASSWORD.sub(rf"\1{MASK}", attempt.failed.text.splitlines()[0])
     if len(first_line) > LONGEST_EXCERPT:
         first_line = first_line[: LONGEST_EXCERPT - 1] + "…"
     return f"statement {attempt.ran + 1} of {len(attempt.statements)}: {first_line}"

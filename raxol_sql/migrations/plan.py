@@ -129,10 +129,14 @@ def plan_apply(
     history: History,
     *,
     to: str | None = None,
+    steps: int | None = None,
     accept_changed: bool = False,
 ) -> ApplyPlan:
     """
     What applying would do: everything pending in order, up to and including ``to`` if given.
+
+    With ``steps`` it is the first so many of these. What is to be recorded of those that are
+    applied is the same with either.
 
     An applied migration without a file is no obstacle as long as it comes before everything
     pending: somebody has cleared away old files. If it comes after, the folder and the database
@@ -150,7 +154,7 @@ def plan_apply(
             "write a new migration, or accept the present text as the applied one"
         )
 
-    pending = [file for file in up_to(files, to) if file.id not in history.marks]
+    pending = [file for file in up_to(files, to) if file.id not in history.marks][:steps]
     missing = missing_ids(files, history)
     if pending and missing and missing[-1] > min(file.id for file in pending):
         raise MigrationMissingError(
@@ -170,21 +174,23 @@ def plan_apply(
 
 
 def plan_rollback(
-    files: Sequence[MigrationFile], history: History, steps: int | None
+    files: Sequence[MigrationFile], history: History, steps: int | None, *, to: str | None = None
 ) -> tuple[MigrationFile, ...]:
     """
     The last ``steps`` applied migrations, the latest first; all of them if None.
 
+    With ``to``, an id or its four digits, it is that one and all applied ones that come after it,
+    whatever ``steps`` is; none, if none of these is applied.
+
     Raises MigrationMissingError if a migration without a file is, or comes after, one of them,
-    and IrreversibleError if one has no statement that undoes it.
+    IrreversibleError if one has no statement that undoes it, and MigrationError for an unknown
+    ``to``.
     """
-    applied = [file for file in files if file.id in history.marks]
     missing = missing_ids(files, history)
-    wanted = len(applied) + len(missing) if steps is None else steps
-    chosen = list(reversed(applied))[:wanted]
-    # With too few files the missing ones are among the last steps, wherever they sort.
-    first = min((file.id for file in chosen), default="")
-    blocking = [gone for gone in missing if gone > first or wanted > len(applied)]
+    if to is None:
+        chosen, blocking = last(files, history, missing, steps)
+    else:
+        chosen, blocking = down_to(files, history, missing, to)
     if blocking:
         raise MigrationMissingError(
             f"{blocking[-1]} is applied and its file is gone, so what would undo it is not known; "
@@ -198,6 +204,30 @@ def plan_rollback(
                 "nothing was rolled back. Write what undoes it there, or a new migration"
             )
     return tuple(chosen)
+
+
+def last(
+    files: Sequence[MigrationFile], history: History, missing: Sequence[str], steps: int | None
+) -> tuple[Sequence[MigrationFile], Sequence[str]]:
+    """The last applied ones, the latest first, and those of ``missing`` that are in the way."""
+    applied = [file for file in files if file.id in history.marks]
+    wanted = len(applied) + len(missing) if steps is None else steps
+    chosen = list(reversed(applied))[:wanted]
+    # With too few files the missing ones are among the last steps, wherever they sort.
+    first = min((file.id for file in chosen), default="")
+    return chosen, [gone for gone in missing if gone > first or wanted > len(applied)]
+
+
+def down_to(
+    files: Sequence[MigrationFile], history: History, missing: Sequence[str], to: str
+) -> tuple[Sequence[MigrationFile], Sequence[str]]:
+    """As `last`, of those from ``to`` on; it is in the way itself if its file is gone."""
+    if gone := [one for one in missing if names(to, one)]:
+        return (), gone
+    after = files[len(up_to(files, to)) - 1 :]
+    chosen = [file for file in reversed(after) if file.id in history.marks]
+    first = min(file.id for file in [*chosen, after[0]])
+    return chosen, [gone for gone in missing if gone > first]
 
 
 def state_of(file: MigrationFile, history: History) -> MigrationState:
@@ -230,7 +260,12 @@ def missing_ids(files: Sequence[MigrationFile], history: History) -> list[str]:
 def up_to(files: Sequence[MigrationFile], to: str | None) -> Sequence[MigrationFile]:
     if to is None:
         return files
-    matching = [at for at, file in enumerate(files) if file.id == to or file.id[:4] == to]
+    matching = [at for at, file in enumerate(files) if names(to, file.id)]
     if not matching:
         raise MigrationError(f"there is no migration {to} in {files[0].path.parent}")
     return files[: matching[0] + 1]
+
+
+def names(given: str, migration_id: str) -> bool:
+    """Whether what somebody typed is an id, or its number."""
+    return given in (migration_id, migration_id[:4])

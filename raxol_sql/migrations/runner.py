@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -23,7 +24,13 @@ from raxol_sql.migrations.folder import MigrationFile, new_migration, read_folde
 from raxol_sql.migrations.indexes import InvalidIndex, invalid_indexes
 from raxol_sql.migrations.ledger import Ledger, read_history
 from raxol_sql.migrations.lock import hold_lock, share_lock
-from raxol_sql.migrations.plan import MigrationStatus, plan_apply, plan_rollback, statuses
+from raxol_sql.migrations.plan import (
+    History,
+    MigrationStatus,
+    plan_apply,
+    plan_rollback,
+    statuses,
+)
 from raxol_sql.migrations.session import Session, check_conninfo, open_session
 
 __all__ = ["MigrationRun", "Migrations", "MigrationsStatus"]
@@ -75,11 +82,14 @@ class Migrations:
         self,
         *,
         to: str | None = None,
+        steps: int | None = None,
         accept_changed: bool = False,
         on_applied: OnRun | None = None,
     ) -> tuple[MigrationRun, ...]:
         """
         Applies everything pending, in order; ``to`` (an id or its four digits) is the last one.
+
+        With ``steps`` it is no more than so many of these.
 
         Each migration is one transaction together with its record, unless its file says
         ``-- transactional: false``; one of those that was cut off is run again from its start.
@@ -87,44 +97,70 @@ class Migrations:
         text recorded; with ``accept_changed`` so does what was edited.
 
         Raises MigrationFailedError (those before it stay), MigrationLockedError,
-        MigrationChangedError, MigrationMissingError.
+        MigrationChangedError, MigrationMissingError, MigrationError for an unknown ``to``, and
+        ValueError for less than one step.
         """
+        check_steps(steps)
         files = read_folder(self.folder)
-        with closing(self._session()) as session:
-            history = read_history(session)
-        if not plan_apply(files, history, to=to, accept_changed=accept_changed):
+        planned = partial(plan_apply, files, to=to, steps=steps, accept_changed=accept_changed)
+        if not planned(self._history()):
             return ()
 
         with self._locked() as (guard, session):
-            plan = plan_apply(files, read_history(session), to=to, accept_changed=accept_changed)
+            plan = planned(read_history(session))
             ledger = Ledger(session)
             for file in plan.adopt:
                 ledger.adopt(file)
             return self._each(guard, plan.pending, apply_one, on_applied)
 
+    def would_apply(
+        self, *, to: str | None = None, steps: int | None = None, accept_changed: bool = False
+    ) -> tuple[str, ...]:
+        """
+        The ids of what `apply` would apply, in order, if nobody else migrates meanwhile.
+
+        Takes no lock, writes nothing, works on a standby. Raises what `apply` raises before it
+        begins.
+        """
+        check_steps(steps)
+        files, history = read_folder(self.folder), self._history()
+        plan = plan_apply(files, history, to=to, steps=steps, accept_changed=accept_changed)
+        return tuple(file.id for file in plan.pending)
+
     def rollback(
-        self, steps: int | None = 1, *, on_rolled_back: OnRun | None = None
+        self,
+        steps: int | None = 1,
+        *,
+        to: str | None = None,
+        on_rolled_back: OnRun | None = None,
     ) -> tuple[MigrationRun, ...]:
         """
         Undoes the last ``steps`` applied migrations, the latest first; all of them if None.
+
+        With ``to`` (an id or its four digits) it is that one and all applied ones after it,
+        whatever ``steps`` is.
 
         Whether all of them can be undone is settled before the first is touched.
         ``on_rolled_back(id, seconds)`` is called after each.
 
         Raises IrreversibleError, MigrationMissingError, MigrationFailedError (those already
-        undone stay undone), MigrationLockedError, and ValueError for less than one step.
+        undone stay undone), MigrationLockedError, MigrationError for an unknown ``to``, and
+        ValueError for less than one step.
         """
-        if steps is not None and steps < 1:
-            raise ValueError(f"steps is 1 or more, not {steps}")
+        check_steps(steps)
         files = read_folder(self.folder)
-        with closing(self._session()) as session:
-            history = read_history(session)
-        if not plan_rollback(files, history, steps):
+        if not plan_rollback(files, self._history(), steps, to=to):
             return ()
 
         with self._locked() as (guard, session):
-            chosen = plan_rollback(files, read_history(session), steps)
+            chosen = plan_rollback(files, read_history(session), steps, to=to)
             return self._each(guard, chosen, rollback_one, on_rolled_back)
+
+    def would_roll_back(self, steps: int | None = 1, *, to: str | None = None) -> tuple[str, ...]:
+        """The ids of what `rollback` would undo, the latest first; as `would_apply`."""
+        check_steps(steps)
+        chosen = plan_rollback(read_folder(self.folder), self._history(), steps, to=to)
+        return tuple(file.id for file in chosen)
 
     def status(self) -> MigrationsStatus:
         """How every migration stands. Takes no lock, writes nothing, works on a standby."""
@@ -139,6 +175,10 @@ class Migrations:
         The paths of a new migration and its rollback in the folder; as ``new_migration``.
         """
         return new_migration(self.folder, name)
+
+    def _history(self) -> History:
+        with closing(self._session()) as session:
+            return read_history(session)
 
     def _session(self) -> Session:
         return open_session(self.conninfo, self.lock_timeout)
@@ -191,6 +231,11 @@ class Migrations:
             return
         for index in leftovers:
             error.add_note(f"invalid index on {index.table}: {index.remedy}")
+
+
+def check_steps(steps: int | None) -> None:
+    if steps is not None and steps < 1:
+        raise ValueError(f"steps is 1 or more, not {steps}")
 
 
 def apply_one(session: Session, file: MigrationFile) -> None:

@@ -48,14 +48,14 @@ def check_conninfo(conninfo: str) -> None:
     Nothing, if libpq can read ``conninfo``.
 
     Raises ConfigError. libpq's own message is left out on purpose: it quotes the part it could
-    not read, which may be half a password.
+    not read, which may be half a password, such as what stands before a / where the port would.
     """
     try:
-        conninfo_to_dict(conninfo)
+        ports = str(conninfo_to_dict(conninfo).get("port") or "").split(",")
     except psycopg.ProgrammingError:
         readable = False
     else:
-        readable = True
+        readable = all(port == "" or port.strip().isdecimal() for port in ports)
     if not readable:
         raise ConfigError(
             "the connection string for migrations cannot be read; "

@@ -8,12 +8,16 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+
+from raxol_sql.migrations.lock import hold_lock
+from raxol_sql.migrations.session import open_session
 
 Run = Callable[..., Any]
 Tables = Callable[[], set[str]]
@@ -138,10 +142,11 @@ def test_a_dry_run_waits_for_no_other_migrator_and_adopts_nothing(
     # B3: without its ledger it is as if bare yoyo had applied it.
     raxol_sql("migrate", "--step", "1")
     with psycopg.connect(empty, autocommit=True) as other:
-        other.execute("delete from raxol_migrations")
-    assert states()[0] == "applied, unverified"
+        other.execute("delete from _raxol_migration")
 
-    assert raxol_sql("migrate", "--dry-run").code == 0
+    with closing(open_session(empty, 5)) as migrator, hold_lock(migrator, 5):
+        assert raxol_sql("migrate", "--dry-run").code == 0
+        assert raxol_sql("rollback", "--dry-run").code == 0
     assert states()[0] == "applied, unverified"
 
 

@@ -241,3 +241,49 @@ def test_a_small_pool_lowers_the_default_minimum(tmp_path: Path) -> None:
     assert rx.Config.find(start=tmp_path, environ={}, pool_size=1).pool_min_size == 1
     with pytest.raises(rx.ConfigError, match=r"pool_min_size \(argument\) is 3, above pool_size"):
         rx.Config.find(start=tmp_path, environ={}, pool_min_size=3, pool_size=2)
+
+
+names_of_keys = st.dictionaries(st.sampled_from(CONNECTION), st.sampled_from(["6001", "6002"]))
+
+
+@given(names_of_keys, names_of_keys, names_of_keys)
+def test_a_conflict_is_where_a_variable_of_ours_overrules_another_value_of_the_url(
+    of_url: dict[str, str], ours: dict[str, str], explicit: dict[str, str]
+) -> None:
+    url = "postgresql://?" + "&".join(f"{SERVICE[key]}={value}" for key, value in of_url.items())
+    environ = {f"RAXOL_DB_{RAXOL[key]}": value for key, value in ours.items()}
+    environ["DATABASE_URL"] = url
+
+    config = rx.Config.find(start=Path("/"), environ=environ, **explicit)
+
+    assert {(one.key, one.stronger, one.weaker) for one in config.conflicts} == {
+        (key, f"RAXOL_DB_{RAXOL[key]}", "DATABASE_URL")
+        for key in of_url.keys() & ours.keys() - explicit.keys()
+        if of_url[key] != ours[key]
+    }
+    for key in of_url.keys() & ours.keys() - explicit.keys():
+        assert getattr(config, key) == ours[key]
+
+
+def test_a_conflict_is_told_by_its_sources_and_without_its_values(tmp_path: Path) -> None:
+    environ = {
+        "DATABASE_URL": "postgresql://ann:hush-1@one:6000/x?sslmode=require",
+        "RAXOL_DB_HOST": "other",
+        "RAXOL_DB_PASS": "hush-2",
+        "RAXOL_DB_PORT": "6000",
+    }
+
+    config = rx.Config.find(start=tmp_path, environ=environ)
+
+    assert [str(one) for one in config.conflicts] == [
+        "password: RAXOL_DB_PASS stands above DATABASE_URL, which says otherwise",
+        "hostname: RAXOL_DB_HOST stands above DATABASE_URL, which says otherwise",
+    ]
+    assert "hush" not in repr(config)
+
+
+def test_a_stronger_url_ends_a_conflict(tmp_path: Path) -> None:
+    environ = {"DATABASE_URL": "postgresql://one/x", "RAXOL_DB_HOST": "other"}
+
+    assert rx.Config.find(start=tmp_path, environ=environ).conflicts
+    assert not rx.Config.find("postgresql://third", start=tmp_path, environ=environ).conflicts

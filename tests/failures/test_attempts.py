@@ -51,6 +51,7 @@ failures = st.builds(
 )
 safe = st.sampled_from([CONFLICT, REFUSED, LOST_IN_TRANSACTION, STALE])
 chances = st.floats(0, 1, exclude_max=True)
+waits = st.floats(0, 1e6)
 
 
 def endless() -> Budgets:
@@ -164,6 +165,29 @@ def test_a_wait_is_a_share_of_the_longest_for_the_failures_of_its_cause(
         waited += step.wait
         assert 0 <= step.wait < longest or step.wait == longest == 0
     assert attempts.waited == pytest.approx(waited)
+
+
+@given(st.lists(safe, min_size=1, max_size=20), waits, waits, chances)
+def test_without_jitter_every_wait_is_the_longest_of_the_policy(
+    history: list[Failure], first: float, longest: float, chance: float
+) -> None:
+    policy = RetryPolicy(100, connection_wait=first, longest_connection_wait=longest, jitter=False)
+    attempts = attempts_of(policy, chance=chance)
+
+    seen: list[Cause] = []
+    for one in history:
+        seen.append(Cause.of(one))
+        expected = policy.longest_wait(one, seen.count(Cause.of(one)))
+        assert attempts.after(one, may_repeat=False) == Again(expected)
+
+
+def test_a_server_that_is_away_is_asked_after_1_2_4_8_and_16_seconds_if_one_wants_it_so() -> None:
+    attempts = attempts_of(RetryPolicy(6, jitter=False, longest_connection_wait=16))
+
+    steps = [attempts.after(REFUSED, may_repeat=False) for _ in range(6)]
+
+    assert steps == [*map(Again, (1.0, 2.0, 4.0, 8.0, 16.0)), Stop("the attempts are used up")]
+    assert attempts.waited == 31
 
 
 def test_a_stale_statement_is_repeated_at_once_also_after_other_trouble() -> None:

@@ -27,6 +27,7 @@ policies = st.builds(
     conflict_wait=waits,
     longest_connection_wait=waits,
     longest_conflict_wait=waits,
+    jitter=st.booleans(),
     also=st.frozensets(st.from_regex(r"[0-9A-Z]{5}", fullmatch=True), max_size=3),
     also_repeats=st.integers(1, 5),
 )
@@ -76,6 +77,27 @@ def test_the_longest_wait_doubles_up_to_its_cap(policy: RetryPolicy, attempt: in
         )
 
 
+@given(policies, failures, st.integers(1, 10**30), st.floats(0, 1, exclude_max=True))
+def test_a_wait_is_a_part_of_its_longest_and_without_jitter_all_of_it(
+    policy: RetryPolicy, failure: Failure, attempt: int, chance: float
+) -> None:
+    longest = policy.longest_wait(failure, attempt)
+
+    drawn = attrs.evolve(policy, jitter=True).wait(failure, attempt, chance)
+    exact = attrs.evolve(policy, jitter=False).wait(failure, attempt, chance)
+
+    assert drawn == chance * longest <= longest
+    assert exact == longest
+
+
+def test_without_jitter_the_waits_double_exactly() -> None:
+    policy = RetryPolicy(jitter=False, longest_connection_wait=16)
+
+    waits = [policy.wait(LOST, attempt, chance=0.123) for attempt in range(1, 7)]
+
+    assert waits == [1, 2, 4, 8, 16, 16]
+
+
 @given(policies)
 def test_the_first_wait_is_never_longer_than_the_policy_says(policy: RetryPolicy) -> None:
     assert policy.longest_wait(LOST, 1) == policy.connection_wait
@@ -121,6 +143,14 @@ def test_the_policy_of_the_configuration_has_its_interval_as_longest_first_wait(
     assert policy.attempts == retries + 1
     assert policy.longest_wait(LOST, 1) == interval / 1000
     assert policy.longest_wait(CONFLICT, 1) == pytest.approx(interval / 100_000)
+
+
+@given(st.integers(0, 2**31 - 1), st.booleans())
+def test_the_policy_of_the_configuration_has_its_jitter(interval: int, jitter: bool) -> None:
+    policy = RetryPolicy.of(interval, 5, jitter=jitter)
+
+    assert policy.jitter is jitter
+    assert attrs.evolve(policy, jitter=True) == RetryPolicy.of(interval, 5)
 
 
 def test_the_configurations_defaults_are_those_of_the_policy() -> None:
@@ -181,6 +211,12 @@ def test_attempts_that_make_no_sense_are_refused(attempts: Any) -> None:
 def test_repeats_by_choice_that_make_no_sense_are_refused(repeats: Any) -> None:
     with pytest.raises(ValueError, match=r"also_repeats is .*; give a whole number from 1"):
         RetryPolicy(also_repeats=repeats)
+
+
+@pytest.mark.parametrize("jitter", [0, 1, "no", None])
+def test_a_jitter_that_is_neither_there_nor_not_is_refused(jitter: Any) -> None:
+    with pytest.raises(ValueError, match=r"jitter is .*; give True or False"):
+        RetryPolicy(jitter=jitter)
 
 
 @pytest.mark.parametrize(

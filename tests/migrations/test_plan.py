@@ -16,7 +16,7 @@ from raxol_sql.errors import (
     MigrationError,
     MigrationMissingError,
 )
-from raxol_sql.migrations import MigrationState
+from raxol_sql.migrations import Migrations, MigrationState
 from raxol_sql.migrations.folder import MigrationFile, Statement
 from raxol_sql.migrations.plan import (
     History,
@@ -93,6 +93,88 @@ def test_to_is_the_last_one_by_id_or_number() -> None:
 def test_an_unknown_to_is_an_error() -> None:
     with pytest.raises(MigrationError, match="no migration 0009"):
         plan_apply([file("0001-m")], history(), to="0009")
+    with pytest.raises(MigrationError, match="no migration 0009"):
+        plan_rollback([file("0001-m")], history(), None, to="0009")
+
+
+@given(
+    st.sets(st.sampled_from(IDS)), st.none() | st.sampled_from(IDS), st.none() | st.integers(1, 8)
+)
+def test_so_many_steps_are_the_first_of_what_is_pending(
+    applied: Set[str], to: str | None, steps: int | None
+) -> None:
+    files, known = [file(one) for one in IDS], history(*sorted(applied))
+
+    everything = plan_apply(files, known, to=to).pending
+
+    assert plan_apply(files, known, to=to, steps=steps).pending == everything[:steps]
+
+
+@given(st.integers(1, 8))
+def test_step_after_step_everything_gets_applied_in_order(steps: int) -> None:
+    files = [file(one) for one in IDS]
+
+    applied: list[str] = []
+    while pending := plan_apply(files, history(*applied), steps=steps).pending:
+        applied += [one.id for one in pending]
+
+    assert applied == IDS
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_less_than_one_step_is_refused_before_anything_is_looked_at(steps: int) -> None:
+    nowhere = Migrations("host=127.0.0.1 port=1", Path("nosuch"))
+
+    for call in (nowhere.rollback, nowhere.would_roll_back):
+        with pytest.raises(ValueError, match=f"steps is 1 or more, not {steps}"):
+            call(steps)
+    for apply in (nowhere.apply, nowhere.would_apply):
+        with pytest.raises(ValueError, match=f"steps is 1 or more, not {steps}"):
+            apply(steps=steps)
+
+
+def test_what_is_to_be_recorded_does_not_depend_on_the_steps() -> None:
+    files = [file(one) for one in IDS]
+    known = history(*IDS[:3], verified=False)
+
+    assert [one.id for one in plan_apply(files, known, steps=1).adopt] == IDS[:3]
+
+
+@given(st.sets(st.sampled_from(IDS)), st.sampled_from(IDS), st.none() | st.integers(1, 8))
+def test_a_rollback_to_one_takes_it_and_all_applied_ones_after_it_backwards(
+    applied: Set[str], to: str, steps: int | None
+) -> None:
+    files, known = [file(one) for one in IDS], history(*sorted(applied))
+
+    by_id = plan_rollback(files, known, steps, to=to)
+
+    assert [one.id for one in by_id] == sorted((id_ for id_ in applied if id_ >= to), reverse=True)
+    assert plan_rollback(files, known, steps, to=to[:4]) == by_id
+
+
+@given(st.sets(st.sampled_from(IDS), min_size=1), st.sampled_from(IDS), st.data())
+def test_a_rollback_to_one_passes_over_no_missing_migration(
+    applied: Set[str], to: str, data: st.DataObject
+) -> None:
+    gone = data.draw(st.sampled_from(sorted(applied)))
+    files = [file(one) for one in IDS if one != gone]
+    known = history(*sorted(applied))
+
+    if gone < to:
+        chosen = plan_rollback(files, known, None, to=to)
+        assert {one.id for one in chosen} == {id_ for id_ in applied if id_ >= to}
+    else:
+        with pytest.raises(MigrationMissingError, match=gone):
+            plan_rollback(files, known, None, to=to)
+
+
+def test_a_rollback_to_one_is_refused_whole_if_one_on_the_way_is_irreversible() -> None:
+    files = [file("0001-m", reversible=False), file("0002-m", reversible=False), file("0003-m")]
+    known = history("0001-m", "0002-m", "0003-m")
+
+    with pytest.raises(IrreversibleError, match="0002-m is irreversible"):
+        plan_rollback(files, known, None, to="0002")
+    assert [one.id for one in plan_rollback(files, known, None, to="0003")] == ["0003-m"]
 
 
 def test_a_hash_of_another_mark_is_not_trusted() -> None:
