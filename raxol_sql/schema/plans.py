@@ -11,8 +11,10 @@ from typing import Any
 import attrs
 import psycopg
 from psycopg import pq
+from psycopg.pq.abc import PGresult
 
 from raxol_sql.queries import Query
+from raxol_sql.schema.asking import asked
 from raxol_sql.schema.finding import Finding, Level
 from raxol_sql.text import Kind, Statement
 
@@ -42,13 +44,11 @@ class Plans:
         next step. Nobody waits long behind a migration, nor anybody behind this.
         """
         # Statistics of a small table would have it read whole, whatever indexes there are.
-        self.connection.pgconn.exec_(
-            b"begin; set local enable_seqscan = off; set local lock_timeout = '5s'"
-        )
+        self._ask("begin; set local enable_seqscan = off; set local lock_timeout = '5s'")
         try:
             yield
         finally:
-            self.connection.pgconn.exec_(b"rollback")
+            self._ask("rollback")
 
     def read(self, query: Query[Any], statement: Statement) -> Iterator[Finding]:
         """
@@ -61,8 +61,7 @@ class Plans:
             return
         if not statement.parameters:
             return
-        text = f"explain (generic_plan, format json) {statement.text}"
-        planned = self.connection.pgconn.exec_(text.encode())
+        planned = self._ask(f"explain (generic_plan, format json) {statement.text}")
         value = planned.get_value(0, 0) if planned.status == pq.ExecStatus.TUPLES_OK else None
         if value is None:
             return
@@ -77,6 +76,9 @@ class Plans:
                     f"create an index on the columns of {node['Relation Name']} that it asks for",
                     query.location,
                 )
+
+    def _ask(self, text: str) -> PGresult:
+        return asked(self.connection, lambda: self.connection.pgconn.send_query(text.encode()))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from psycopg.pq.abc import PGresult
 from raxol_sql.errors import RecordError
 from raxol_sql.queries import Queries, Query
 from raxol_sql.records import shape_of
+from raxol_sql.schema.asking import asked
 from raxol_sql.schema.finding import Finding, Level
 from raxol_sql.schema.fitting import takes, target_of, type_given
 from raxol_sql.schema.plans import Plans
@@ -94,11 +95,11 @@ def _examined(
     plans: Plans,
 ) -> Iterator[Finding]:
     pgconn = connection.pgconn
-    prepared = pgconn.prepare(b"", statement.text.encode())
+    prepared = asked(connection, lambda: pgconn.send_prepare(b"", statement.text.encode()))
     if prepared.status != pq.ExecStatus.COMMAND_OK:
         yield _refused(query, statement, prepared)
         return
-    described = pgconn.describe_prepared(b"")
+    described = asked(connection, lambda: pgconn.send_describe_prepared(b""))
     if described.status != pq.ExecStatus.COMMAND_OK:
         yield _refused(query, statement, described)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,6 +13,7 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql.schema import Finding, Level, prove
+from raxol_sql.testing import FaultProxy
 
 Found = Callable[..., list[Finding]]
 
@@ -275,3 +277,13 @@ def test_a_table_that_is_locked_is_no_finding(accounts_database: str, queries: r
                 prove(connection, queries)
             assert caught.value.__notes__[0].startswith("in query reports.account.overview (")
             assert connection.info.transaction_status.name == "IDLE"
+
+
+def test_other_threads_go_on_while_the_server_is_asked(database: str, tmp_path: Path) -> None:
+    # The proxy is a thread of this process: if that were held up, nothing would ever come.
+    (tmp_path / "own.sql").write_text("-- name: one :one\n-- One.\nselect 1 as one where :n = 1;\n")
+    with (
+        FaultProxy(database) as proxy,
+        psycopg.connect(proxy.conninfo, autocommit=True) as connection,
+    ):
+        assert prove(connection, rx.load(tmp_path)).findings == ()
