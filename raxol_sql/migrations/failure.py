@@ -66,7 +66,7 @@ def failure_of(attempt: Attempt, error: psycopg.Error) -> MigrationFailedError:
     place = str(attempt.path)
     if attempt.failed is not None:
         place = f"{place}:{line_of(attempt.failed, error)}"
-    code = f" ({error.sqlstate})" if error.sqlstate else ""
+    code = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
     failed = MigrationFailedError(f"{place}: {message_of(error)}{code}")
     for note in (statement_note(attempt), remains_note(attempt, error), hint_note(attempt, error)):
         if note:

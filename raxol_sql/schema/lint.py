@@ -62,7 +62,7 @@ def _of_index(row: Any) -> Finding:
         "index",
         row.table_name,
         f"the foreign key {row.constraint_name} has no index: deleting a parent reads every row",
-        f"create index concurrently on {row.quoted} ({columns})",
+        f"create index concurrently on {row.quoted} ({columns});",
     )
 
 
@@ -73,7 +73,8 @@ def _of_timestamps(row: Any) -> Finding:
         row.table_name,
         f"has no {' and no '.join(row.missing)}",
         f"alter table {row.quoted} "
-        + ", ".join(f"add {name} timestamptz not null default now()" for name in row.missing),
+        + ", ".join(f"add {name} timestamptz not null default now()" for name in row.missing)
+        + ";",
     )
 
 

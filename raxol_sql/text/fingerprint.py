@@ -19,6 +19,9 @@ _VALUES = (TokenKind.NUMBER, TokenKind.STRING, TokenKind.PARAMETER)
 # The name of a column may be `x$1`.
 _PLACE = re.compile(r"(?<![\w$\x80-\U0010ffff])\$[0-9]+(?P<runs_on>[\w$\x80-\U0010ffff])?")
 
+# A literal that goes on for a session with standard_conforming_strings off, and ends for others.
+_AMBIGUOUS = re.compile(r"[nN]?'(?:[^\\]|\\[^'])*\\'")
+
 # Words that are constants to the server, everywhere but in `is not null` and the like.
 _CONSTANTS = frozenset(["true", "false", "null", "nfc", "nfd", "nfkc", "nfkd"])
 _NAME = r'(?:"[^"]*"|[\w$]+)'
@@ -60,7 +63,8 @@ def masked(text: str, width: int = 80) -> str:
     A statement in one line of at most ``width`` characters, with ``?`` for every value.
 
     Comments are left out, as they may hold anything. A text that is cut off, by the server or
-    here, ends with an ellipsis. Raises nothing.
+    here, ends with an ellipsis, as does one of which only its session knows where a literal ends.
+    Raises nothing.
     """
     plain, tokens = _tokens(text)
     written, end = "", 0
@@ -72,7 +76,11 @@ def masked(text: str, width: int = 80) -> str:
         if token is None:
             written += _END
             break
-        written += _MASK if token.kind in _VALUES else plain[token.start : token.end]
+        word = plain[token.start : token.end]
+        written += _MASK if token.kind in _VALUES else word
+        if token.kind is TokenKind.STRING and _AMBIGUOUS.match(word):
+            written += f" {_END}"
+            break
         end = token.end
         if len(written) > width:
             break

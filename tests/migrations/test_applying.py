@@ -71,7 +71,7 @@ def test_broken_sql_undoes_its_own_file_and_keeps_the_earlier_ones(project: Proj
         project.migrations().apply()
 
     assert str(caught.value) == (
-        f'{project.folder}/0002-b.sql:4: column "nosuch" does not exist (42703)'
+        f'{project.folder}/0002-b.sql:4: column "nosuch" does not exist (SQLSTATE 42703)'
     )
     assert caught.value.__notes__ == [
         "statement 2 of 2: insert into b",
@@ -91,7 +91,7 @@ def test_a_constraint_that_fails_at_the_commit_undoes_the_file(project: Project)
         "insert into a values (1, 2);",
     )
 
-    with pytest.raises(MigrationFailedError, match=r"0001-a\.sql: .*\(23503\)") as caught:
+    with pytest.raises(MigrationFailedError, match=r"0001-a\.sql: .*\(SQLSTATE 23503\)") as caught:
         project.migrations().apply()
 
     assert caught.value.__notes__[0].startswith("every statement ran")

@@ -93,7 +93,7 @@ def test_the_index_of_a_key_of_two_columns_begins_with_both_and_the_remedy_can_b
     )
     assert told(findings) == ([] if enough else [("index", "Odd Notes")])
     for finding in findings:
-        assert finding.remedy == f"create index concurrently on {name} (a, b)"
+        assert finding.remedy == f"create index concurrently on {name} (a, b);"
         assert found(finding.remedy.replace(" concurrently", "")) == []
 
 

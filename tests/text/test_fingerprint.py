@@ -76,7 +76,9 @@ def test_no_text_is_too_odd(text: str) -> None:
 def test_no_value_is_shown(value: str) -> None:
     literal = value.replace("'", "''")
     statement = f"update t set a = '{literal}', b = 9876 where c"
-    assert masked(statement) == "update t set a = ?, b = ? where c"
+    # Behind a \' there is a text for one session that is none for another.
+    is_clear = re.search(r"(?<!\\)(\\\\)*\\'", f"'{literal}'") is None
+    assert masked(statement) == f"update t set a = ?{', b = ? where c' if is_clear else ' …'}"
     assert fingerprint(statement) == fingerprint("update t set a = '', b = 0 where c")
 
 

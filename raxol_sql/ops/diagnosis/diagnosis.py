@@ -74,8 +74,9 @@ def of_error(check: Check, error: Exception, role: str) -> Finding:
         said = f"this role may not know: {_words(error)}"
         return Finding(check.group, check.name, Status.SKIP, said, f"grant pg_monitor to {role};")
     if isinstance(error, (errors.QueryCanceled, errors.LockNotAvailable)):
-        said = "no answer in time: the server is busy, or a table is locked, see load"
-        return Finding(check.group, check.name, Status.SKIP, said)
+        said = "no answer in time: the server is busy, or a table is locked"
+        remedy = "raxol-sql diagnose --only load"
+        return Finding(check.group, check.name, Status.SKIP, said, remedy)
     if server_lost(error):
         return Finding(check.group, check.name, Status.FAIL, f"{_LOST}: {_words(error)}")
     return Finding(check.group, check.name, Status.FAIL, _words(error))

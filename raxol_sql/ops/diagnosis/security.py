@@ -34,7 +34,7 @@ def of_role(subject: Subject, row: Any) -> Iterator[Finding]:
         return
     rights = []
     if row.owned:
-        rights.append(f"owns {counted(row.owned, 'table or view', 'tables and views')}")
+        rights.append(f"owns {counted(row.owned, 'table')}")
     if row.creates_in:
         rights.append(f"can create in the schema {some(row.creates_in)}")
     if row.attributes:

@@ -51,7 +51,7 @@ def of_dead_rows(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
             f"{row.name} has {row.dead:,} dead rows beside {row.live:,}, and autovacuum begins at "
             f"{row.threshold:,.0f}; vacuumed {when}{why}"
         )
-        remedy = f"vacuum (analyze) {row.name};  -- old transactions keep it from that: see load"
+        remedy = f"vacuum (analyze) {row.name};  -- old transactions, under load, keep it from that"
         yield Finding(GROUP, "dead rows", Status.WARN, said, remedy)
     if not found:
         said = "no table has more dead rows than autovacuum keeps up with"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -51,6 +52,8 @@ def write_baseline(path: Path, count: DeadlockCount) -> None:
     """
     kept = {"format": _FORMAT, **attrs.asdict(count)}
     kept["since"] = None if count.since is None else count.since.isoformat()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -225,8 +225,8 @@ _LOGINS = {
     "53300": (
         "the server is full: it has as many sessions as max_connections, or a limit of the role "
         "or the database, lets in",
-        "end sessions that nobody needs (raxol-sql pool-status shows them), lower pool_size, or "
-        "raise max_connections",
+        "see who has them by a place that is kept for superusers, RAXOL_DB_USER=SUPERUSER "
+        "raxol-sql pool-status; end what nobody needs, lower pool_size, or raise max_connections",
     ),
     "55000": (
         "the database {quoted} takes no connections",

@@ -271,6 +271,9 @@ class _Walk:
         origin = self._origin("username")
         yield Finding(_CREDENTIALS, "user", Status.OK, f"{self._user}, from {origin}")
         given = self._password_from()
+        for conflict in self._config.conflicts:
+            remedy = "unset one of the two, or have them say the same"
+            yield Finding(_CREDENTIALS, "conflict", Status.WARN, str(conflict), remedy)
         password = f"from {given}" if given else "none given"
         if self._in is None:
             yield Finding(_CREDENTIALS, "password", Status.OK, password)

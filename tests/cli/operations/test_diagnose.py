@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from raxol_sql import embedded
 
@@ -317,6 +317,18 @@ def test_what_waits_for_a_lock_is_given_up_and_everything_else_is_told(
     (given_up,) = [one for one in found if one["check"] == "query"]
     assert "no answer in time" in given_up["message"]
     assert "unused index" in {one["check"] for one in found}
+
+
+def test_two_sources_that_say_different_things_are_a_warning_without_what_they_say(
+    diagnosed: Diagnosed, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = conninfo_to_dict(migrated)["host"]
+    monkeypatch.setenv("RAXOL_DB_HOST", str(host))
+    monkeypatch.setenv("DATABASE_URL", make_conninfo(migrated, host="elsewhere.invalid"))
+    code, found = diagnosed("--only", "credentials")
+    assert (code, names(found)) == (0, [("WARN", "conflict")])
+    assert found[0]["message"].startswith("hostname: RAXOL_DB_HOST stands above DATABASE_URL")
+    assert "invalid" not in json.dumps(found)
 
 
 def test_the_tables_are_looked_at_even_if_the_queries_cannot_be_read(
