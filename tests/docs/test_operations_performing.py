@@ -21,6 +21,7 @@ MANY_USERS = (
 )
 
 
+# H1
 def test_a_statement_runs_for_long(page: Page) -> None:
     with page.running("reports", "select pg_sleep(600), 'secret'"):
         page.shows("long-running", "--limit", "long_running_s=0")
@@ -33,6 +34,7 @@ def test_a_call_takes_longer_than_it_may(page: Page) -> None:
         page.shows("deadline")
 
 
+# H2: what can be said of a busy processor without an account on its machine.
 def test_a_query_takes_most_of_the_time_of_the_server(page: Page) -> None:
     page.change("create extension pg_stat_statements", "select pg_stat_statements_reset()")
     (page.folder / "sql" / "orders.sql").write_text(
@@ -45,6 +47,7 @@ def test_a_query_takes_most_of_the_time_of_the_server(page: Page) -> None:
     page.shows("outlier")
 
 
+# H4
 def test_a_plan_reads_a_table_whole(page: Page) -> None:
     page.change(MANY_USERS.format(20_000), "analyze users")
     (page.folder / "sql" / "users.sql").write_text(
@@ -54,6 +57,7 @@ def test_a_plan_reads_a_table_whole(page: Page) -> None:
     page.cures("missing-index")
 
 
+# H4
 def test_a_foreign_key_has_no_index(page: Page) -> None:
     page.change("drop index user_preferences_user_id_index")
     page.shows("foreign-key")
@@ -76,6 +80,7 @@ user = db.run(queries.users.get_by_email(email="ann@example.org"))
 """
 
 
+# H1, M2
 def test_the_query_log_names_a_slow_query_and_its_plan(
     page: Page, queries: rx.Queries, program: Program
 ) -> None:
@@ -102,6 +107,7 @@ with db.scope():
 """
 
 
+# H5, H6
 def test_one_query_runs_again_and_again(page: Page, queries: rx.Queries, program: Program) -> None:
     page.change(MANY_USERS.format(50))
     with rx.Database.open() as db, pytest.warns(rx.RepeatedQueryWarning) as told:

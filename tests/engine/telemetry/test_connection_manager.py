@@ -129,7 +129,7 @@ def test_d3_a_connection_that_was_spoilt_is_replaced(play: Play, write: Any, how
     play(story, pool_size=1, pool_min_size=1)
 
 
-def test_d4_health_says_whether_the_server_answers_and_what_it_is(play: Play) -> None:
+def test_d4_d12_health_says_whether_the_server_answers_and_what_it_is(play: Play) -> None:
     async def story(db: Any) -> rx.Health:
         return await db.health()  # type: ignore[no-any-return]
 
@@ -265,6 +265,24 @@ def test_d9_d11_each_attempt_after_the_first_makes_the_line_a_warning(
     assert record.levelno == logging.WARNING
     assert vars(record)["attempt"] == 2
     assert "paused=" in record.getMessage()
+
+
+def test_d14_what_is_used_is_told_connections_rows_and_time(
+    play: Play, write: Any, named: str, side: psycopg.Connection[Any]
+) -> None:
+    q = write(TEXT)
+
+    async def story(db: Any) -> None:
+        async with db.transaction() as one, db.transaction() as two:
+            await one.run(q.sleep(seconds=0.05))
+            assert await two.run(q.pid()) in _backends(side)
+            status = db.pool_status()
+            assert (status.in_use, status.size) == (2, len(_backends(side)))
+        used = db.metrics().queries
+        assert used["q.sleep"].query_ms >= 50
+        assert used["q.pid"].rows == 1
+
+    play(story, named, pool_size=2, pool_min_size=2)
 
 
 def test_d15_a_restart_replaces_the_own_connections_and_no_others(
