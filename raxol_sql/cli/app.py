@@ -19,6 +19,7 @@ from raxol_sql.cli.migrate import migrate, migrations, rollback
 from raxol_sql.cli.new import new
 from raxol_sql.cli.operations.deadlocks import deadlocks
 from raxol_sql.cli.operations.diagnose import diagnose
+from raxol_sql.cli.operations.drift import drift
 from raxol_sql.cli.operations.explain import explain
 from raxol_sql.cli.operations.explain_error import explain_error
 from raxol_sql.cli.operations.maintain import analyze, reindex, vacuum
@@ -56,7 +57,7 @@ def commands() -> None:
 
 
 for command in (
-    *(demo, setup, migrate, rollback, migrations, new, config, server),
+    *(demo, setup, migrate, rollback, migrations, drift, new, config, server),
     *(list_queries, show, run, check, docs, validate),
     *(ping, diagnose, top, pool_status, metrics, explain, explain_error),
     *(vacuum, analyze, reindex, deadlocks),

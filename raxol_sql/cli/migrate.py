@@ -10,11 +10,14 @@ import click
 
 from raxol_sql.cli.confirmation import confirm
 from raxol_sql.cli.failure import FINDINGS
+from raxol_sql.cli.operations.drift import check_migrations
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import reachable
 from raxol_sql.config import Config
 from raxol_sql.migrations import Migrations, MigrationState
 from raxol_sql.migrations.folder import read_folder
+from raxol_sql.ops.diagnosis.migrating import of_migrations
+from raxol_sql.ops.finding import Status
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -183,16 +186,39 @@ def rollback(
 
 
 @click.command()
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Try all of them, there and back and there, on a scratch database.",
+)
+@click.option(
+    "--server-wide", is_flag=True, help="For --check: those that change roles and the like as well."
+)
 @_with_folder
 @formatted
-def migrations(folder: Path | None, output: Output) -> None:
+def migrations(check: bool, server_wide: bool, folder: Path | None, output: Output) -> None:
     """
     Show every migration and how it stands; exit 1 if something is wrong.
 
     Wrong is a migration that was edited after it had been applied, one whose file is gone, and an
     invalid index. A pending migration is not.
+
+    With --check each is applied to a scratch database on the same server, rolled back, and applied
+    again: wrong is one whose rollback leaves something, takes too much, or fails. The configured
+    database is not touched.
+
+    \b
+    Examples:
+      raxol-sql migrations
+      raxol-sql migrations --check
     """
-    status = _on_database(Config.find(), folder, output).status()
+    if server_wide and not check:
+        raise click.UsageError("--server-wide is for --check")
+    if check:
+        code = check_migrations(Config.find(), folder, server_wide, output)
+        raise click.exceptions.Exit(code)
+    config = Config.find()
+    status = _on_database(config, folder, output).status()
     output.table(
         ["status", "id", "applied_at", "reversible", "rollback_edited"],
         [
@@ -208,6 +234,9 @@ def migrations(folder: Path | None, output: Output) -> None:
     )
     for index in status.invalid_indexes:
         click.echo(f"invalid index on {index.table}: {index.remedy}", err=True)
+    for finding in of_migrations(status.migrations, config.project.migrations):
+        if finding.status is Status.FAIL:
+            click.echo(f"{finding.check}: {finding.message}\n  → {finding.remedy}", err=True)
     wrong = {MigrationState.EDITED, MigrationState.MISSING, MigrationState.INTERRUPTED}
     if status.invalid_indexes or any(entry.state in wrong for entry in status.migrations):
         raise click.exceptions.Exit(FINDINGS)

@@ -67,9 +67,14 @@ class Watch:
         self.name = ", ".join(dict.fromkeys(named))[:_LONGEST_NAME]
 
     def took(self, idle_since: float) -> None:
-        """A connection was taken, which had been used last at that moment."""
-        self.taken = monotonic()
-        self.idle_since = idle_since
+        """
+        A connection was taken, which had been used last at that moment.
+
+        What takes it several times, as the fetches of a stream do, waits for it once.
+        """
+        if not self.taken:
+            self.taken = monotonic()
+            self.idle_since = idle_since
 
     @contextmanager
     def decoding(self) -> Iterator[None]:

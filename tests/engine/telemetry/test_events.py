@@ -238,6 +238,9 @@ def test_a_stream_is_told_at_its_end_without_the_time_of_its_reader(
     assert (whole.name, whole.rows, whole.outcome) == ("q.rows", 30, "ok")
     assert (cut.rows, cut.outcome) == (20, "ok")
     assert whole.total_ms < 250
+    assert whole.queue_ms < 100
+    assert whole.query_ms > 0
+    assert whole.decode_ms > 0
 
 
 def test_a_subscriber_that_fails_is_told_nothing_any_more_and_the_call_notices_nothing(
