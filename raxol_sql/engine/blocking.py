@@ -316,8 +316,8 @@ class Database(Verbs, Observed):
         An open database; configuration is found as `Config.find` finds it.
 
         ``url`` and single keys of the ``configuration`` (``database="x"``, ``pool_size=4``) are
-        stronger than what is found. ``retry`` stands in place of the policy that ``max_retries``
-        and ``retry_interval`` make. One connection is made at once, so a wrong address, name or
+        stronger than what is found. ``retry`` stands in place of the policy that ``max_retries``,
+        ``retry_interval`` and ``retry_jitter`` make. One connection is made at once, so a wrong address, name or
         password is the driver's error here. Close it, or use it in a ``with`` block.
         """
         database = cls(Config.find(url, **configuration), retry)  # type: ignore[arg-type]
