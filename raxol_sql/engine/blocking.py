@@ -317,8 +317,8 @@ class Database(Verbs, Observed):
 
         ``url`` and single keys of the ``configuration`` (``database="x"``, ``pool_size=4``) are
         stronger than what is found. ``retry`` stands in place of the policy that ``max_retries``,
-        ``retry_interval`` and ``retry_jitter`` make. One connection is made at once, so a wrong address, name or
-        password is the driver's error here. Close it, or use it in a ``with`` block.
+        ``retry_interval`` and ``retry_jitter`` make. One connection is made at once, so a wrong
+        address, name or password is the driver's error here. Close it, or use a ``with`` block.
         """
         database = cls(Config.find(url, **configuration), retry)  # type: ignore[arg-type]
         run_blocking(database._pool.open(server.conninfo(database.config)))

@@ -233,6 +233,7 @@ def test_no_secret_is_told_by_anything_while_the_server_refuses(
     play: Play, q: Any, begin: Any, spare: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "psycopg.pool")  # which the command line silences
     told: list[str] = []
 
     async def story(db: Any) -> None:
@@ -246,7 +247,7 @@ def test_no_secret_is_told_by_anything_while_the_server_refuses(
                 assert isinstance(error, psycopg.OperationalError)
                 told.extend([str(error), repr(error), *error.__notes__, repr(vars(error))])
         pool = (db.verbs if play.colour == "blocking" else db)._pool
-        told.extend(map(repr, [pool, pool._dial, *pool._known, *pool._pool._pool]))
+        told.extend(map(repr, [pool, pool._dial, *pool._roster, *pool._pool._pool]))
 
     spare.side(f"alter role locked password '{SECRET}'")
     try:

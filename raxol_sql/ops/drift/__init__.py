@@ -1,0 +1,1 @@
+"""What a schema is, whether it is what the migrations make, and whether these lead back."""

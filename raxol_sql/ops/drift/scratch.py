@@ -1,0 +1,123 @@
+"""A database beside the live one, for as long as a block lasts, on which migrations are tried."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+import attrs
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import InsufficientPrivilege
+from psycopg.sql import SQL, Identifier
+
+from raxol_sql import databases
+from raxol_sql.engine import Database
+from raxol_sql.migrations.folder import MigrationFile
+from raxol_sql.migrations.ledger import Ledger
+from raxol_sql.migrations.runner import apply_one, rollback_one
+from raxol_sql.migrations.session import open_session
+from raxol_sql.ops.drift.item import Item
+from raxol_sql.ops.drift.snapshot import Surroundings, read_snapshot
+
+ONE_CONNECTION: dict[str, Any] = {"pool_size": 1, "pool_min_size": 1}
+# Seconds that a statement waits for a lock. There is nobody else who could hold one.
+_LOCK_TIMEOUT = 5.0
+
+_NONE = Surroundings()
+_ALLOW = "alter role {} createdb"
+_BLANK = re.compile(r"([\\\s])")
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
+# What takes effect on the whole server, in whatever database it is said: roles and who is a member
+# of which, databases by their names, tablespaces, settings. It begins a statement, a text that is
+# executed, or a line of PL/pgSQL.
+_SERVER_WIDE = re.compile(
+    r"""
+    (?: ^ | [;'$] | \b(?:begin|then|else|loop) ) \s*
+    (?:
+        (?:create|alter|drop)\s+(?:role|group|database|tablespace|subscription|user(?!\s+mapping))\b
+        | alter\s+system\b
+        | (?:drop|reassign)\s+owned\b
+        | (?:grant|revoke)\b[^;]*?\bon\s+(?:database|tablespace|parameter)\b
+        | grant\b(?:(?!\bon\b)[^;])*?\bto\b
+        | revoke\b(?:(?!\bon\b)[^;])*?\bfrom\b
+    )
+    """,
+    re.I | re.X,
+)
+
+
+@attrs.frozen
+class Scratch:
+    """
+    A database in which nobody else is. For one thread.
+
+    ``conninfo`` may hold a password, and is in no repr.
+    """
+
+    conninfo: str = attrs.field(repr=False)
+    name: str
+    _database: Database = attrs.field(repr=False)
+
+    def apply(self, file: MigrationFile) -> None:
+        """Runs a migration as `Migrations.apply` does; raises MigrationFailedError."""
+        with closing(open_session(self.conninfo, _LOCK_TIMEOUT)) as session:
+            apply_one(session, file)
+
+    def roll_back(self, file: MigrationFile) -> None:
+        """Undoes a migration as `Migrations.rollback` does; raises MigrationFailedError."""
+        with closing(open_session(self.conninfo, _LOCK_TIMEOUT)) as session:
+            rollback_one(session, file)
+
+    def snapshot(self) -> frozenset[Item]:
+        """The schema as it is now."""
+        return read_snapshot(self._database)
+
+
+@contextmanager
+def scratch(conninfo: str, prefix: str, surroundings: Surroundings = _NONE) -> Iterator[Scratch]:
+    """
+    A new database on the server of ``conninfo``, dropped in the end whatever happens.
+
+    Its name is ``prefix`` and something random. It has the ``surroundings`` of another one. Raises
+    psycopg.errors.InsufficientPrivilege for a role that may create none.
+    """
+    with ExitStack() as stack:
+        try:
+            name = stack.enter_context(databases.temporary(conninfo, prefix))
+        except InsufficientPrivilege as error:
+            role = Identifier(str(conninfo_to_dict(conninfo).get("user") or "ROLE")).as_string()
+            error.add_note(
+                f"for the scratch database; a superuser allows it: {_ALLOW.format(role)}"
+            )
+            raise
+        options = _options(conninfo, surroundings.settings)
+        there = make_conninfo(conninfo, dbname=name, options=options)
+        with closing(open_session(there, _LOCK_TIMEOUT)) as session:
+            if surroundings.home is not None:
+                home = Identifier(surroundings.home)
+                session.execute(SQL("create schema if not exists {}").format(home))
+            ledger = Ledger(session)
+            ledger.create_lock_table()
+            ledger.create_tables()
+        with Database.open(there, **ONE_CONNECTION) as database:
+            yield Scratch(there, name, database)
+
+
+def is_server_wide(file: MigrationFile) -> bool:
+    """
+    Whether a migration, or its rollback, seems to change more than one database.
+
+    Told from its words: what it builds from several strings is not seen.
+    """
+    statements = (*file.statements, *file.rollback)
+    return any(_SERVER_WIDE.search(_COMMENT.sub(" ", one.text)) for one in statements)
+
+
+def _options(conninfo: str, settings: Mapping[str, str]) -> str:
+    """libpq's parameter for them, before what is set in it, or in place of it, already."""
+    given = conninfo_to_dict(conninfo).get("options") or os.environ.get("PGOPTIONS")
+    own = ["-c " + name + "=" + _BLANK.sub(r"\\\1", value) for name, value in settings.items()]
+    return " ".join([*own, str(given or "")])
