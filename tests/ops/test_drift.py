@@ -792,6 +792,18 @@ def test_a_rollback_that_takes_too_much_or_leaves_another_is_named(
     assert "CREATE INDEX IF NOT EXISTS i ON public.one" in findings[1].remedy
 
 
+def test_a_rollback_that_no_statement_completes_is_left_to_the_reader(
+    database: str, folder: Path, write: Write
+) -> None:
+    write("0001-mood", "create type mood as enum ('sad');", "drop type mood;")
+    write("0002-more", "alter type mood add value 'ok';", "select 1;")
+
+    findings = rehearse(database, folder)
+
+    assert wrong(findings) == [("0002-more", "rollback", "leaves the enum public.mood as another")]
+    assert findings[0].remedy.endswith("0002-more.rollback.sql: no statement alters it in place")
+
+
 def test_a_rollback_that_fails_is_named_and_ends_the_way_back(
     database: str, folder: Path, write: Write
 ) -> None:

@@ -130,10 +130,8 @@ def _whole(item: Item, within: list[Item]) -> str:
         return f"{item.definition} as ({', '.join(definitions)})"
     if item.kind in _WITHIN:
         head, tail = item.parts
-        listed = ",\n    ".join(definitions)
-        return (
-            f"{head} (\n    {listed}\n) {tail}".rstrip() if listed else f"{head} () {tail}".rstrip()
-        )
+        listed = "\n    {}\n".format(",\n    ".join(definitions)) if definitions else ""
+        return f"{head} ({listed}) {tail}".rstrip()
     pattern = _ADD.get(item.kind)
     if pattern is None:
         return item.definition

@@ -108,8 +108,11 @@ class _Rehearsal:
     def _left(self, file: MigrationFile, expected: Snapshot) -> Iterator[Finding]:
         for difference in self._new(expected):
             said = _AFTER_ROLLBACK[difference.sort].format(what=_what(difference))
-            remedy = f"write into {file.rollback_path}:\n{script(mend(difference))}"
-            yield Finding(file.id, "rollback", Status.FAIL, said, remedy.rstrip())
+            statements = script(mend(difference)).rstrip()
+            remedy = f"write into {file.rollback_path}:\n{statements}"
+            if not statements:
+                remedy = f"edit {file.rollback_path}: no statement alters it in place"
+            yield Finding(file.id, "rollback", Status.FAIL, said, remedy)
 
     def _different(self, file: MigrationFile, expected: Snapshot) -> Iterator[Finding]:
         for difference in self._new(expected):

@@ -141,8 +141,9 @@ def written_by_commands(folder: Path) -> Iterator[tuple[str, str]]:
     """The files of a project with their texts, but for those that the secret is written into."""
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        is_data = "/pg/data/" in name
-        if path.is_file() and not is_data and name not in ("raxol_sql.toml", *FILES.values()):
+        # What the server is made of has that word in the names of its functions.
+        is_server = "/pg/data/" in name or name.startswith(".raxol/binaries-")
+        if path.is_file() and not is_server and name not in ("raxol_sql.toml", *FILES.values()):
             yield name, path.read_text(encoding="utf-8", errors="replace")
 
 

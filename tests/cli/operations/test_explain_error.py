@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.cli.operations.explain_error import explain_error, explanation_of
+from raxol_sql.cli.app import commands
+from raxol_sql.cli.operations.explain_error import explanation_of
 from raxol_sql.failures import Effect, Phase, Verdict, classify
 from raxol_sql.failures.sqlstates import SQLSTATES
 
@@ -24,7 +25,7 @@ CODES = st.from_regex(r"[0-9A-Z]{5}", fullmatch=True)
 
 @pytest.mark.parametrize("code", SQLSTATES)
 def test_every_code_is_explained_with_its_verdict(code: str) -> None:
-    ran = CliRunner().invoke(explain_error, [code], standalone_mode=False)
+    ran = CliRunner().invoke(commands, ["explain-error", code], standalone_mode=False)
 
     assert (ran.exception, ran.return_value) == (None, 0)
     assert ran.output.startswith(code)
