@@ -33,6 +33,16 @@ class Lending:
         """Has everything taken back that was left on it."""
         session = self._session
         assert session is not None, "it was begun"
+        try:
+            await self._tidy(session)
+        except BaseException:
+            session.close()
+            raise
+        finally:
+            session.has_traces = not session.is_lost
+            await self._pool.free(session)
+
+    async def _tidy(self, session: Session) -> None:
         connection: Any = session.connection
         if session.wire.status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             _log.warning("a connection was given back in a transaction, which is rolled back")
@@ -44,5 +54,3 @@ class Lending:
         if not connection.closed and not connection.autocommit:
             # Who changed that changed what every later call rests on.
             session.close()
-        session.has_traces = not session.is_lost
-        await self._pool.free(session)

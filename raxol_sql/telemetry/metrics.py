@@ -101,7 +101,8 @@ class Recorder:
 
     def forked(self) -> None:
         """Begins anew, in a child too, whose parent may have held the lock."""
-        self._lock = threading.Lock()
+        # A signal's handler may ask for the figures while they are added up.
+        self._lock = threading.RLock()
         self._left: deque[Watch] = deque()
         self._clear()
 

@@ -27,7 +27,17 @@ class Watch:
 
     # Every call makes one, so its owner sets what others would have methods for.
     __slots__ = (
-        *("_began", "_event", "_hand_on", "_paused_at", "apart", "attempts", "category", "decode"),
+        *(
+            "_began",
+            "_event",
+            "_hand_on",
+            "_paused_at",
+            "_settled",
+            "apart",
+            "attempts",
+            "category",
+            "decode",
+        ),
         *(
             "error",
             "idle_since",
@@ -55,7 +65,7 @@ class Watch:
         self.error: str | None = None
         self.category: str | None = None
         self.queue = self.query = self.decode = self.paused = self.apart = 0.0
-        self.taken = self.idle_since = self._paused_at = 0.0
+        self.taken = self.idle_since = self._paused_at = self._settled = 0.0
         self._event: QueryEvent | None = None
         self._began = monotonic()
 
@@ -147,8 +157,11 @@ class Watch:
         """Adds up where the time of an attempt went."""
         taken = self.taken
         if taken:
+            # Of the whole of these, only what came with this attempt is a part of its time.
+            other = self.decode + self.apart
             self.queue += taken - self._began
-            self.query += now - taken - self.decode - self.apart
+            self.query += now - taken - (other - self._settled)
+            self._settled = other
         else:
             self.queue += now - self._began
 

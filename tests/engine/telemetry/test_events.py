@@ -293,3 +293,37 @@ def test_an_event_cannot_be_changed(play: Play, write: Any) -> None:
 
     with pytest.raises(AttributeError):
         play(story).name = "other"
+
+
+def test_no_part_of_the_time_is_negative_however_often_a_batch_is_repeated(
+    play: Play, write: Any, side: psycopg.Connection[Any]
+) -> None:
+    side.execute("drop sequence if exists batches; create sequence batches")
+    side.execute("""
+        create or replace function conflict_twice() returns int language plpgsql as $$ begin
+            if nextval('batches') < 3 then
+                raise exception 'again' using errcode = '40001';
+            end if;
+            return 1;
+        end $$
+    """)
+    q = write("""
+        -- name: many :many
+        select n, n::text as word from generate_series(1, 15000) as n;
+
+        -- name: late :one -> scalar
+        select conflict_twice() + :n;
+    """)
+
+    async def story(db: Any) -> tuple[QueryEvent, float]:
+        events = _told(db)
+        multi = rx.Multi().add("a", q.many()).add("b", lambda done: q.late(n=len(done["a"])))
+        began = time.monotonic()
+        assert (await db.run(multi))["b"] == 15_001
+        return events[0], (time.monotonic() - began) * 1000
+
+    event, took = play(story)
+
+    assert event.attempts == 3
+    assert min(event.queue_ms, event.query_ms, event.decode_ms, event.paused_ms) > 0
+    assert event.total_ms <= took
