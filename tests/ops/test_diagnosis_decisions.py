@@ -347,6 +347,7 @@ def running(**changed: Any) -> Any:
         "state_age": 100.0,
         "statement": "select 1",
         "is_maintenance": False,
+        "is_waiting": False,
         "is_hidden": False,
     }
     return Row(**{**known, **changed})
@@ -359,6 +360,7 @@ def running(**changed: Any) -> Any:
         (running(query_age=59.0), []),
         (running(state="idle"), []),
         (running(is_maintenance=True), []),
+        (running(is_waiting=True), []),
         (running(state="idle in transaction"), ["idle in transaction"]),
         (running(state="idle in transaction (aborted)"), ["idle in transaction"]),
         (running(state="idle in transaction", state_age=1.0), []),
@@ -443,3 +445,20 @@ def test_each_limit_can_be_given_by_its_name_and_changes_no_other(name: str, val
     changed = LIMITS.with_given([f"{name}={value!r}"])
     assert getattr(changed, name) == value
     assert attrs.evolve(changed, **{name: getattr(LIMITS, name)}) == LIMITS
+
+
+@pytest.mark.parametrize(
+    ("ahead", "found"),
+    [
+        ({1: [2]}, 2),
+        ({1: [2], 2: [9]}, 9),
+        ({1: [2, 9], 2: [9]}, 9),
+        ({1: [2], 2: [3], 3: [9]}, 9),
+        ({1: [2], 2: [1]}, 1),
+        ({1: []}, None),
+    ],
+)
+def test_whoever_waits_himself_is_not_the_one_to_be_ended(
+    ahead: dict[int, list[int]], found: int | None
+) -> None:
+    assert load.culprit(1, ahead) == found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from raxol_sql.ops.amounts import counted, some, span
@@ -50,7 +50,10 @@ def of_long_running(rows: Iterable[Any], limits: Limits) -> Iterator[Finding]:
     found = [
         row
         for row in rows
-        if row.state == "active" and not row.is_maintenance and (row.query_age or 0) > limit
+        if row.state == "active"
+        # Who waits for a lock is told as such, and does nothing meanwhile.
+        and not (row.is_maintenance or row.is_waiting)
+        and (row.query_age or 0) > limit
     ]
     for row in found[:_LISTED]:
         said = (
@@ -84,12 +87,30 @@ def of_idle_in_transaction(rows: Iterable[Any], limits: Limits) -> Iterator[Find
 def of_blocked(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
     """What is to be said of the rows of ``load.blocked``: each session that waits for others."""
     found = [[*group] for _, group in itertools.groupby(rows, key=lambda row: row.pid)]
+    ahead = {group[0].pid: [one.blocker_pid for one in group if one.blocker_pid] for group in found}
     for group in found[:_LISTED]:
-        yield _blocked(group, subject.limits.blocked_fail_s)
+        yield _blocked(group, culprit(group[0].pid, ahead), subject.limits.blocked_fail_s)
     yield from _rest(found, "blocked", "nobody waits for a lock")
 
 
-def _blocked(group: Sequence[Any], limit: float) -> Finding:
+def culprit(pid: int, ahead: Mapping[int, Sequence[int]]) -> int | None:
+    """
+    Whom a session waits for in the end: one that waits for nobody, if there is one on the way.
+
+    ``ahead`` has the sessions that each waiting one waits for. To end one that waits itself would
+    hit somebody who does no harm. None where nobody's session is in the way.
+    """
+    seen = {pid}
+    while ahead.get(pid):
+        unseen = [one for one in ahead[pid] if one not in seen]
+        if not unseen:
+            return min(ahead[pid])
+        pid = min(unseen, key=lambda one: (one in ahead, one))
+        seen.add(pid)
+    return pid if len(seen) > 1 else None
+
+
+def _blocked(group: Sequence[Any], first: int | None, limit: float) -> Finding:
     row = group[0]
     waited = row.waited or 0
     place = f" on {row.relation}" if row.relation else ""
@@ -98,7 +119,6 @@ def _blocked(group: Sequence[Any], limit: float) -> Finding:
         f"{row.application} (pid {row.pid}) waits for {span(waited)} for a lock ({kind}){place} "
         f"with: {masked(row.statement)}; {'; '.join(_blocker(one) for one in group)}"
     )
-    first = next((one.blocker_pid for one in group if one.blocker_pid), None)
     remedy = f"select pg_terminate_backend({first});" if first else "rollback prepared 'NAME';"
     status = Status.FAIL if waited > limit else Status.WARN
     return Finding(GROUP, "blocked", status, said, remedy)

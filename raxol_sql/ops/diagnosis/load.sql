@@ -17,6 +17,7 @@ select
         or exists (select from pg_stat_progress_create_index as p where p.pid = a.pid)
         or exists (select from pg_stat_progress_cluster as p where p.pid = a.pid)
     ) as is_maintenance,
+    a.wait_event_type is not distinct from 'Lock' as is_waiting,
     a.backend_type is null as is_hidden
 from pg_stat_activity as a
 where a.datname = current_database()

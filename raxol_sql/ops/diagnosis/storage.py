@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -88,7 +89,7 @@ def of_ages(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
             f"have begun at {row.begins_at:,}; at 2,100,000,000 the server stops writing"
         )
         status = Status.FAIL if row.age > limits.xid_fail else Status.WARN
-        remedy = f"vacuumdb --freeze --dbname={row.name}"
+        remedy = f"vacuumdb --freeze -- {shlex.quote(row.name)}"
         yield Finding(GROUP, "transaction age", status, said, remedy)
     if not old:
         said = (
