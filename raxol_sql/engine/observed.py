@@ -108,4 +108,6 @@ def _level_of(level: int | str) -> int:
         if level.upper() not in known:
             raise ValueError(f"a level is one of {', '.join(known).lower()}; not {level!r}")
         return known[level.upper()]
+    if not isinstance(level, int) or isinstance(level, bool):
+        raise ValueError(f"a level is a name or a number of the logging module; not {level!r}")
     return level

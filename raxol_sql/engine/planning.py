@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import psycopg
@@ -21,12 +20,11 @@ class Planner:
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
-        self._lock = threading.Lock()
 
     def __call__(self, text: str) -> str:
         """The plan as the server writes it, or why there is none, in one line. Raises nothing."""
         try:
-            with self._lock, self._connected() as connection:
+            with self._connected() as connection:
                 return "\n".join(_plan(connection, text))
         except psycopg.Error as error:
             return f"none: {type(error).__name__}"

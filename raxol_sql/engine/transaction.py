@@ -22,6 +22,7 @@ from raxol_sql.telemetry import Watch
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _savepoint_numbers = itertools.count(1)
+_GOOD_END, _BAD_END = ("commit", "release savepoint"), ("rollback", "rollback to savepoint")
 
 
 @attrs.frozen
@@ -142,8 +143,12 @@ class Block:
         except BaseException as error:
             watch.end(error)
             raise
-        if self.opening is not None:
-            watch.end()
+        try:
+            if self.opening is not None:
+                watch.end()
+        except BaseException as error:
+            await self._exit(error)
+            raise
         return session
 
     async def _enter(self, purpose: str, watch: Watch) -> Session:
@@ -169,19 +174,14 @@ class Block:
 
         Raises `TransactionError` where the server rolled back although the block ended well: a
         statement in it failed, and its error was caught inside. Where the COMMIT is not answered
-        it finds out whether the transaction has happened, and raises `OutcomeUnknownError` if that
-        cannot be said.
+        it finds out whether the transaction has happened, or raises `OutcomeUnknownError`.
         """
         if self.closing is None:
             await self._exit(error)
             return
-        if error is None:
-            name = self._name_of("commit", "release savepoint")
-        else:
-            name = self._name_of("rollback", "rollback to savepoint")
+        name = self._name_of(*(_GOOD_END if error is None else _BAD_END))
         with self._outer.telemetry.watch(name, "transaction") as watch:
-            # The connection was there all the time.
-            watch.took(math.inf)
+            watch.took(math.inf)  # the connection was there all the time
             await self._exit(error)
 
     async def _exit(self, error: BaseException | None) -> None:

@@ -20,6 +20,7 @@ LOGGER = "raxol_sql.queries"
 # How often, in seconds, the plan of one query is asked for at most.
 _PLAN_PAUSE = 60.0
 _log = logging.getLogger(LOGGER)
+_writing = threading.local()
 
 
 @attrs.frozen
@@ -66,6 +67,8 @@ class QueryLog:
 
     def __call__(self, watch: Watch) -> None:
         """Has an operation that ended logged, if it is to be."""
+        if getattr(_writing, "is_on", False):
+            return  # a handler's own, whose lines would have it called again without end
         options = self._options
         # Every call comes here, and hardly any of them is logged where that costs nothing else.
         if watch.error is None and watch.attempts == 1 and not _is_slow(watch, options.slow_ms):
@@ -87,6 +90,15 @@ class QueryLog:
         self._background.flush()
 
     def _write(
+        self, event: QueryEvent, level: int, thread: threading.Thread, caller: str | None
+    ) -> None:
+        _writing.is_on = True
+        try:
+            self._written(event, level, thread, caller)
+        finally:
+            _writing.is_on = False
+
+    def _written(
         self, event: QueryEvent, level: int, thread: threading.Thread, caller: str | None
     ) -> None:
         options = self._options

@@ -246,14 +246,16 @@ def test_d8_connections_that_were_ended_hurt_no_call_and_are_counted(
 def test_d9_d11_each_attempt_after_the_first_makes_the_line_a_warning(
     play: Play, write: Any, lines: Any, side: psycopg.Connection[Any]
 ) -> None:
-    side.execute("drop sequence if exists attempts; create sequence attempts")
+    side.execute("drop sequence if exists watched_attempts; create sequence watched_attempts")
     side.execute("""
-        create or replace function fail_once() returns int language plpgsql as $$ begin
-            if nextval('attempts') < 2 then raise exception 'again' using errcode = '40P01'; end if;
+        create or replace function watched_fail_once() returns int language plpgsql as $$ begin
+            if nextval('watched_attempts') < 2 then
+                raise exception 'again' using errcode = '40P01';
+            end if;
             return 1;
         end $$
     """)
-    q = write("-- name: once :one -> scalar\n-- @idempotent\nselect fail_once()")
+    q = write("-- name: once :one -> scalar\n-- @idempotent\nselect watched_fail_once()")
 
     async def story(db: Any) -> None:
         db.enable_query_logging()

@@ -172,15 +172,15 @@ def test_an_error_is_told_with_its_state_and_category_and_without_a_value(
 def test_an_operation_with_retries_is_one_event_that_counts_them(
     play: Play, write: Any, side: psycopg.Connection[Any]
 ) -> None:
-    side.execute("drop sequence if exists tries; create sequence tries")
+    side.execute("drop sequence if exists watched_tries; create sequence watched_tries")
     q = write("""
         -- name: third_time :one -> scalar
         -- @idempotent
-        select case when nextval('tries') < 3
-            then raise_conflict() else 42 end;
+        select case when nextval('watched_tries') < 3
+            then watched_conflict() else 42 end;
     """)
     side.execute("""
-        create or replace function raise_conflict() returns int language plpgsql as
+        create or replace function watched_conflict() returns int language plpgsql as
         $$ begin raise exception 'again' using errcode = '40001'; end $$
     """)
 
@@ -298,10 +298,10 @@ def test_an_event_cannot_be_changed(play: Play, write: Any) -> None:
 def test_no_part_of_the_time_is_negative_however_often_a_batch_is_repeated(
     play: Play, write: Any, side: psycopg.Connection[Any]
 ) -> None:
-    side.execute("drop sequence if exists batches; create sequence batches")
+    side.execute("drop sequence if exists watched_batches; create sequence watched_batches")
     side.execute("""
-        create or replace function conflict_twice() returns int language plpgsql as $$ begin
-            if nextval('batches') < 3 then
+        create or replace function watched_twice() returns int language plpgsql as $$ begin
+            if nextval('watched_batches') < 3 then
                 raise exception 'again' using errcode = '40001';
             end if;
             return 1;
@@ -312,7 +312,7 @@ def test_no_part_of_the_time_is_negative_however_often_a_batch_is_repeated(
         select n, n::text as word from generate_series(1, 15000) as n;
 
         -- name: late :one -> scalar
-        select conflict_twice() + :n;
+        select watched_twice() + :n;
     """)
 
     async def story(db: Any) -> tuple[QueryEvent, float]:
@@ -327,3 +327,21 @@ def test_no_part_of_the_time_is_negative_however_often_a_batch_is_repeated(
     assert event.attempts == 3
     assert min(event.queue_ms, event.query_ms, event.decode_ms, event.paused_ms) > 0
     assert event.total_ms <= took
+
+
+def test_a_subscriber_that_ends_the_program_at_a_begin_leaves_no_connection_behind(
+    play: Play, write: Any
+) -> None:
+    def ends(event: QueryEvent) -> None:
+        if event.name == "begin":
+            raise SystemExit
+
+    async def story(db: Any) -> None:
+        unsubscribe = db.subscribe(ends)
+        with pytest.raises(SystemExit):
+            async with db.transaction():
+                pass
+        unsubscribe()
+        assert db.pool_status().in_use == 0
+
+    play(story, pool_size=1, pool_min_size=1)

@@ -273,7 +273,15 @@ def test_a_child_process_logs_its_own_lines_and_no_others(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"level": "loud"}, {"slow_ms": -1}, {"slow_ms": float("nan")}, {"sample": 1.5}]
+    "wrong",
+    [
+        {"level": "loud"},
+        {"level": None},
+        {"level": True},
+        {"slow_ms": -1},
+        {"slow_ms": float("nan")},
+        {"sample": 1.5},
+    ],
 )
 def test_options_out_of_bounds_are_refused(accounts_database: str, wrong: dict[str, Any]) -> None:
     with (
@@ -281,3 +289,25 @@ def test_options_out_of_bounds_are_refused(accounts_database: str, wrong: dict[s
         pytest.raises(ValueError, match=r"level|slow_ms|sample"),
     ):
         db.enable_query_logging(**wrong)
+
+
+def test_a_handler_that_asks_the_database_itself_is_called_once_for_each_call(
+    accounts_database: str, write: Any, lines: Lines
+) -> None:
+    q = write(TEXT)
+    with rx.Database.open(accounts_database) as db:
+
+        class Asking(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                db.run(q.one(n=1))
+
+        handler = Asking()
+        logging.getLogger(LOGGER).addHandler(handler)
+        try:
+            db.enable_query_logging()
+            db.run(q.one(n=1))
+            db.disable_query_logging()
+        finally:
+            logging.getLogger(LOGGER).removeHandler(handler)
+
+    assert len(lines.texts) == 1
