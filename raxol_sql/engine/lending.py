@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from psycopg.adapt import AdaptersMap
 from psycopg.pq import TransactionStatus
 
 from raxol_sql.engine.deadline import deadline_of
@@ -12,6 +13,12 @@ from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.session import Session
 
 _log = logging.getLogger("raxol_sql.pool")
+# What psycopg keeps on its own side, and the server's reset does not take back.
+_KEPT = (
+    *("row_factory", "cursor_factory", "server_cursor_factory"),
+    *("prepare_threshold", "prepared_max"),
+)
+_HANDLERS = ("_notice_handlers", "_notify_handlers")
 
 
 class Lending:
@@ -20,6 +27,7 @@ class Lending:
     def __init__(self, pool: PooledSessions) -> None:
         self._pool = pool
         self._session: Session | None = None
+        self._before: dict[str, Any] = {}
 
     async def begin(self, purpose: str) -> Any:
         """The connection, in autocommit; raises as any call that waits for one."""
@@ -27,7 +35,14 @@ class Lending:
         # psycopg waits for the socket in its own way.
         session.detach()
         self._session = session
-        return session.connection
+        connection: Any = session.connection
+        self._before = {name: getattr(connection, name) for name in _KEPT}
+        self._before["_adapters"] = connection.adapters
+        connection._adapters = AdaptersMap(connection.adapters)
+        for name in _HANDLERS:
+            self._before[name] = getattr(connection, name)
+            setattr(connection, name, list(self._before[name]))
+        return connection
 
     async def end(self) -> None:
         """Has everything taken back that was left on it."""
@@ -44,6 +59,8 @@ class Lending:
 
     async def _tidy(self, session: Session) -> None:
         connection: Any = session.connection
+        for name, value in self._before.items():
+            setattr(connection, name, value)
         if session.wire.status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             _log.warning("a connection was given back in a transaction, which is rolled back")
             session.wire.until = deadline_of(self._pool.timeout)
@@ -51,6 +68,7 @@ class Lending:
                 await session.command("rollback")
             except Exception:
                 session.close()
-        if not connection.closed and not connection.autocommit:
+        modes = (connection.isolation_level, connection.read_only, connection.deferrable)
+        if not connection.closed and (not connection.autocommit or modes != (None, None, None)):
             # Who changed that changed what every later call rests on.
             session.close()

@@ -13,7 +13,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.adapt import Loader
 from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
 from psycopg_pool import PoolClosed
 
 import raxol_sql as rx
@@ -108,6 +110,33 @@ def test_d2_d3_a_connection_is_lent_and_given_back_as_it_was(
     assert [one.getMessage() for one in caplog.records if one.name == "raxol_sql.pool"] == [
         "a connection was given back in a transaction, which is rolled back"
     ]
+
+
+def test_d3_what_is_registered_on_a_lent_connection_is_no_other_call_s(
+    play: Play, write: Any
+) -> None:
+    class Odd(Loader):
+        def load(self, data: Any) -> str:
+            return "odd"
+
+    q = write("-- name: word :one\nselect 'plain'::text as word, 7 as number, '{}'::jsonb as made")
+
+    async def story(db: Any) -> None:
+        usual = await db.run(q.word())
+        async with db.connection() as lent:
+            connection = getattr(lent, "plain", lent)
+            for name in ("text", "int4", "jsonb"):
+                connection.adapters.register_loader(name, Odd)
+            connection.row_factory = dict_row
+            connection.add_notice_handler(print)
+            cursor = await lent.execute("select 'plain'::text as word")
+            assert await cursor.fetchone() == {"word": "odd"}
+        assert await db.run(q.word()) == usual
+        async with db.connection() as lent:
+            cursor = await lent.execute("select 'plain'::text")
+            assert await cursor.fetchone() == ("plain",)
+
+    play(story, pool_size=1, pool_min_size=1)
 
 
 @pytest.mark.parametrize("how", ["closed", "left without autocommit", "left with an error"])
