@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -35,7 +35,21 @@ from raxol_sql.cli.validate import validate
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """click ends the program with 1 when whoever read our output has enough of it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Without its number click leaves it to `main`.
+            raise BrokenPipeError from None
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(raxol_sql.__version__, prog_name="raxol-sql")
 def commands() -> None:
     """
@@ -86,8 +100,7 @@ def main() -> NoReturn:
     try:
         code = commands.main(standalone_mode=False)
     except SystemExit as ended:
-        # click ends the program with 1 when whoever read our output has enough of it.
-        sys.exit(0 if isinstance(ended.__context__, BrokenPipeError) else ended.code)
+        sys.exit(ended.code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)

@@ -36,7 +36,9 @@ def check(strict: bool, output: Output) -> int:
     with opened(config, output) as database:
         conninfo = server.conninfo(config)
         # Queries are in this encoding, whatever PGCLIENTENCODING asks for.
-        with psycopg.connect(conninfo, autocommit=True, client_encoding="utf8") as connection:
+        with psycopg.connect(
+            conninfo, autocommit=True, client_encoding="utf8", connect_timeout=5
+        ) as connection:
             proof = prove(connection, queries)
         findings = [*proof.findings, *lint(database, proof.origins)]
     findings.sort(key=lambda one: list(Level).index(one.level))

@@ -85,9 +85,10 @@ def test_a_terminal_that_cannot_show_a_character_gets_another(migrated: str, pro
     assert done.stderr == b""
 
 
-def test_a_reader_that_has_enough_ends_a_command_well(project: Path) -> None:
+@pytest.mark.parametrize("words", ["list", "diagnose --show-sql", "docs"])
+def test_a_reader_that_has_enough_ends_a_command_well(project: Path, words: str) -> None:
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m raxol_sql list | head -1; echo ${{PIPESTATUS[0]}}"],
+        ["bash", "-c", f"{sys.executable} -m raxol_sql {words} | head -1; echo ${{PIPESTATUS[0]}}"],
         cwd=project,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql.schema import Finding, Level, prove
+from raxol_sql.schema.asking import asked
 from raxol_sql.testing import FaultProxy
 
 Found = Callable[..., list[Finding]]
@@ -287,3 +289,17 @@ def test_other_threads_go_on_while_the_server_is_asked(database: str, tmp_path: 
         psycopg.connect(proxy.conninfo, autocommit=True) as connection,
     ):
         assert prove(connection, rx.load(tmp_path)).findings == ()
+
+
+def test_a_server_that_goes_silent_is_waited_for_no_longer_than_is_said(database: str) -> None:
+    with (
+        FaultProxy(database) as proxy,
+        psycopg.connect(proxy.conninfo, autocommit=True) as connection,
+    ):
+        proxy.black_hole()
+        began = time.monotonic()
+        with pytest.raises(psycopg.errors.ConnectionTimeout):
+            asked(connection, lambda: connection.pgconn.send_query(b"select 1"), seconds=0.3)
+
+        assert time.monotonic() - began < 5
+        assert connection.closed

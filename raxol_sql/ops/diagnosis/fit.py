@@ -26,7 +26,7 @@ def read_fit(subject: Subject) -> Iterator[Finding]:
     try:
         count = len(subject.queries)
         with psycopg.connect(
-            subject.conninfo, autocommit=True, client_encoding="utf8"
+            subject.conninfo, autocommit=True, client_encoding="utf8", connect_timeout=5
         ) as connection:
             proof = schema.prove(connection, subject.queries)
     except (psycopg.Error, RaxolSQLError, OSError) as error:

@@ -184,6 +184,7 @@ class Attendant:
             application_name=APPLICATION_NAME,
             client_encoding="utf8",
             prepare_threshold=None,
+            connect_timeout=5,
         )
         try:
             connection.execute(_SETTINGS, [str(self.lock_timeout), str(self.timeout)])

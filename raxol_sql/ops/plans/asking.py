@@ -87,7 +87,7 @@ def explain_any(conninfo: str, text: str) -> Plan:
     plan, and where it cannot be reached.
     """
     with (
-        psycopg.connect(conninfo, client_encoding="utf8") as connection,
+        psycopg.connect(conninfo, client_encoding="utf8", connect_timeout=5) as connection,
         connection.transaction(force_rollback=True),
     ):
         connection.execute("set local lock_timeout = '5s'")
