@@ -11,10 +11,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
-# So many may lie there before whoever adds one more does them all: nothing is dropped, and nothing
-# grows without end.
+# Above so many pieces whoever adds one does one, so that they do not grow without end.
 _MOST = 10_000
 # What comes within this time, in seconds, is done in one go.
 _GATHERING = 0.02
@@ -27,8 +25,10 @@ class Background:
     """
     Does what it is given, in the order in which it came, each in the context of its giver.
 
-    The thread begins with the first piece of work, and ends with the process, before which all is
-    done that is left. One that fails ends no other. Safe for threads.
+    The thread begins with the first piece of work. It ends when this is closed or forgotten and
+    everything is done, and with the process, before which all is done that is left. One piece that
+    fails ends no other. Where more than 10,000 lie there, `add` waits for one to be done. Safe for
+    threads.
     """
 
     def __init__(self, name: str) -> None:
@@ -38,84 +38,120 @@ class Background:
 
     def begin(self) -> None:
         """Has nothing to do, and no thread."""
-        self._left: deque[tuple[contextvars.Context, Work]] = deque()
-        self._doing = threading.RLock()
-        self._bell = threading.Event()
+        self._desk = desk = _Desk()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._is_asleep = False
+        weakref.finalize(self, desk.close).atexit = False
 
     def add(self, work: Work) -> None:
         """Has it done soon."""
-        self._left.append((contextvars.copy_context(), work))
-        if self._is_asleep:
-            self._bell.set()
+        desk = self._desk
+        desk.left.append((contextvars.copy_context(), work))
+        if desk.is_asleep:
+            desk.bell.set()
         elif self._thread is None:
             self._start()
-        elif len(self._left) > _MOST:
-            self.flush()
+        elif desk.is_closed:
+            desk.flush()
+        elif len(desk.left) > _MOST:
+            desk.do_one()
+
+    def close(self) -> None:
+        """Does what is left, and ends the thread; what comes after that is done at once."""
+        self._desk.flush()
+        self._desk.close()
 
     def flush(self) -> None:
         """Does in this thread, and now, what is left."""
-        with self._doing:
-            while self._left:
-                context, work = self._left.popleft()
-                try:
-                    context.run(work)
-                except Exception:
-                    # A handler's or a filter's, which are somebody else's, and may fail here too.
-                    with suppress(Exception):
-                        _log.exception("a line of the log could not be written")
+        self._desk.flush()
 
     def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._desk.work, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self._desk.flush()  # the interpreter ends, and begins no thread any more
+            else:
+                self._thread = thread
+
+
+class _Desk:
+    """
+    What lies there to be done. The thread that does it knows this alone, and not whose it is.
+    """
+
+    def __init__(self) -> None:
+        self.left: deque[tuple[contextvars.Context, Work]] = deque()
+        self.bell = threading.Event()
+        self.is_asleep = self.is_closed = False
+        # Not to be held up by itself: a piece of work may add one, and a signal come in between.
+        self._doing = threading.RLock()
+        _desks.add(self)
+
+    def do_one(self) -> bool:
+        """Does the oldest piece, if there is one."""
         with self._doing:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=_run, args=(weakref.ref(self),), name=self._name, daemon=True
-                )
-                self._thread.start()
+            try:
+                context, work = self.left.popleft()
+            except IndexError:
+                return False
+            try:
+                context.run(work)
+            except Exception:
+                # A handler's or a filter's, which are somebody else's, and may fail here too.
+                with suppress(Exception):
+                    _log.exception("a line of the log could not be written")
+            return True
 
-    def rest(self) -> threading.Event | None:
-        """What to wait for before there is more to do; None if there is something now."""
-        self._bell.clear()
-        self._is_asleep = True
+    def flush(self) -> None:
+        """Does what is left."""
+        # Together, so that who waits for it has seen the end of what was begun.
+        with self._doing:
+            while self.do_one():
+                pass
+
+    def close(self) -> None:
+        """Has the thread end when everything is done."""
+        self.is_closed = True
+        self.bell.set()
+
+    def work(self) -> None:
+        """Does what comes, until it is closed."""
+        pause = threading.Event()
+        while self.left or not self.is_closed:
+            try:
+                while self.do_one():
+                    pass
+            except BaseException:
+                _log.exception("a handler of the log has tried to end the program")
+            self._rest()
+            if not self.is_closed:
+                pause.wait(_GATHERING)
+
+    def _rest(self) -> None:
+        self.bell.clear()
+        self.is_asleep = True
         # What was added just before, nobody rang for.
-        if self._left:
-            self._is_asleep = False
-            return None
-        return self._bell
-
-    def wake(self) -> None:
-        """Takes note that somebody is there to do what comes."""
-        self._is_asleep = False
+        if not self.left and not self.is_closed:
+            self.bell.wait()
+        self.is_asleep = False
 
 
-def _run(known: Callable[[], Background | None]) -> None:
-    pause = threading.Event()
-    while (background := known()) is not None:
-        background.flush()
-        bell = background.rest()
-        # Whoever forgets it must be able to: the thread keeps only what it waits for.
-        del background
-        if bell is not None and not bell.wait(_IDLE):
-            continue
-        if (background := known()) is not None:
-            background.wake()
-            del background
-            pause.wait(_GATHERING)
-
-
-# How often, in seconds, an idle thread looks whether anybody still knows what it works for.
-_IDLE = 5.0
-_all: weakref.WeakSet[Any] = weakref.WeakSet()
+_all: weakref.WeakSet[Background] = weakref.WeakSet()
+_desks: weakref.WeakSet[_Desk] = weakref.WeakSet()
 
 
 def _finish() -> None:
-    for background in list(_all):
-        background.flush()
+    for desk in list(_desks):
+        desk.flush()
 
 
 def _forked() -> None:
-    # What is left is the parent's to do, whose thread may have held the lock.
+    # What is left is the parent's to do, whose thread may have held a lock.
+    _desks.clear()
     for background in list(_all):
         background.begin()
 

@@ -52,7 +52,9 @@ class LogOptions:
 
 class QueryLog:
     """
-    Logs operations to ``raxol_sql.queries``, from a thread of its own: no call waits for it.
+    Logs operations to ``raxol_sql.queries``, from a thread of its own.
+
+    No call waits for that, unless 10,000 lines wait to be written: then it writes one.
 
     A record has the time, the thread and the context of the call, so that filters that look for a
     request or a trace find it, and the figures as its attributes: ``query``, ``operation``,
@@ -86,8 +88,8 @@ class QueryLog:
         self._background.add(partial(self._write, watch.event(), level, thread, caller))
 
     def close(self) -> None:
-        """Writes what is left."""
-        self._background.flush()
+        """Writes what is left, and ends its thread."""
+        self._background.close()
 
     def _write(
         self, event: QueryEvent, level: int, thread: threading.Thread, caller: str | None
@@ -153,8 +155,12 @@ def _handle(
     message: str, *, level: int, event: QueryEvent, thread: threading.Thread, caller: str | None
 ) -> None:
     file, _, number = (caller or "(unknown file):0").rpartition(":")
-    record = logging.LogRecord(LOGGER, level, file, int(number), message, None, None)
+    # Whatever a program puts into its records, as the names of requests.
+    factory = logging.getLogRecordFactory()
+    record = factory(LOGGER, level, file, int(number), message, None, None)
+    late = record.created - event.ended
     record.created, record.msecs = event.ended, event.ended % 1 * 1000
+    record.relativeCreated -= late * 1000
     record.thread, record.threadName = thread.ident, thread.name
     vars(record).update(_fields(event), caller=caller)
     _log.handle(record)

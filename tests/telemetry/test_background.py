@@ -57,7 +57,7 @@ def test_it_wakes_up_for_what_comes_after_a_rest() -> None:
         time.sleep(0.05)  # long enough for the thread to rest, and no harm if it does not
 
 
-def test_who_gives_more_than_it_keeps_does_it_himself() -> None:
+def test_who_gives_more_than_it_keeps_waits_for_one_of_them() -> None:
     background, done, begun, ends = Background("test"), [], threading.Event(), threading.Event()
 
     def long() -> None:
@@ -89,6 +89,67 @@ def test_one_that_fails_is_logged_and_ends_no_other(caplog: pytest.LogCaptureFix
 
     assert done == [1]
     assert [one.name for one in caplog.records] == ["raxol_sql.telemetry"]
+
+
+def test_above_its_limit_one_piece_is_done_for_each_that_comes() -> None:
+    background, done, begun, ends = Background("test"), [], threading.Event(), threading.Event()
+
+    def long() -> None:
+        begun.set()
+        ends.wait(10)
+
+    background.add(long)
+    assert begun.wait(10)
+    for number in range(10_000):
+        background.add(lambda number=number: done.append(number))
+    thread = threading.Thread(target=background.add, args=(lambda: done.append(-1),))
+    thread.start()
+    ends.set()
+    thread.join(10)
+
+    assert not thread.is_alive()
+    background.flush()
+    assert done == [*range(10_000), -1]
+
+
+def test_closing_it_ends_the_thread_and_what_comes_later_is_done_at_once() -> None:
+    background, done = Background("a test that closes"), []
+    background.add(lambda: done.append(1))
+    background.close()
+    deadline = time.monotonic() + 10
+    while any(one.name == "a test that closes" for one in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+    background.add(lambda: done.append(2))
+
+    assert done == [1, 2]
+
+
+def test_what_was_left_with_one_that_is_forgotten_is_done() -> None:
+    background, done = Background("test"), []
+    is_done = threading.Event()
+    for number in range(50):
+        background.add(lambda number=number: done.append(number))
+    background.add(is_done.set)
+
+    del background
+
+    assert is_done.wait(10)
+    assert done == [*range(50)]
+
+
+def test_one_that_tries_to_end_the_program_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    background, is_done = Background("test"), threading.Event()
+
+    def leave() -> None:
+        raise SystemExit
+
+    background.add(leave)
+    background.add(is_done.set)
+
+    assert is_done.wait(10)
+    assert "tried to end the program" in caplog.text
 
 
 def test_whoever_forgets_it_is_rid_of_it() -> None:

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
+from raxol_sql.engine.colour import run_blocking
 from raxol_sql.telemetry.query_log import LOGGER
 from tests.engine.conftest import Play
 from tests.engine.telemetry.conftest import Lines
@@ -311,3 +312,41 @@ def test_a_handler_that_asks_the_database_itself_is_called_once_for_each_call(
             logging.getLogger(LOGGER).removeHandler(handler)
 
     assert len(lines.texts) == 1
+
+
+def test_what_a_program_puts_into_its_records_is_in_these_too(
+    accounts_database: str, write: Any, lines: Lines
+) -> None:
+    q = write(TEXT)
+    usual = logging.getLogRecordFactory()
+
+    def with_request(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = usual(*args, **kwargs)
+        record.request_id = "r-17"
+        return record
+
+    logging.setLogRecordFactory(with_request)
+    try:
+        with rx.Database.open(accounts_database) as db:
+            db.enable_query_logging()
+            db.run(q.one(n=1))
+    finally:
+        logging.setLogRecordFactory(usual)
+
+    assert [vars(record)["request_id"] for record in lines.records] == ["r-17"]
+
+
+def test_lines_of_a_database_that_nobody_closed_are_written(
+    accounts_database: str, write: Any, lines: Lines, until: Any
+) -> None:
+    q = write(TEXT)
+    db = rx.Database.open(accounts_database)
+    db.enable_query_logging()
+    for n in range(10):
+        db.run(q.one(n=n))
+    pool = db._pool
+
+    del db
+
+    until(lambda: len(lines.texts) == 10)
+    run_blocking(pool.close())
