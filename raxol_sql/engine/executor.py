@@ -74,8 +74,7 @@ class Executor:
         if isinstance(bound, Multi):
             if outcome is not None:
                 raise TypeError("a Multi has its outcome itself: Multi(outcome=...)")
-            with self._telemetry.watch("", "multi") as clock:
-                return await run_multi(self._sessions, bound, clock)
+            return await run_multi(self._sessions, bound)
         if type(bound) is not Bound or bound.query.kind is Kind.COPY:
             bound = bound_for("run()", bound)
         query, sessions = bound.query, self._sessions
@@ -157,13 +156,11 @@ class Executor:
 
     async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
         """See `Database.run_all`."""
-        with self._telemetry.watch("", "run_all") as watch:
-            return await run_all(self._sessions, bounds, watch)
+        return await run_all(self._sessions, bounds)
 
     async def run_many(self, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
         """See `Database.run_many`."""
-        with self._telemetry.watch("", "run_many") as watch:
-            return await run_many(self._sessions, query, rows, watch)
+        return await run_many(self._sessions, query, rows)
 
     def stream(self, bound: Bound[Any], batch: int) -> AsyncGenerator[list[Any]]:
         """Lists of up to ``batch`` records; see `Database.stream`. Refuses at the call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,10 +37,19 @@ def arguments_of(bound: Bound[Any], sessions: Sessions) -> str:
         return ""
     hidden = bound.query.definition.directives.sensitive
     shown = [
-        f"{name}={MASK if name in hidden else repr(value)}"
+        f"{name}={MASK if name in hidden else _brief(value)}"
         for name, value in bound.arguments.items()
     ]
     return f"with {', '.join(shown)}" if shown else "without arguments"
+
+
+def _brief(value: object) -> str:
+    """What a value looks like, but not all of a long one; raises nothing, whatever it does."""
+    return _BRIEF.repr(value[:_LONGEST] if isinstance(value, (bytes, bytearray)) else value)
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = _LONGEST = 200
 
 
 @contextmanager

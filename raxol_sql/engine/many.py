@@ -25,19 +25,14 @@ CHUNK = 1000
 _READING = TransactionOptions(isolation="repeatable read", read_only=True)
 
 
-async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]], watch: Watch) -> list[Any]:
+async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]:
     """See `Database.run_all`."""
     asked = [bound_for("run_all()", bound) for bound in bounds]
-    watch.concerns(bound.query.name for bound in asked)
 
     async def work(batch: Batch) -> list[Any]:
         await batch.prepare(asked)
         results: list[Any] = []
         _take_in(results, batch, asked, await batch.send(asked, last=True))
-        watch.rows = sum(
-            _rows_in(bound.query.kind, [result]) or 0
-            for bound, result in zip(asked, results, strict=True)
-        )
         return results
 
     async def explained(batch: Batch) -> list[Any]:
@@ -51,22 +46,34 @@ async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]], watch: Watch
             raise
 
     options = BatchOptions("run_all()", timeout_of(sessions, asked), _READING, joins=True)
-    return await run_batch(sessions, explained, options, watch) if asked else []
+    if not asked:
+        return []
+    with sessions.telemetry.watch("", "run_all") as watch:
+        watch.concerns(bound.query.name for bound in asked)
+        results = await run_batch(sessions, explained, options, watch)
+        watch.rows = sum(
+            _rows_in(bound.query.kind, [result]) or 0
+            for bound, result in zip(asked, results, strict=True)
+        )
+        return results
 
 
-async def run_many(
-    sessions: Sessions, query: Query[Any], rows: Iterable[Any], watch: Watch
-) -> list[Any]:
+async def run_many(sessions: Sessions, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
     """See `Database.run_many`."""
-    many = _Many(query_for("run_many()", query), rows, watch)
-    watch.name = query.name
+    many = _Many(query_for("run_many()", query), rows)
     options = BatchOptions(
         f"{query.name} by run_many()",
         longest(sessions.timeout, query.definition.directives.timeout),
         TransactionOptions(outcome=sessions.outcome),
         may_repeat=many.can_begin_again,
     )
-    return await run_batch(sessions, many.run, options, watch)
+    with sessions.telemetry.watch(query.name, "run_many") as watch:
+        try:
+            results = await run_batch(sessions, many.run, options, watch)
+        finally:
+            watch.size = many.count
+        watch.rows = _rows_in(query.kind, results)
+        return results
 
 
 async def run_alone(
@@ -79,7 +86,11 @@ async def run_alone(
             await batch.prepare([bound])
             last = not can_refuse(bound.query)
             (answer,) = await batch.send([bound], last=last)
-            return result_of(bound.query, answer)
+            with batch.decoding():
+                result = result_of(bound.query, answer)
+            if watch is not None:
+                watch.rows = answer.rows
+            return result
         except Exception as error:
             explain(error, bound.query, arguments_of(bound, sessions))
             raise
@@ -104,9 +115,9 @@ def timeout_of(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> int:
 class _Many:
     """The rows of a `run_many`, in chunks, of which one is sent while another is answered."""
 
-    def __init__(self, query: Query[Any], rows: Iterable[Any], watch: Watch) -> None:
+    def __init__(self, query: Query[Any], rows: Iterable[Any]) -> None:
+        self.count = 0
         self._query = query
-        self._watch = watch
         self._bounds = (_bind(query, row, number) for number, row in enumerate(rows))
         self._taken: list[list[Bound[Any]]] | None = []
 
@@ -139,13 +150,12 @@ class _Many:
             posted, chunk = chunk, following
         if posted:
             _take_in(results, batch, posted, await batch.collect())
-        self._watch.size = len(results)
-        self._watch.rows = _rows_in(self._query.kind, results)
         return results
 
     def _chunks(self) -> Iterator[list[Bound[Any]]]:
         yield from list(self._taken or ())
         while chunk := list(itertools.islice(self._bounds, CHUNK)):
+            self.count += len(chunk)
             if self._taken is not None:
                 self._taken.append(chunk)
             yield chunk

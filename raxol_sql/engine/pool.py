@@ -125,14 +125,14 @@ class PooledSessions:
     async def resize(self, least: int, most: int) -> None:
         """Has it keep ``least`` connections, and make ``most`` at most."""
         if not 0 <= least <= most or most < 1:
-            raise ValueError(
-                f"a pool has 0 <= min <= max connections, and max >= 1; not {least}, {most}"
-            )
+            raise ValueError(f"a pool has 0 <= min <= max, and max >= 1; not {least} and {most}")
         if self._pool is None:
             raise _not_open()
         await self._colour.wait(self._pool.resize(least, most))
         self._config = attrs.evolve(self._config, pool_min_size=least, pool_size=most)
         self._kept = least
+        while len(self._at_hand) > least and (session := self._from_hand()) is not None:
+            await self._put(session)
 
     def status(self) -> PoolStatus:
         """How it is at this moment."""
@@ -148,6 +148,8 @@ class PooledSessions:
 
     async def drain(self) -> None:
         """Has every connection made anew; one that is in use, when it is given back."""
+        if self._pool is None:
+            raise _not_open()
         await self._colour.wait(self._pool.drain())
         # From here on the pool gives new ones only, and keeps none of the others.
         self._roster.age()

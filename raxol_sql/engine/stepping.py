@@ -22,20 +22,25 @@ from raxol_sql.telemetry import Watch
 Named = tuple[str, Bound[Any]]
 
 
-async def run_multi(sessions: Sessions, multi: Multi, watch: Watch) -> dict[str, Any]:
+async def run_multi(sessions: Sessions, multi: Multi) -> dict[str, Any]:
     """The results of the steps by name; see `Multi`."""
-
-    async def work(batch: Batch) -> dict[str, Any]:
-        return await _Steps(sessions, multi, batch, watch).run()
-
+    if not multi.steps:
+        return {}
     known = _known(multi.steps.values())
-    watch.concerns(bound.query.name for bound in known)
     options = multi.options
     if multi.outcome is None:
         options = attrs.evolve(options, outcome=sessions.outcome)
     named = f"a Multi of {', '.join(multi.names)}"
-    batch = BatchOptions(named, timeout_of(sessions, known), options)
-    return await run_batch(sessions, work, batch, watch) if multi.steps else {}
+    batch_options = BatchOptions(named, timeout_of(sessions, known), options)
+    # Of one whose steps are all functions that is all there is to call it by, until they are made.
+    with sessions.telemetry.watch("multi", "multi") as watch:
+        if known:
+            watch.concerns(bound.query.name for bound in known)
+
+        async def work(batch: Batch) -> dict[str, Any]:
+            return await _Steps(sessions, multi, batch, watch).run()
+
+        return await run_batch(sessions, work, batch_options, watch)
 
 
 class _Steps:
@@ -67,7 +72,9 @@ class _Steps:
             raise
         finally:
             ran = [one.bound for one in self._made.values() if one.bound is not None]
-            self._watch.concerns(bound.query.name for bound in ran)
+            # One that failed is called as it would have been, as far as that is known.
+            if not self._left or len(ran) > self._watch.size:
+                self._watch.concerns(bound.query.name for bound in ran)
         self._watch.rows = self._rows
         return self._done
 

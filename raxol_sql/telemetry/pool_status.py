@@ -12,7 +12,8 @@ class PoolStatus:
 
     ``min`` and ``max`` are its bounds and ``size`` the connections that it has, of which ``in_use``
     are held by somebody and ``available`` are not; ``waiting`` callers wait for one. Of one pool
-    ``size = in_use + available``, and ``0 <= available <= size <= max``.
+    ``size = in_use + available``, and ``0 <= available <= size <= max``; after a `resize` to less
+    ``size`` may be above ``max`` until the surplus has been given back and has ended.
 
     The rest only grows, until the database is closed: ``calls`` that took a connection, of which
     ``waits`` had to wait for it, together ``wait_ms`` milliseconds, and ``refused`` did not get

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import subprocess
 import sys
@@ -241,6 +242,21 @@ def test_d6_a_pool_is_resized_while_it_works(play: Play, write: Any) -> None:
             await db.resize(3, 2)
 
     play(story, pool_size=1, pool_min_size=1)
+
+
+def test_d6_what_lies_at_hand_ends_too_when_a_pool_is_made_smaller(
+    play: Play, write: Any, named: str, side: psycopg.Connection[Any], until: Until
+) -> None:
+    async def story(db: Any) -> None:
+        assert len(_backends(side)) == 4
+        await db.resize(1, 4)
+        if play.colour == "blocking":
+            until(lambda: len(_backends(side)) == 1)
+        else:
+            while len(_backends(side)) > 1:
+                await asyncio.sleep(0.01)
+
+    play(story, named, pool_size=4, pool_min_size=4, idle_timeout=300)
 
 
 def test_d7_a_hundred_calls_in_a_row_use_no_more_connections_than_are_kept(

@@ -345,3 +345,47 @@ def test_a_subscriber_that_ends_the_program_at_a_begin_leaves_no_connection_behi
         assert db.pool_status().in_use == 0
 
     play(story, pool_size=1, pool_min_size=1)
+
+
+def test_what_fails_has_the_name_and_the_size_of_what_ends_well(play: Play, write: Any) -> None:
+    q = write(TEXT)
+
+    async def story(db: Any) -> list[QueryEvent]:
+        events = _told(db)
+        rows = [{"n": n} for n in (1, 2, 0, 4)]
+        multi = rx.Multi().add("a", q.one(n=0)).add("b", lambda done: q.odd(n=done["a"]))
+        for wrong in (db.run_many(q.odd, rows), db.run(multi.add("c", q.one(n=2)))):
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await wrong
+        await db.run_many(q.odd, [{"n": 1}] * 4)
+        return events
+
+    found = [(one.name, one.size, one.outcome) for one in play(story)]
+
+    assert found == [
+        ("q.odd", 4, "error"),
+        ("q.one, q.odd", 3, "error"),
+        ("q.odd", 4, "ok"),
+    ]
+
+
+def test_every_event_has_a_name_and_nothing_is_told_of_nothing(play: Play, write: Any) -> None:
+    q = write(TEXT)
+
+    def fails(done: Any) -> Any:
+        raise ZeroDivisionError
+
+    async def story(db: Any) -> list[QueryEvent]:
+        events = _told(db)
+        assert await db.run_all([]) == []
+        assert await db.run(rx.Multi()) == {}
+        with pytest.raises(TypeError):
+            await db.run_all([3])
+        with pytest.raises(ZeroDivisionError):
+            await db.run(rx.Multi().add("a", fails))
+        assert await db.run(q.one(n=1), outcome="xid") == 1
+        return events
+
+    found = [(one.name, one.operation, one.rows) for one in play(story)]
+
+    assert found == [("multi", "multi", None), ("q.one", "run", 1)]

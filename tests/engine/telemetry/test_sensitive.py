@@ -72,6 +72,29 @@ def test_a8_a_stream_and_a_query_without_arguments_say_so_too(
     assert "with numbers=[4, 0]" in second
 
 
+def test_a_long_value_is_cut_and_one_that_cannot_be_shown_replaces_no_error(
+    play: Play, write: Any
+) -> None:
+    class Odd(int):
+        def __repr__(self) -> str:
+            raise ZeroDivisionError
+
+    q = write("""
+        -- name: long :exec
+        select length(:data::bytea) / 0, :n::int;
+    """)
+
+    async def story(db: Any) -> str:
+        with pytest.raises(psycopg.errors.DivisionByZero) as caught:
+            await db.run(q.long(data=b"x" * 10_000_000, n=Odd(3)))
+        return _notes(caught.value)
+
+    notes = play(story, show_sensitive_data_on_connection_error=True)
+
+    assert len(notes) < 1_000
+    assert "n=<Odd instance" in notes
+
+
 def test_a_tag_names_the_query_to_the_server_in_every_statement(play: Play, tmp_path: Any) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.sql").write_text(
