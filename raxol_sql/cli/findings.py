@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raxol_sql.cli.failure import FINDINGS
-from raxol_sql.cli.output import Output, console, visible
+from raxol_sql.cli.output import Output, console, one_line, visible
 from raxol_sql.ops.finding import Finding, Status
 
 _STYLES = {
@@ -56,14 +56,14 @@ def _table(findings: Sequence[Finding]) -> RenderableType:
     if is_timed:
         table.add_column(justify="right", min_width=8)
     for one in findings:
-        said: RenderableType = Text(visible(one.message))
+        said: RenderableType = Text(one_line(one.message))
         if one.remedy:
             remedy = Text(f"→ {visible(one.remedy)}", style="cyan")
             said = Group(said, remedy)
         took = Text("" if one.ms is None else f"{one.ms:.1f} ms", style="dim")
         table.add_row(
             Text(one.status.value, style=_STYLES[one.status]),
-            Text(visible(one.check)),
+            Text(one_line(one.check)),
             said,
             *([took] if is_timed else []),
         )

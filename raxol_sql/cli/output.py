@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ from rich.text import Text
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDE = 10_000
+_SPACES = re.compile(r"[ \t\n\v\f\r]+")
+_UNSEEN = ("Cf", "Zl", "Zp", "Cs")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -75,8 +78,22 @@ def shown(value: object) -> str:
 
 
 def visible(text: str) -> str:
-    """``text`` with what would command a terminal written out: an escape is shown as \\x1b."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    """
+    ``text`` with what would command a terminal, or is not seen in it, written out.
+
+    An escape is shown as \\x1b, and what turns the direction of writing as \\u202e.
+    """
+    plain = _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    if plain.isascii():
+        return plain
+    return "".join(
+        f"\\u{ord(one):04x}" if unicodedata.category(one) in _UNSEEN else one for one in plain
+    )
+
+
+def one_line(text: str) -> str:
+    """``text`` without line ends, and with all that no terminal should get written out."""
+    return visible(_SPACES.sub(" ", text))
 
 
 def formatted(command: F) -> F:

@@ -57,12 +57,16 @@ def _of_type(row: Any) -> Finding:
 
 def _of_index(row: Any) -> Finding:
     columns = ", ".join(row.column_names)
+    if row.is_partitioned:
+        remedy = f"create index on {row.quoted} ({columns});  -- locks it: only so can it be made"
+    else:
+        remedy = f"create index concurrently on {row.quoted} ({columns});"
     return Finding(
         Level.WARN,
         "index",
         row.table_name,
         f"the foreign key {row.constraint_name} has no index: deleting a parent reads every row",
-        f"create index concurrently on {row.quoted} ({columns});",
+        remedy,
     )
 
 

@@ -44,6 +44,7 @@ select
     c.relname as table_name,
     k.conname as constraint_name,
     c.oid::regclass::text as quoted,
+    c.relkind = 'p' as is_partitioned,
     keyed.column_names
 from pg_constraint as k
 join pg_class as c on c.oid = k.conrelid

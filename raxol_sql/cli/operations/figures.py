@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-
-from raxol_sql.cli.output import visible
-
 UNKNOWN = "-"
-_SPACES = re.compile(r"[ \t\n\v\f\r]+")
-
-
-def one_line(text: str) -> str:
-    """``text`` without line ends, and with all that no terminal should get written out."""
-    text = visible(_SPACES.sub(" ", text))
-    return "".join(
-        f"\\u{ord(one):04x}" if unicodedata.category(one) in ("Cf", "Zl", "Zp", "Cs") else one
-        for one in text
-    )
 
 
 def age(seconds: float | None) -> str:

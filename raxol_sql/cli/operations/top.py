@@ -17,12 +17,11 @@ from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 
 from raxol_sql import Database
-from raxol_sql.cli.failure import message
-from raxol_sql.cli.operations.figures import one_line
+from raxol_sql.cli.failure import UNREACHABLE, message
 from raxol_sql.cli.operations.keys import keys
 from raxol_sql.cli.operations.top_json import document
 from raxol_sql.cli.operations.top_view import Frame, view
-from raxol_sql.cli.output import Output, console, formatted
+from raxol_sql.cli.output import Output, console, formatted, one_line
 from raxol_sql.cli.project import opened, project_queries
 from raxol_sql.config import Config, Project
 from raxol_sql.errors import RaxolSQLError
@@ -60,7 +59,7 @@ _PIPED, _PICTURE = 120, (100, 34)
     help="Write a picture of one interval, to be shown around, and end.",
 )
 @formatted
-def top(interval: float, once: bool, count: int | None, svg: Path | None, output: Output) -> None:
+def top(interval: float, once: bool, count: int | None, svg: Path | None, output: Output) -> int:
     """
     Show what the server does: queries by name, sessions, locks and pools.
 
@@ -68,7 +67,7 @@ def top(interval: float, once: bool, count: int | None, svg: Path | None, output
     --once, it prints one interval. Queries are counted by pg_stat_statements where the database
     has it, and else sampled; they are called by the names that they have in the project, or that
     a comment /*query='users.get'*/ gives them. Of any other statement the values are left out.
-    Only reads, and takes one connection.
+    Only reads, and takes one connection. Ends with 3 where the server went away meanwhile.
 
     \b
     Examples:
@@ -95,6 +94,9 @@ def top(interval: float, once: bool, count: int | None, svg: Path | None, output
             _pictured(watch, svg, output)
         else:
             _printed(watch, count, output)
+        # Whoever watches sees it; a script has to be told that the last it got are old figures.
+        return UNREACHABLE if watch.frame.trouble and not is_live else 0
+    return 0
 
 
 def _names(project: Project) -> tuple[Names, str]:

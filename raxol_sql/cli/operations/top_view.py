@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from raxol_sql.cli.operations.figures import UNKNOWN, age, milliseconds, number, one_line, percent
+from raxol_sql.cli.operations.figures import UNKNOWN, age, milliseconds, number, percent
 from raxol_sql.cli.operations.panels import Bar, Column, Section, line, shared_out
+from raxol_sql.cli.output import one_line
 from raxol_sql.ops.activity.activity import Moment, Pool, Server, Session, Wait
 from raxol_sql.ops.activity.naming import Label
 from raxol_sql.ops.activity.rates import QueryRate, Rates
@@ -154,7 +155,7 @@ def _waits(moment: Moment, width: int) -> Section:
         [
             Text(str(one.pid), style="bold red"),
             Text(age(one.age), style="red"),
-            _blocker(one, known),
+            _blocker(one, known, {other.pid for other in moment.waits}),
             Text(one_line(lock_of(one)), style="red"),
             _label(one.query),
         ]
@@ -163,10 +164,12 @@ def _waits(moment: Moment, width: int) -> Section:
     return Section(f"locks: {len(rows)} blocked", columns, rows, "bold red")
 
 
-def _blocker(wait: Wait, known: dict[int, Session]) -> Text:
+def _blocker(wait: Wait, known: dict[int, Session], waiting: set[int]) -> Text:
     if not wait.blockers:
         return Text(UNKNOWN)
-    first, more = wait.blockers[0], len(wait.blockers) - 1
+    # Who waits himself is in the way only until that is over.
+    first = min(wait.blockers, key=lambda pid: pid in waiting)
+    more = len(wait.blockers) - 1
     if not first:
         name, state = "prepared", "transaction"
     else:

@@ -38,11 +38,11 @@ def of_duplicates(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
     for row in reversed([*found.values()]):
         how = "is the same as" if row.is_same else "has only the first columns of"
         said = f"{row.name} on {row.table_name} {how} {row.other}"
-        remedy = (
-            f"alter table {row.table_name} drop constraint {row.constraint_name};"
-            if row.constraint_name
-            else f"drop index concurrently {row.name};"
-        )
+        if row.constraint_name:
+            remedy = f"alter table {row.table_name} drop constraint {row.constraint_name};"
+        else:
+            # One of a partitioned table is not dropped concurrently.
+            remedy = f"drop index {'' if row.is_partitioned else 'concurrently '}{row.name};"
         yield Finding(GROUP, "duplicate index", Status.WARN, said, remedy)
 
 

@@ -59,6 +59,7 @@ with known as materialized (
         regexp_replace(coalesce(i.indpred::text, ''), ':location -?[0-9]+', '', 'g') as predicate,
         c.relam,
         m.amname = 'btree' as is_btree,
+        c.relkind = 'I' as is_partitioned,
         i.indisprimary,
         i.indimmediate,
         i.indisreplident or i.indisclustered as is_chosen,
@@ -81,6 +82,7 @@ select
     kept.indexrelid::regclass::text as other,
     surplus.indrelid::regclass::text as table_name,
     quote_ident(surplus.conname) as constraint_name,
+    surplus.is_partitioned,
     pairs.is_same
 from known as surplus
 join known as kept

@@ -19,6 +19,7 @@ GROUP = "security"
 _LEAST = (
     "create role app login;"
     " grant select, insert, update, delete on all tables in schema public to app;"
+    " grant usage on all sequences in schema public to app;"
 )
 
 

@@ -15,14 +15,13 @@ from raxol_sql.ops.diagnosis.check import Check
 from raxol_sql.ops.diagnosis.limits import Limits
 from raxol_sql.ops.diagnosis.subject import Subject
 from raxol_sql.ops.finding import Finding, Status
-from raxol_sql.ops.own_queries import own_queries
+from raxol_sql.ops.own_queries import every_own_query, own_queries
 from raxol_sql.queries import Query
 from raxol_sql.text import first_word_of, masked
 
 GROUP = "statements"
 _CHECK = "pg_stat_statements"
 _SHOWN, _WORTH = 3, 0.01
-_FILES = ("service", "tables", "indexes", "load", "storage", "disks", "statements", "security")
 _WORK = frozenset(["select", "insert", "update", "delete", "merge", "with", "values", "table", ""])
 
 
@@ -108,7 +107,7 @@ def of_counted(
     """What is to be said of the rows of ``statements.counted``, with the names of ``queries``."""
     seen = [row for row in rows if not row.is_hidden]
     if seen:
-        all_ = costs(seen, Names(queries, _own()))
+        all_ = costs(seen, Names(queries, every_own_query()))
         others = [one for one in all_ if not one.is_own]
         total = seen[0].all_ms - sum(one.ms for one in all_ if one.is_own)
         yield from of_costs(others, total, subject.limits)
@@ -118,12 +117,6 @@ def of_counted(
         said = f"{counted(len(rows) - len(seen), 'statement')} of other roles not shown to this one"
         remedy = f"grant pg_read_all_stats to {subject.role};"
         yield Finding(GROUP, "other roles", Status.SKIP, said, remedy)
-
-
-def _own() -> Iterator[Query[Any]]:
-    for file in _FILES:
-        queries = own_queries(__file__, file)
-        yield from (queries[name] for name in queries)
 
 
 def costs(rows: Iterable[Any], names: Names) -> list[Cost]:

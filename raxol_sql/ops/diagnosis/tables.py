@@ -21,8 +21,15 @@ def of_keys(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
         yield Finding(GROUP, "primary key", Status.OK, "every table has a key")
     for row in rows:
         said = f"{row.name} has no primary key: nothing tells two of its rows apart"
-        remedy = f"alter table {row.name} add id bigint generated always as identity primary key;"
-        yield Finding(GROUP, "primary key", Status.WARN, said, remedy)
+        yield Finding(GROUP, "primary key", Status.WARN, said, _keyed(row))
+
+
+def _keyed(row: Any) -> str:
+    if row.is_partitioned:
+        return f"alter table {row.name} add primary key (…);  -- with what it is partitioned by"
+    if row.has_id:
+        return f"alter table {row.name} add primary key (id);  -- if id is unique and never NULL"
+    return f"alter table {row.name} add id bigint generated always as identity primary key;"
 
 
 def of_not_valid(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
@@ -56,7 +63,11 @@ def of_sequences(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
 
 
 def _widened(row: Any) -> str:
-    widened = f"alter sequence {row.name} as bigint;"
+    if row.has_own_end:
+        end = "maxvalue" if row.is_ascending else "minvalue"
+        widened = f"alter sequence {row.name} as bigint no {end};"
+    else:
+        widened = f"alter sequence {row.name} as bigint;"
     if not row.table_name:
         return widened
     column = f"alter table {row.table_name} alter {row.column_name} type bigint;"

@@ -5,7 +5,13 @@
 -- @timeout 5s
 -- Tables whose rows nothing tells apart: without a primary key, and without a unique index on
 -- columns that are never NULL.
-select c.oid::regclass::text as name
+select
+    c.oid::regclass::text as name,
+    c.relkind = 'p' as is_partitioned,
+    exists (
+        select from pg_attribute as a
+        where a.attrelid = c.oid and a.attname = 'id' and not a.attisdropped
+    ) as has_id
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p')
@@ -57,6 +63,11 @@ select
     taken.table_name,
     taken.column_name,
     case when s.seqincrement > 0 then least(s.seqmax, taken.highest) else s.seqmin end as ending,
+    s.seqincrement > 0 as is_ascending,
+    case
+        when s.seqincrement > 0 then s.seqmax not in (32767, 2147483647, 9223372036854775807)
+        else s.seqmin not in (-32768, -2147483648, -9223372036854775808)
+    end as has_own_end,
     has_sequence_privilege(s.seqrelid, 'select, usage') as is_readable,
     (
         case

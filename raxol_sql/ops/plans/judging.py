@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 import attrs
@@ -100,7 +101,8 @@ def _help(scan: _Scan, table: KnownTable, wish: Wish) -> str:
     if not columns:
         return f"see whether an index on {table.quoted} can serve this condition"
     if columns[0] in table.leading:
-        return f"raxol-sql analyze --table {table.quoted}  # an index begins with {columns[0]}"
+        name = shlex.quote(table.quoted)
+        return f"raxol-sql analyze --table {name}  # an index begins with {columns[0]}"
     return f"create index concurrently on {table.quoted} ({', '.join(columns)});"
 
 

@@ -168,8 +168,8 @@ def test_a_table_that_is_locked_fails_with_the_holder_and_the_others_are_done(
 ) -> None:
     do(TABLES)
     with holding(empty, "lock table notes") as pid:
-        ran = raxol_sql("vacuum", "--lock-timeout", "250", "--format", "json")
-        shown = raxol_sql("analyze", "--lock-timeout", "250")
+        ran = raxol_sql("vacuum", "--lock-timeout", "1000", "--format", "json")
+        shown = raxol_sql("analyze", "--lock-timeout", "1000")
     found = by_name(ran)
     assert (ran.code, shown.code) == (4, 4)
     assert (found["notes"]["result"], found["notes"]["blockers"]) == ("FAILED", [pid])
@@ -200,7 +200,7 @@ def test_a_reindex_tells_what_it_left_when_it_failed_and_the_next_one_finds_it(
     remedy = "drop index concurrently public.notes_pkey_ccnew;"
     words = ["reindex", "--table", "notes"]
     with holding(empty, "insert into notes values (4711)") as pid:
-        ran = raxol_sql(*words, "--lock-timeout", "200")
+        ran = raxol_sql(*words, "--lock-timeout", "1000")
         assert (ran.code, remedy in ran.out, f"pid {pid}" in ran.out) == (4, True, True)
     ran = raxol_sql(*words, "--format", "json")
     found = by_name(ran)

@@ -58,7 +58,16 @@ def test_a_large_table_that_is_mostly_read_whole_is_warned_of(
 def test_a_sequence_fails_from_its_own_limit_on_and_warns_from_the_other(
     used: float, warn: float, fail: float
 ) -> None:
-    row = Row(name="s", table_name=None, column_name=None, ending=9, is_readable=True, used=used)
+    row = Row(
+        name="s",
+        table_name=None,
+        column_name=None,
+        ending=9,
+        is_readable=True,
+        used=used,
+        has_own_end=False,
+        is_ascending=True,
+    )
     measured = subject(sequence_warn_percent=warn, sequence_fail_percent=fail)
     expected = FAIL if used >= fail / 100 else WARN if used >= warn / 100 else OK
     assert statuses(of_tables.of_sequences(measured, [row])) == [expected]

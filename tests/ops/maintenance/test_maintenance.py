@@ -137,11 +137,11 @@ def test_a_table_that_somebody_holds_has_failed_and_the_holder_is_named(
     store: rx.Database, database: str, do: Do
 ) -> None:
     do("create table held (id int); create table free (id int)")
-    with locked(database, "held") as holder, Attendant(store, lock_timeout=250) as attendant:
+    with locked(database, "held") as holder, Attendant(store, lock_timeout=1_000) as attendant:
         done = vacuum(attendant, one(store, "held"))
         other = vacuum(attendant, one(store, "free"))
     assert (done.result, done.blockers) == (Result.FAILED, (holder,))
-    assert done.reason.startswith("gave up after 250 ms")
+    assert done.reason.startswith("gave up after 1000 ms")
     assert f"pid {holder} (holder, user postgres, idle in transaction)" in done.reason
     assert done.after.size is None
     assert other.result is Result.OK
@@ -182,7 +182,7 @@ def test_a_concurrent_reindex_that_fails_names_what_it_left_and_the_remedy_works
     (key,) = indexes(store, tables=tables(store))
     # Whoever has written keeps a concurrent reindex waiting until the transaction ends.
     with locked(database, '"Odd".notes', "row exclusive") as holder:
-        with Attendant(store, lock_timeout=250) as attendant:
+        with Attendant(store, lock_timeout=1_000) as attendant:
             done = reindex(attendant, key)
         assert (done.result, done.blockers) == (Result.FAILED, (holder,))
         (left,) = done.leftovers

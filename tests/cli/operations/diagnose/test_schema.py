@@ -212,3 +212,43 @@ def test_migrations_that_are_pending_missing_or_edited_are_told(
     assert (code, names(found)) == (1, [("FAIL", "edited")])
     last.write_text(text)
     assert diagnosed(*words) == (0, [])
+
+
+STAMPS = "inserted_at timestamptz, updated_at timestamptz"
+
+
+@pytest.mark.parametrize(
+    ("defect", "check"),
+    [
+        (f"create table odd (id bigint, {STAMPS})", "primary key"),
+        (f"create table odd (word text, {STAMPS})", "primary key"),
+        (
+            f"create table odd (id bigint, at int, user_id bigint references users, {STAMPS},"
+            " primary key (id, at)) partition by range (at)",
+            "foreign key index",
+        ),
+        (
+            f"create table odd (id bigint, at int, {STAMPS}, primary key (id, at))"
+            " partition by range (at);"
+            "create index one on odd (at, id desc); create index two on odd (at, id desc)",
+            "duplicate index",
+        ),
+        ("create sequence odd maxvalue 10; select setval('odd', 9)", "sequence"),
+        ("create sequence odd as smallint; select setval('odd', 32000)", "sequence"),
+        (
+            "create sequence odd increment -1 minvalue -10 maxvalue -1; select setval('odd', -9)",
+            "sequence",
+        ),
+    ],
+)
+def test_what_helps_can_be_pasted_and_helps(
+    diagnosed: Diagnosed, change: Change, defect: str, check: str
+) -> None:
+    change(defect)
+    _, found = diagnosed("--only", "schema")
+    (told,) = [one for one in found if one["check"] == check]
+
+    change(told["remedy"])
+
+    _, left = diagnosed("--only", "schema")
+    assert [one for one in left if one["check"] == check] == []

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from raxol_sql.cli.operations.figures import age, milliseconds, number, one_line, percent
+from raxol_sql.cli.operations.figures import age, milliseconds, number, percent
 from raxol_sql.cli.operations.top_view import Frame, lock_of, role, view
+from raxol_sql.cli.output import one_line
 from raxol_sql.ops.activity.activity import Moment, Pool, Server, Session, Wait
 from raxol_sql.ops.activity.naming import Label
 from raxol_sql.ops.activity.rates import QueryRate, Rates
