@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 
 import raxol_sql as rx
+from raxol_sql import embedded
 from raxol_sql.ops.activity.activity import OWN, Moment, Pool, look, sample
 from raxol_sql.ops.activity.naming import Label, Names
 from raxol_sql.ops.activity.rates import rates
@@ -333,3 +334,33 @@ def test_what_looking_costs_is_not_among_the_queries(counted: str, names: Names)
             after = look(watching, names, before)
             assert rates(before, after).queries == ()
             before = after
+
+
+def test_a_text_that_cannot_be_read_hides_nothing_else(
+    counted: str, names: Names, server: embedded.Server
+) -> None:
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(
+            "create database raxol_bytes encoding 'SQL_ASCII' locale 'C' template template0"
+        )
+        try:
+            with rx.Database.open(counted) as db:
+                before = look(db, names)
+                with psycopg.connect(server.conninfo("raxol_bytes"), autocommit=True) as odd:
+                    odd.execute("set client_encoding = 'SQL_ASCII'")
+                    odd.execute(b'select 1 as "bad\xe9\xff"')
+                with db.connection() as lent:
+                    lent.execute("select count(*) from users where age > 40")
+
+                after = until(lambda: look(db, names, before), lambda moment: bool(moment.labels))
+        finally:
+            connection.execute("drop database raxol_bytes with (force)")
+            with psycopg.connect(counted, autocommit=True) as own:
+                (schema,) = own.execute(
+                    "select extnamespace::regnamespace::text from pg_extension "
+                    "where extname = 'pg_stat_statements'"
+                ).fetchone() or ("public",)
+                own.execute(f"select {schema}.pg_stat_statements_reset()".encode())
+
+    assert after.sessions is not None
+    assert any("cannot be read" in label.text for label in after.labels.values())

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
-from psycopg.errors import QueryCanceled
+from psycopg.errors import CharacterNotInRepertoire, QueryCanceled, UntranslatableCharacter
 
 from raxol_sql.engine import Database, Transaction
 from raxol_sql.ops.activity.naming import Label, Names
@@ -140,6 +140,7 @@ class Moment:
 
 
 _RECORDS = [Server, Pool, Counted]
+_UNREADABLE = Label("(a text that cannot be read: select pg_stat_statements_reset())")
 _queries = own_queries(__file__, "activity", *_RECORDS)
 OWN: tuple[Query[Any], ...] = tuple(_queries[name] for name in _queries)
 
@@ -151,6 +152,14 @@ def look(database: Database, names: Names, before: Moment | None = None) -> Mome
     ``before`` is the last moment that was looked at, so that what does not change need not be
     asked for again. Reads only, in one transaction. Raises the driver's errors.
     """
+    try:
+        return _look(database, names, before, reads_texts=True)
+    except (CharacterNotInRepertoire, UntranslatableCharacter):
+        # A database without an encoding may have put anything there, and the server reads all.
+        return _look(database, names, before, reads_texts=False)
+
+
+def _look(database: Database, names: Names, before: Moment | None, *, reads_texts: bool) -> Moment:
     with database.transaction(read_only=True) as tx:
         server: Server = tx.run(_queries.server())
         cut = server.longest_text
@@ -163,7 +172,7 @@ def look(database: Database, names: Names, before: Moment | None = None) -> Mome
             if server.statements_schema is not None:
                 tx.run(_queries.search_in(schema=server.statements_schema))
             statements = {one.id: one for one in tx.run(_queries.statements())}
-            labels = _labels(tx, names, statements, before)
+            labels = _labels(tx if reads_texts else None, names, statements, before)
     size, sized_at = _size(database, server.at, before)
     return Moment(server, size, sized_at, sessions, waits, pools, statements, labels)
 
@@ -207,14 +216,20 @@ def _label(row: Any, names: Names, cut: int) -> Label:
 
 
 def _labels(
-    tx: Transaction, names: Names, statements: Mapping[int, Counted], before: Moment | None
+    tx: Transaction | None, names: Names, statements: Mapping[int, Counted], before: Moment | None
 ) -> dict[int, Label]:
-    """The labels of what was called since ``before``, and those that were known then."""
+    """
+    The labels of what was called since ``before``, and those that were known then.
+
+    Without a transaction the texts of what is new are not to be had.
+    """
     if before is None:
         return {}
     labels = {id: label for id, label in before.labels.items() if id in statements}
     new = [one.id for one in moved(before.statements, statements) if one.id not in labels]
-    if new:
+    if tx is None:
+        labels |= dict.fromkeys(new, _UNREADABLE)
+    elif new:
         labels |= {row.id: names.label(row.text) for row in tx.run(_queries.texts(ids=new))}
     return labels
 

@@ -77,6 +77,10 @@ def of_error(check: Check, error: Exception, role: str) -> Finding:
         said = "no answer in time: the server is busy, or a table is locked"
         remedy = "raxol-sql diagnose --only load"
         return Finding(check.group, check.name, Status.SKIP, said, remedy)
+    if isinstance(error, (errors.CharacterNotInRepertoire, errors.UntranslatableCharacter)):
+        said = "a text of another database, which has no encoding, cannot be read in this one"
+        remedy = "select pg_stat_statements_reset();" if check.group == "statements" else ""
+        return Finding(check.group, check.name, Status.SKIP, said, remedy)
     if server_lost(error):
         return Finding(check.group, check.name, Status.FAIL, f"{_LOST}: {_words(error)}")
     return Finding(check.group, check.name, Status.FAIL, _words(error))

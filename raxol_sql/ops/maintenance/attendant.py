@@ -57,6 +57,9 @@ where name = 'client_connection_check_interval'
 
 # Seconds between two looks at a statement; the first one has to come before a short lock_timeout.
 _FIRST_LOOK, _LONGEST = 0.03, 0.5
+# Seconds in which a server has to answer somebody; the statement itself takes what it takes.
+_SILENT = 30.0
+_NOT_THERE = "the server has not answered for 30 s, and what became of the statement is not known"
 # Seconds for a statement to end that was cancelled, and between two cancellations: one that comes
 # before the statement is lost.
 _ENDING, _AGAIN = 10.0, 0.3
@@ -166,13 +169,19 @@ class Attendant:
 
     def _look_until(self, ended: threading.Event, pid: int, watch: Watch | None) -> Blocked | None:
         pause, seen = _FIRST_LOOK, None
+        heard = time.monotonic()
         while not ended.wait(pause):
             pause = min(pause * 1.5, _LONGEST)
-            # What is wrong with the server is said by the statement itself.
-            with suppress(psycopg.Error, RaxolSQLError):
+            try:
                 seen = next(iter(blocked(self.db, pid)), None)
                 if watch is not None:
                     watch(Look(next(iter(progress(self.db, pid)), None), seen))
+            except (psycopg.Error, RaxolSQLError):
+                # What is wrong with a server that answers is said by the statement itself.
+                if time.monotonic() - heard > _SILENT and not self.db.health().ok:
+                    raise psycopg.OperationalError(_NOT_THERE) from None
+            else:
+                heard = time.monotonic()
         return seen
 
     def _connect(self) -> psycopg.Connection[TupleRow]:

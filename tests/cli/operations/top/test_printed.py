@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 
 import psycopg
 import pytest
+
+from raxol_sql import embedded
 
 RaxolSQL = Callable[..., Any]
 
@@ -132,3 +136,28 @@ def test_a_server_that_never_was_there_is_exit_code_3(
 @pytest.mark.parametrize("words", [["--interval", "0.05"], ["--count", "0"]])
 def test_options_that_make_no_sense_are_refused(raxol_sql: RaxolSQL, words: list[str]) -> None:
     assert raxol_sql("top", *words).code == 2
+
+
+def test_a_script_is_told_where_the_server_went_away_meanwhile(own_project: Path) -> None:
+    server = embedded.start(own_project)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "raxol_sql", "top", "--once", "--interval", "2"],
+        cwd=own_project,
+        env={**os.environ, "DATABASE_URL": server.conninfo("postgres")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    count = (
+        "select count(*) from pg_stat_activity "
+        "where state = 'idle' and query like '%pg_database_size%' and pid <> pg_backend_pid()"
+    )
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        deadline = time.monotonic() + 20
+        while connection.execute(count).fetchone() == (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    embedded.stop(own_project)
+    out, _ = running.communicate(timeout=30)
+
+    assert running.returncode == 3
+    assert "no answer since" in out
