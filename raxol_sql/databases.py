@@ -74,8 +74,8 @@ def temporary(maintenance: str, prefix: str, *, keep: bool = False) -> Iterator[
     is gone by then, it stays.
     """
     name = f"{prefix}_{secrets.token_hex(4)}"
-    create(maintenance, name)
     try:
+        create(maintenance, name)
         yield name
     finally:
         if not keep:

@@ -256,7 +256,8 @@ def test_importing_the_package_loads_no_library_of_the_command_line_or_the_tests
 
 
 def test_no_file_is_longer_than_400_lines() -> None:
-    lengths = {str(file): len(file.read_text("utf-8").splitlines()) for file in FILES}
+    beside = [*(CHECKOUT / "tests").rglob("*.py"), *(CHECKOUT / "benchmarks").rglob("*.py")]
+    lengths = {str(file): len(file.read_text("utf-8").splitlines()) for file in [*FILES, *beside]}
 
     assert {file: length for file, length in lengths.items() if length > 400} == {}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +14,7 @@ import attrs
 
 from raxol_sql.errors import PoolExhausted
 
-_PACKAGE = str(Path(__file__).parent.parent)
+_INSIDE = (str(Path(__file__).parent.parent) + os.sep, contextlib.__file__)
 _log = logging.getLogger("raxol_sql.pool")
 
 
@@ -42,9 +44,9 @@ class Holding:
 
 
 def place_of_caller() -> Place:
-    """Where the innermost frame is that is not of this package."""
+    """Where the innermost frame is that is not of this package, nor of what its blocks are of."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
-# In milliseconds, for the server; and in seconds, for connecting.
-_LONGEST = 5_000
+# In seconds, for connecting.
 _CONNECTING = 5
+_LIMITS = """
+set transaction read only;
+set local statement_timeout = '5s'; set local plan_cache_mode = force_generic_plan
+"""
+_COUNT = (
+    "select cardinality(parameter_types) from pg_prepared_statements where name = 'raxol_sql_plan'"
+)
 
 
 class Planner:
@@ -24,32 +31,31 @@ class Planner:
     def __call__(self, text: str) -> str:
         """The plan as the server writes it, or why there is none, in one line. Raises nothing."""
         try:
-            with self._connected() as connection:
+            with self._connected() as connection, connection.transaction(force_rollback=True):
+                # Here and not in `options`, which may have some of its own, and which not every
+                # pooler lets pass.
+                connection.execute(_LIMITS)
                 return "\n".join(_plan(connection, text))
         except psycopg.Error as error:
             return f"none: {type(error).__name__}"
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(
-            self._conninfo,
-            autocommit=True,
-            connect_timeout=_CONNECTING,
-            application_name="raxol_sql plans",
-            options=f"-c default_transaction_read_only=on -c statement_timeout={_LONGEST}",
+            self._conninfo, connect_timeout=_CONNECTING, application_name="raxol_sql plans"
         )
 
 
 def _plan(connection: psycopg.Connection[tuple[Any, ...]], text: str) -> list[str]:
+    # Without values psycopg takes a text as it is.
     if connection.info.server_version >= 160000:
         asked = f"explain (generic_plan) {text}"
-    else:
-        connection.execute("set plan_cache_mode = force_generic_plan")
-        connection.execute(f"prepare raxol_sql_plan as {text}".encode())
-        found = connection.execute(
-            "select cardinality(parameter_types) from pg_prepared_statements "
-            "where name = 'raxol_sql_plan'"
-        ).fetchall()
+        return [row[0] for row in connection.execute(asked.encode())]
+    connection.execute(f"prepare raxol_sql_plan as {text}".encode())
+    try:
+        found = connection.execute(_COUNT).fetchall()
         nulls = ", ".join(["null"] * sum(count for (count,) in found))
         asked = f"explain execute raxol_sql_plan{f'({nulls})' if nulls else ''}"
-    # Without values psycopg takes it as it is.
-    return [row[0] for row in connection.execute(asked.encode())]
+        return [row[0] for row in connection.execute(asked.encode())]
+    finally:
+        if connection.info.transaction_status == TransactionStatus.INTRANS:
+            connection.execute("deallocate raxol_sql_plan")

@@ -113,6 +113,20 @@ def test_d2_d3_a_connection_is_lent_and_given_back_as_it_was(
     ]
 
 
+def test_d3_whoever_keeps_a_connection_is_named_by_the_place_of_the_block(play: Play) -> None:
+    async def story(db: Any) -> str:
+        async with db.connection():
+            with pytest.raises(rx.PoolExhausted) as caught:
+                async with db.connection():
+                    pass
+        return str(caught.value)
+
+    told = play(story, pool_size=1, pool_min_size=1, timeout=500)
+
+    assert "connection() begun at " in told
+    assert "contextlib" not in told
+
+
 def test_d3_what_is_registered_on_a_lent_connection_is_no_other_call_s(
     play: Play, write: Any
 ) -> None:

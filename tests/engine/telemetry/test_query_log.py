@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
 from raxol_sql.engine.colour import run_blocking
@@ -350,3 +351,17 @@ def test_lines_of_a_database_that_nobody_closed_are_written(
 
     until(lambda: len(lines.texts) == 10)
     run_blocking(pool.close())
+
+
+def test_a_plan_is_made_with_the_options_of_the_connection(
+    accounts_database: str, write: Any, lines: Lines, side: psycopg.Connection[Any]
+) -> None:
+    side.execute("create schema if not exists elsewhere")
+    side.execute("create table if not exists elsewhere.found_there (id int)")
+    q = write("-- name: seen :many\nselect id from found_there")
+    url = make_conninfo(accounts_database, options="-c search_path=elsewhere")
+    with rx.Database.open(url) as db:
+        db.enable_query_logging(slow_ms=0, explain=True)
+        db.run(q.seen())
+
+    assert "Seq Scan on found_there" in lines.texts[1]
