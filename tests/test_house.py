@@ -24,7 +24,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Each may import what stands before it, and itself. Those of one row do not know each other. The
 # package's own __init__ stands between the last two.
 ORDER = [
-    ["errors"],
+    ["errors", "brief_lock"],
     ["text"],
     ["queries"],
     ["records", "failures"],

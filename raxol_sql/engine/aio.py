@@ -182,7 +182,7 @@ class AsyncTransaction(AsyncVerbs):
         super().__init__(block.inside)
 
     async def __aenter__(self) -> Self:
-        await self._block.enter()
+        await self._block.enter(keeps=True)
         return self
 
     async def __aexit__(

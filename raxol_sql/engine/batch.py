@@ -102,7 +102,7 @@ class Batch:
         self._groups.append(group)
         self._opened = True
         self._closed = last
-        self._session.is_committing = self.is_in_doubt
+        self._session.wire.is_committing = self.is_in_doubt
         self._block.phase = Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION
         await self._session.wire.post(self._requests(group))
 
@@ -160,11 +160,16 @@ class Batch:
         return await self._block.commit() if self._opened and not self._closed else None
 
     async def give_up(self, error: BaseException) -> bool:
-        """Takes everything back; gives whether it failed for no other reason than its age."""
-        while self._session.wire.is_expecting:
-            await self._session.wire.collect()
-        if self._opened:
-            await self._block.roll_back()
+        """Rolls everything back; gives whether it failed for no other reason than its age."""
+        try:
+            while self._session.wire.is_expecting:
+                await self._session.wire.collect()
+            if self._opened:
+                await self._block.roll_back()
+        except Exception:
+            # The server does so itself when the connection is closed; the first error comes out.
+            self._session.give_up()
+            return False
         suspect = self._suspect
         if suspect is None:
             return False
@@ -214,7 +219,7 @@ class Batch:
             except Exception as error:
                 self.failed, self._suspect = number, bound
                 # The COMMIT that was to come after it does not.
-                self._closed = self._session.is_committing = False
+                self._closed = self._session.wire.is_committing = False
                 self._block.phase = Phase.IN_TRANSACTION
                 if isinstance(error, ParameterMisfit):
                     raise misfit(bound, error) from error
@@ -306,7 +311,8 @@ async def run_batch(
         failed: psycopg.Error | None = None
         pending: Pending | None = None
         try:
-            async with session.turn:
+            await session.turn.acquire(until)
+            try:
                 session.wire.until = until
                 if attempts is not None or sessions.until is not None:
                     session.limits.is_pressed = True
@@ -324,6 +330,8 @@ async def run_batch(
                         raise
                     careful = True
                     continue
+            finally:
+                session.turn.release()
         except psycopg.Error as error:
             failed = error
         finally:

@@ -283,7 +283,11 @@ class Transaction(Verbs):
         super().__init__(block.inside)
 
     def __enter__(self) -> Self:
-        run_blocking(self._block.enter())
+        try:
+            run_blocking(self._block.enter(keeps=True))
+        except BaseException:
+            self._block.disown()  # a signal may have come just after it was entered
+            raise
         return self
 
     def __exit__(
@@ -361,7 +365,11 @@ class Database(Verbs, Observed):
         is not counted, classified or done again.
         """
         lending = Lending(self._pool)
-        connection = run_blocking(lending.begin(purpose))
+        try:
+            connection = run_blocking(lending.begin(purpose))
+        except BaseException:
+            lending.disown()
+            raise
         try:
             yield connection
         finally:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from functools import partial
 
+import psycopg
+from psycopg_pool import PoolClosed
+
 from raxol_sql.engine.repeating import judged
 from raxol_sql.engine.sessions import Sessions
+from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Phase
 from raxol_sql.telemetry import Health
 
@@ -24,7 +28,7 @@ async def checked(sessions: Sessions, timeout: int) -> Health:
             version = None if told is None else told.decode()
         finally:
             await sessions.release(session)
-    except Exception as error:
+    except (psycopg.Error, RaxolSQLError, PoolClosed, OSError) as error:
         failure = judged(error, Phase.ACQUIRE)
         name = failure.sqlstate or type(error).__name__
     return Health(

@@ -10,6 +10,7 @@ loop.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -20,6 +21,8 @@ import attrs
 import psycopg
 import psycopg_pool
 
+from raxol_sql.engine.mailbox import LoopMailbox, Mailbox, ThreadMailbox
+from raxol_sql.engine.turn import TaskTurn, ThreadTurn, Turn
 from raxol_sql.engine.waiting import BlockingWaiting, LoopWaiting, Waiting
 
 T = TypeVar("T")
@@ -35,9 +38,12 @@ class Colour:
     ``wait`` takes what a method of psycopg returned, and ``finish`` a coroutine that is to come to
     its end, even if nobody waits for that any more; ``callback`` makes of a coroutine function what
     psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
-    ``lock`` makes a lock for ``async with``, ``who`` tells apart those who might hold it, and
-    ``name_of`` names one of them. ``may_fork`` says whether a process that is forked can go on
-    with what its parent had.
+    ``lock`` makes a lock for ``async with`` and ``turn`` one with a deadline, ``who`` tells apart
+    those who might hold it, ``name_of`` names one of them, and ``call_of`` gives the call that it
+    is inside of.
+    ``start`` runs a coroutine in the background, in a thread or task that no caller interrupts,
+    and ``mailbox`` makes what the background reads from. ``may_fork`` says whether a process that
+    is forked can go on with what its parent had.
     """
 
     wait: Callable[[Any], Awaitable[Any]]
@@ -46,8 +52,12 @@ class Colour:
     callback: Callable[[Callable[..., Coroutine[Any, Any, Any]]], Callable[..., Any]]
     waiting: type[Waiting]
     lock: Callable[[], AbstractAsyncContextManager[Any]]
+    turn: Callable[[], Turn]
     who: Callable[[], object]
     name_of: Callable[[Any], str]
+    call_of: Callable[[Any], object]
+    start: Callable[[Coroutine[Any, Any, Any]], None]
+    mailbox: Callable[[], Mailbox]
     connection: type[Any]
     pool: type[Any]
     may_fork: bool
@@ -94,6 +104,32 @@ def _name_of_task(task: asyncio.Task[Any] | None) -> str:
     return "no task" if task is None else f"task {task.get_name()}"
 
 
+def _call_of_thread(ident: int) -> object:
+    """What the outermost `run_blocking` of a thread works on; None if it is in none."""
+    frame, work = sys._current_frames().get(ident), None
+    while frame is not None:
+        if frame.f_code is run_blocking.__code__:
+            work = frame.f_locals.get("work")
+        frame = frame.f_back
+    return work
+
+
+def _call_of_task(task: asyncio.Task[Any] | None) -> object:
+    """The task itself, unless it has ended; outside of tasks nothing is known."""
+    return True if task is None else None if task.done() else task
+
+
+def _start_thread(work: Coroutine[Any, Any, Any]) -> None:
+    threading.Thread(target=run_blocking, args=[work], name="raxol_sql", daemon=True).start()
+
+
+def _start_task(work: Coroutine[Any, Any, Any]) -> None:
+    # The loop itself keeps no task alive.
+    task = asyncio.ensure_future(work)
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)
+
+
 async def _awaited(value: Awaitable[T]) -> T:
     return await value
 
@@ -121,8 +157,12 @@ BLOCKING = Colour(
     callback=lambda function: lambda *given, **named: run_blocking(function(*given, **named)),
     waiting=BlockingWaiting,
     lock=_ThreadLock,
+    turn=ThreadTurn,
     who=threading.get_ident,
     name_of=_name_of_thread,
+    call_of=_call_of_thread,
+    start=_start_thread,
+    mailbox=ThreadMailbox,
     connection=psycopg.Connection,
     pool=psycopg_pool.ConnectionPool,
     may_fork=True,
@@ -134,8 +174,12 @@ ASYNCIO = Colour(
     callback=lambda function: function,
     waiting=LoopWaiting,
     lock=asyncio.Lock,
+    turn=TaskTurn,
     who=asyncio.current_task,
     name_of=_name_of_task,
+    call_of=_call_of_task,
+    start=_start_task,
+    mailbox=LoopMailbox,
     connection=psycopg.AsyncConnection,
     pool=psycopg_pool.AsyncConnectionPool,
     may_fork=False,

@@ -278,6 +278,11 @@ def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
     """
 
     class Traced(connection):  # type: ignore[misc]
+        # psycopg's own is written in Python, and warns of connections that were not closed, which
+        # the pool closes. An exception that a signal handler raises in a destructor is swallowed,
+        # so this one runs no bytecode.
+        __del__: Any = staticmethod(dict)
+
         @classmethod
         def _connect_gen(cls, conninfo: str = "") -> Generator[tuple[int, Wait], Any, Any]:
             # psycopg's own generator does the same, and leaves no place to listen.

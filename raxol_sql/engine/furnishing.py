@@ -29,7 +29,6 @@ async def furnished(colour: Colour, config: Config, connection: Connection) -> S
     guard(connection)
     session = Session(colour, connection, lasting=config.prepare)
     session.pid = getpid()
-    vars(connection)[_SESSION] = session
     limit = None if config.leaves_statement_timeout else config.timeout
     session.wire.until = monotonic() + longest_connecting(config.timeout)
     try:
@@ -39,10 +38,16 @@ async def furnished(colour: Colour, config: Config, connection: Connection) -> S
         error = "the server let this connection in, and has not answered since"
         raise psycopg.errors.ConnectionTimeout(error) from None
     session.detach()
+    put_session(session)
     return session
 
 
-def session_of(connection: Any) -> Session:
-    """The session that a connection was furnished with."""
-    session: Session = vars(connection)[_SESSION]
+def take_session(connection: Any) -> Session:
+    """The session of a connection that leaves psycopg_pool, which is its caller's from now on."""
+    session: Session = vars(connection).pop(_SESSION)
     return session
+
+
+def put_session(session: Session) -> None:
+    """Has the connection keep its session, as long as psycopg_pool has it."""
+    vars(session.connection)[_SESSION] = session

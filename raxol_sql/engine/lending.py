@@ -42,16 +42,23 @@ class Lending:
         for name in _HANDLERS:
             self._before[name] = getattr(connection, name)
             setattr(connection, name, list(self._before[name]))
+        session.keep()
         return connection
+
+    def disown(self) -> None:
+        """The caller never got the connection, and will not `end` this."""
+        if self._session is not None:
+            self._session.take_up()
 
     async def end(self) -> None:
         """Has everything taken back that was left on it."""
         session = self._session
         assert session is not None, "it was begun"
+        session.take_up()
         try:
             await self._tidy(session)
         except BaseException:
-            session.close()
+            session.give_up()
             raise
         finally:
             session.has_traces = not session.is_lost

@@ -8,7 +8,13 @@ from time import monotonic
 import psycopg
 from psycopg import capabilities
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq import (
+    ConnStatus,
+    DiagnosticField,
+    ExecStatus,
+    PipelineStatus,
+    TransactionStatus,
+)
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.colour import Colour, Connection
@@ -25,6 +31,11 @@ STANDBY, READ_ONLY = _REMEMBERED = (b"in_hot_standby", b"default_transaction_rea
 # interrupted, and when a deadline is over already.
 _STOPPING = 1.5
 _STOPPING_LATE = 0.25
+# After how long it is told again: a request to cancel may overtake the statement it is meant for.
+_AGAIN = 0.2
+# After how many looks without a result in a row nothing is left: in a pipeline there is one such
+# look after each statement.
+NOTHING_LEFT = 3
 # With which severities a server ends a connection.
 _LAST_WORDS = (b"FATAL", b"PANIC")
 _MOST_HEARD = 10_000
@@ -39,7 +50,12 @@ class Line:
     the next request or closed. At that moment `DeadlineExceeded` is raised. ``aftermath`` is what
     became of what was posted last, if that ended with a COMMIT; ``received`` are the results of it
     that came before the collecting failed, and ``heard`` those that were there when the connection
-    was found lost. For one thread or task at a time.
+    was found lost. ``is_committing`` says whether a COMMIT is on its way. For one thread or task
+    at a time.
+
+    What has to be done after an interruption is read off libpq, as an exception of a signal
+    handler may have left our own notes behind. An interruption in the middle of that gives the
+    connection up: it is refused to everybody, and `stop` is left to the pool.
     """
 
     def __init__(self, colour: Colour, connection: Connection) -> None:
@@ -48,17 +64,29 @@ class Line:
         self.aftermath = Effect.NONE
         self.heard: list[PGresult] = []
         self.received: list[PGresult] = []
-        self._last: PGresult | None = None
         self._wait = colour.wait
         self._waiting = colour.waiting(self.pgconn)
+        self.is_committing = self.is_given_up = False
+        self._is_reading = False
         self._syncs = 0
-        self._unsynced = False
         self._last_words: dict[bytes, bool] = {}
 
     @property
     def status(self) -> TransactionStatus:
         """Whether a transaction is open, and whether it has failed."""
+        if self.is_given_up:
+            return TransactionStatus.UNKNOWN
         return TransactionStatus(self.pgconn.transaction_status)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether something is under way, or left to be read, by what libpq knows."""
+        pgconn = self.pgconn
+        if pgconn.status == ConnStatus.BAD:
+            return False
+        if pgconn.transaction_status == TransactionStatus.ACTIVE:
+            return True
+        return pgconn.pipeline_status != PipelineStatus.OFF
 
     @property
     def until(self) -> float | None:
@@ -82,6 +110,15 @@ class Line:
         """Ends whatever is under way on the connection, because of ``error``."""
         await self._recover(error)
 
+    def give_up(self) -> None:
+        """Has every later request fail; the pool will `stop` what goes on, and close it."""
+        self.is_given_up = True
+
+    async def stop(self, seconds: float) -> None:
+        """Ends what goes on, which takes so many seconds at most; a COMMIT is left to itself."""
+        if not self.is_committing:
+            await self._stop(seconds, is_late=False)
+
     def detach(self) -> None:
         """Lets somebody else use or close the connection; the next request takes it again."""
         self._waiting.detach()
@@ -92,7 +129,11 @@ class Line:
         if not self._last_words:
             self._last_words = {name: self.is_on(name) for name in _REMEMBERED}
         self.pgconn.finish()
-        self._syncs, self._unsynced = 0, False
+        self._syncs = 0
+
+    def _check_given_up(self) -> None:
+        if self.is_given_up:
+            raise mark_lost(psycopg.OperationalError(_GIVEN_UP))
 
     def _check_alive(self, result: PGresult) -> None:
         """Raises for a connection that is gone, and for a COPY, which nobody would move."""
@@ -103,7 +144,6 @@ class Line:
 
     def _sync(self) -> None:
         self.pgconn.pipeline_sync()
-        self._unsynced = False
         self._syncs += 1
 
     def _leave(self) -> None:
@@ -158,12 +198,10 @@ class Line:
                 mark_lost(error)
             return
         is_late = isinstance(error, Late)
-        is_active = pgconn.transaction_status == TransactionStatus.ACTIVE
         effect = Effect.NONE
-        if is_active or self._unsynced:
-            seconds = _STOPPING_LATE if is_late else _STOPPING
-            effect = await self._stop(seconds, is_active, is_late)
-            self._conclude(effect, self._last)
+        if self.is_working and not self.is_given_up:
+            effect = await self._stop(_STOPPING_LATE if is_late else _STOPPING, is_late=is_late)
+        self._is_reading = False
         if is_late:
             raise DeadlineExceeded(effect.value) from None
 
@@ -172,36 +210,57 @@ class Line:
         if last is not None and last.command_status == b"COMMIT":
             self.aftermath = Effect.COMMITTED
         else:
+            # What ended well without it is a transaction whose COMMIT was not posted.
             self.aftermath = effect if effect is Effect.UNKNOWN else Effect.ROLLED_BACK
 
-    async def _stop(self, seconds: float, is_active: bool, is_late: bool) -> Effect:
+    async def _stop(self, seconds: float, *, is_late: bool) -> Effect:
         """Stops what the server does, if that takes no longer; says what became of it."""
-        until, self.until = self.until, monotonic() + seconds
+        pgconn, before = self.pgconn, self.until
+        self.until = end = monotonic() + seconds
+        # Before libpq 17 a request to cancel may itself wait for ever.
+        may_cancel = capabilities.has_cancel_safe() or not is_late
+        received = self.received if pgconn.pipeline_status != PipelineStatus.OFF else []
+        results = [*received]
         try:
-            # Before libpq 17 a request to cancel may itself wait for ever.
-            if is_active and (capabilities.has_cancel_safe() or not is_late):
-                await self._wait(self.connection.cancel_safe(timeout=seconds))
-            return await self._drain()
-        except Exception:
+            if pgconn.pipeline_status != PipelineStatus.OFF:
+                # One more does no harm, and whether the last one was sent need not be known.
+                self._sync()
+            pgconn.flush()
+            while True:
+                if may_cancel and pgconn.transaction_status == TransactionStatus.ACTIVE:
+                    left = max(0.05, end - monotonic())
+                    await self._wait(self.connection.cancel_safe(timeout=left))
+                    self.until = min(end, monotonic() + _AGAIN)
+                try:
+                    await self._drain(results)
+                    break
+                except Late:
+                    if monotonic() >= end:
+                        raise
+                self.until = end
+            is_failed = any(one.status == FAILED for one in results)
+            effect = Effect.ROLLED_BACK if is_failed else Effect.COMMITTED
+            if self._is_reading and not is_failed:
+                # A result may have been lost between libpq and our list of them.
+                effect = Effect.UNKNOWN
+        except (psycopg.Error, OSError):
             # It cannot be said what the server does now; what interrupted goes on to the caller.
             self.close()
-            return Effect.UNKNOWN
+            effect = Effect.UNKNOWN
         except BaseException:
-            self.close()
+            self.give_up()
             raise
         finally:
-            self.until = until
+            self.until = before
+        self._conclude(effect, results[-1] if results else None)
+        return effect
 
-    async def _drain(self) -> Effect:
-        """Reads all that the server still sends for what was requested; says what became of it."""
+    async def _drain(self, results: list[PGresult]) -> None:
+        """Reads all that the server still sends for what was requested, until nothing is left."""
         pgconn = self.pgconn
-        before = self.received if self._syncs else []
-        self._last = before[-1] if before else None
-        is_failed = any(one.status == FAILED for one in before)
-        effect = Effect.ROLLED_BACK if is_failed else Effect.COMMITTED
-        if self._unsynced:
-            self._sync()
-        while True:
+        is_pipeline = pgconn.pipeline_status != PipelineStatus.OFF
+        nothing = 0
+        while nothing < (NOTHING_LEFT if is_pipeline else 1):
             if pgconn.flush():
                 await self._waiting.flush()
             while pgconn.is_busy():
@@ -209,18 +268,20 @@ class Line:
             result = pgconn.get_result()
             if pgconn.status == ConnStatus.BAD:
                 raise self._lost(result)
+            nothing = nothing + 1 if result is None else 0
             if result is None or result.status == SYNC:
-                if result is not None:
-                    self._leave()
-                if not self._syncs:
-                    return effect
                 continue
-            self._last = result
-            if result.status == FAILED:
-                effect = Effect.ROLLED_BACK
-            elif result.status == ExecStatus.COPY_IN:
+            results.append(result)
+            if result.status == ExecStatus.COPY_IN:
                 pgconn.put_copy_end(b"interrupted")
             elif result.status == ExecStatus.COPY_OUT:
                 while (length := pgconn.get_copy_data(1)[0]) >= 0:
                     if not length:
                         await self._waiting.input()
+        if is_pipeline:
+            # libpq refuses it as long as anything is left.
+            pgconn.exit_pipeline_mode()
+            self._syncs = 0
+
+
+_GIVEN_UP = "this connection was interrupted in the middle of a request, and is being closed"

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from asyncio import Task
-from collections import deque
-from contextlib import suppress
+from functools import partial
 from os import getpid
 from time import monotonic
 from typing import Any
 
 import attrs
 import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout
+from psycopg_pool import PoolClosed
 
 from raxol_sql.config import Config
 from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
-from raxol_sql.engine.furnishing import furnished, session_of
+from raxol_sql.engine.furnishing import furnished
 from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller
 from raxol_sql.engine.liveness import Sign
+from raxol_sql.engine.pool_keeper import PoolKeeper
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
-from raxol_sql.engine.roster import Roster
 from raxol_sql.engine.session import Session
+from raxol_sql.engine.session_queue import SessionQueue, Waiter
 from raxol_sql.engine.status import status_of
+from raxol_sql.engine.wire import Wire
 from raxol_sql.errors import ForkedError
 from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
 from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
 
+# Seconds after which psycopg_pool gets a session back, to see whether its lifetime is over.
 _AT_HAND = 60.0
+# The longest that a caller waits until the holders of sessions are looked at again.
+_LOOKING = 0.5
 # The longest that a session takes to get ready for another user.
 _GETTING_READY = 1.0
 # How long a connection that is being made may keep the pool from closing.
@@ -51,10 +56,10 @@ class PooledSessions:
     `open` makes one connection itself, so that a wrong address or password is an error of its own
     there, and not a pool that stays empty. Safe for threads or tasks, as psycopg_pool is.
 
-    As many sessions as the pool keeps open anyway stay here between two calls, at hand: to take
-    a connection out of the pool and to put it back costs a good part of a short call. One does so
-    for a minute at most, so that the pool sees each of its connections now and then; and none
-    while somebody waits for the pool.
+    Idle sessions stay in a `SessionQueue` between two calls, for a minute at most, so that
+    psycopg_pool sees each of its connections now and then. Only the `PoolKeeper` uses psycopg_pool,
+    in the background: what a caller does here cannot be interrupted half-way, and a session that a
+    caller drops is noticed and replaced.
 
     A connection that the other end has closed is seen before it is handed out, and never is. In a
     process that was forked after the opening, a blocking pool is a new one; for asyncio, whose
@@ -77,31 +82,31 @@ class PooledSessions:
         self._config = config
         self._conninfo = ""
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
-        self._dial = Dial(colour, self._furnish)
         self._home: object = None
         self._who = colour.who
-        self._kept = config.pool_min_size
         # For how long, in seconds, an idle session is trusted that nothing is heard of.
         self._fresh = config.idle_timeout / 1000
         self._pid, self._generation = getpid(), forking.generation
         self._settling = colour.lock()
+        # Every connection of the pool, for a child process, which must not touch them.
+        self._wires: _Wires = {}
         self._start_afresh()
         forking.watch(self)
 
     def _start_afresh(self) -> None:
         self._opening = self._colour.lock()
-        self._pool: Any = None
         self._open = False
-        self._at_hand: deque[Session] = deque()
-        self._waiting: deque[None] = deque()
-        self._roster = Roster()
+        self._waits = self._refused = 0
+        self._waited = 0.0
+        self._keeper: PoolKeeper | None = None
+        self._queue = SessionQueue()
+        self._idle = self._queue.idle
 
     async def open(self, conninfo: str) -> None:
         """Connects once to see that it works, and opens the pool; an open one stays as it is."""
         async with self._opening:
-            if self._pool is None:
+            if self._keeper is None:
                 self._conninfo = completed(conninfo, self._config.timeout)
-                await self._try()
                 self._home = _loop_of(self._colour.who())
                 await self._open_pool()
 
@@ -111,51 +116,47 @@ class PooledSessions:
             self._start_afresh()  # those of the parent are not ours to close
             self._pid, self._generation = getpid(), forking.generation
         self._open = False
-        self._leaks.look(self._roster.holdings(), monotonic())
-        if self._pool is not None:
+        keeper = self._keeper
+        if keeper is not None:
+            self._leaks.look(keeper.checkouts.holdings(), monotonic())
             # Whoever waits is told after these have ended.
-            self._dial.give_up()
-            await self._colour.finish(self._end(self._pool))
-
-    async def _end(self, pool: Any) -> None:
-        while (session := self._from_hand()) is not None:
-            await self._put(session)
-        await self._colour.wait(pool.close(_CLOSING))
+            await self._colour.finish(keeper.close(_CLOSING))
 
     async def resize(self, least: int, most: int) -> None:
         """Has it keep ``least`` connections, and make ``most`` at most."""
         if not 0 <= least <= most or most < 1:
             raise ValueError(f"a pool has 0 <= min <= max, and max >= 1; not {least} and {most}")
-        if self._pool is None:
+        if self._keeper is None:
             raise _not_open()
-        await self._colour.wait(self._pool.resize(least, most))
+        await self._keeper.resize(least, most)
         self._config = attrs.evolve(self._config, pool_min_size=least, pool_size=most)
-        self._kept = least
-        while len(self._at_hand) > least and (session := self._from_hand()) is not None:
-            await self._put(session)
 
     def status(self) -> PoolStatus:
         """How it is at this moment."""
-        figures = {} if self._pool is None else self._pool.get_stats()
+        keeper = self._keeper
+        held = 0
+        if keeper is not None:
+            held = len(keeper.checkouts.holdings())
+            if abandoned := len(keeper.abandoned()):
+                held -= abandoned
+                keeper.repair()
         return status_of(
-            figures,
+            {} if keeper is None else keeper.figures(),
             self._config,
-            held=len(self._roster.holdings()),
-            waiting=len(self._waiting),
+            held=held,
+            waiting=len(self._queue.waiting()),
             calls=self._repeating.calls,
+            waits=self._waits,
+            wait_ms=int(self._waited * 1000),
+            refused=self._refused,
             is_open=self._open,
         )
 
     async def drain(self) -> None:
-        """Has every connection made anew; one that is in use, when it is given back."""
-        if self._pool is None:
+        """Has every connection replaced; one that is in use, when it is given back."""
+        if self._keeper is None:
             raise _not_open()
-        await self._colour.wait(self._pool.drain())
-        # From here on the pool gives new ones only, and keeps none of the others.
-        self._roster.age()
-        with suppress(IndexError):
-            while True:
-                await self._put(self._at_hand.pop())
+        await self._keeper.drain()
 
     async def acquire(self, purpose: str, until: float | None) -> Session:
         # Every call comes this way, so the good one is short, and asks only what it has to.
@@ -164,10 +165,10 @@ class PooledSessions:
         who = self._who()
         if self._home is not None and _loop_of(who) is not self._home:
             raise RuntimeError("this database was opened in another event loop: open one in this")
-        now, at_hand = monotonic(), self._at_hand
-        while at_hand:
+        now, idle = monotonic(), self._idle
+        while idle:
             try:
-                session = at_hand.pop()
+                session = idle.pop()
             except IndexError:  # another thread was faster
                 break
             is_quiet = not session.liveness.hears() and now - session.idle_since < self._fresh
@@ -176,30 +177,31 @@ class PooledSessions:
                 session.is_sent = session.limits.is_pressed = False
                 session.wire.until = until
                 return session
-        return await self._get(purpose, until, now)
+        return await self._wait(purpose, until, now)
 
     async def release(self, session: Session) -> None:
-        session.holding = session.place = None
         self._repeating.calls += 1
         if session.has_traces:
             await self._reset(session)
+        # From here on nothing waits, so that no cancellation can keep the session.
+        keeper = self._keeper
         now = session.idle_since = monotonic()
-        if (
-            self._open
-            and not self._waiting
-            and len(self._at_hand) < self._kept
-            and session.is_idle
-            and now - session.since < _AT_HAND
-        ):
-            self._at_hand.append(session)
-            # Whoever began to wait, or closed this, in this moment, did not see it.
-            if self._open and not self._waiting:
-                return
-            try:
-                session = self._at_hand.pop()
-            except IndexError:
-                return
-        await self._put(session)
+        if session.place is not None:
+            session.place = None
+            session.take_up()
+        if keeper is None or session.pid != self._pid:
+            return
+        is_current = session.since >= keeper.epoch and now - session.since < _AT_HAND
+        if not self._open or not is_current or not session.is_free:
+            keeper.retire(session)
+            return
+        self._queue.give(session)
+        if not self._open:
+            # It was closed at this moment, and may not have seen this session.
+            while (late := self._queue.take()) is not None:
+                keeper.retire(late)
+        elif len(self._idle) > keeper.kept:
+            keeper.watch_surplus()
 
     async def reserve(self, purpose: str, until: float | None) -> Session:
         session = await self.acquire(purpose, until)
@@ -215,11 +217,12 @@ class PooledSessions:
 
     def forked(self) -> None:
         """Lets go of everything that is the parent's; called in the child, before all else."""
-        known = list(self._roster)
-        forking.sever(session.wire.pgconn for session in known)
-        _left_behind.append((self._pool, known))
+        known = [wire for reference in self._wires if (wire := reference()) is not None]
+        forking.sever(wire.pgconn for wire in known)
+        _left_behind.append((self._keeper, self._queue, known))
         # Whoever held them lives in the parent.
         self._settling = self._colour.lock()
+        self._wires = {}
         self.telemetry.forked()
 
     async def _settle_in(self) -> None:
@@ -241,64 +244,68 @@ class PooledSessions:
                 self._open = True  # as it was in the parent; the next call tries again
             self._pid, self._generation = getpid(), forking.generation
 
-    async def _get(self, purpose: str, until: float | None, now: float) -> Session:
-        if self._pool is None:
+    async def _wait(self, purpose: str, until: float | None, since: float) -> Session:
+        """The session of somebody for whom none is idle."""
+        keeper = self._keeper
+        if keeper is None or not self._open:
             raise _not_open()
+        waiter = Waiter((purpose, since, self._who()), self._colour.mailbox())
         refused: Exception | None = None
-        self._waiting.append(None)
+        session: Session | None = None
+        self._waits += 1
         try:
-            while True:
-                session = self._from_hand() or await self._from_pool(until, now, refused)
-                if isinstance(session, Unconnected):
-                    if session.when < now - LONGEST_PAUSE:
-                        continue  # somebody else was told this, and it may be mended since
-                    refused = session.error
+            while session is None:
+                self._queue.join(waiter)
+                found = self._queue.take()
+                if found is None:
+                    keeper.want()
+                    found = await self._next(waiter, until, since, refused)
+                if isinstance(found, Exception):
+                    raise found
+                if isinstance(found, Unconnected):
+                    if found.when < since - LONGEST_PAUSE:
+                        continue  # of an attempt before this call, whose cause may have passed
+                    refused = found.error
                     if classify(refused, Phase.ACQUIRE).verdict is Verdict.NEVER:
                         raise refused
-                elif await self._is_usable(session, monotonic()):
-                    break
+                elif found is not None and await self._is_usable(found, monotonic()):
+                    session = found
         finally:
-            self._waiting.pop()
-        session.holding = (purpose, now, self._who())
+            self._waited += monotonic() - since
+            await self._queue.leave(waiter, is_served=session is not None)
+        session.holding = waiter.claim
         session.is_sent = False
         session.wire.until = until
         # What was waited is not left for the work.
         session.limits.is_pressed = True
         return session
 
-    def _from_hand(self) -> Session | None:
-        try:
-            return self._at_hand.pop()
-        except IndexError:
-            return None
-
-    async def _from_pool(
-        self, until: float | None, since: float, refused: Exception | None
-    ) -> Session | Unconnected:
-        left = threading.TIMEOUT_MAX if until is None else max(0.0, until - monotonic())
-        holdings = self._roster.holdings()
-        self._leaks.look(holdings, monotonic())
+    async def _next(
+        self, waiter: Waiter, until: float | None, since: float, refused: Exception | None
+    ) -> Any:
+        """What comes into the mailbox of a waiter; raises where their time is over."""
+        keeper = self._keeper
+        assert keeper is not None, "it is open"
+        now = monotonic()
+        holdings = keeper.checkouts.holdings()
+        self._leaks.look(holdings, now)
+        end = until
         if len(holdings) >= self._config.pool_size:
             me = self._who()
             if all(holding.who == me for holding in holdings):
-                left = min(left, _OWN)
-        try:
-            connection = await self._colour.wait(self._pool.getconn(left))
-        except PoolTimeout:
-            raise self._unserved(since, refused) from None
-        if isinstance(connection, Unconnected):
-            # Given back, it is replaced: by an attempt for whoever comes next, as this one may.
-            await self._colour.wait(self._pool.putconn(connection))
-            return connection
-        session = session_of(connection)
-        session.since = monotonic()
-        return session
+                end = since + _OWN if end is None else min(end, since + _OWN)
+        left = _LOOKING if end is None else end - now
+        if left <= 0:
+            self._refused += 1
+            raise self._unserved(keeper, since, refused)
+        return await waiter.mailbox.get(min(left, _LOOKING))
 
-    def _unserved(self, since: float, refused: Exception | None) -> Exception:
+    def _unserved(self, keeper: PoolKeeper, since: float, refused: Exception | None) -> Exception:
         """The error for somebody whose time is over: what they were told, or else why not."""
         now = monotonic()
         told = f"no connection could be made in {now - since:.1f} s"
-        has_room = len(self._roster.holdings()) < self._config.pool_size
+        holdings = keeper.checkouts.holdings()
+        has_room = len(holdings) < self._config.pool_size
         if refused is None and has_room:
             trouble = self._dial.trouble(since - LONGEST_PAUSE)
             refused = None if trouble is None else trouble.error
@@ -308,12 +315,12 @@ class PooledSessions:
         if has_room and self._dial.is_trying:
             return psycopg.errors.ConnectionTimeout(f"{told}: the server has not answered yet")
         return exhausted(
-            self._roster.holdings(),
+            holdings,
             now=now,
             name_of=self._colour.name_of,
             size=self._config.pool_size,
             waited=now - since,
-            waiting=len(self._waiting),
+            waiting=len(self._queue.waiting()),
             me=self._who(),
         )
 
@@ -327,10 +334,10 @@ class PooledSessions:
                 if await session.ping(_GETTING_READY):
                     return True
             except BaseException:
-                await self._put(session)
+                self._retire(session)
                 raise
         session.close()
-        await self._put(session)
+        self._retire(session)
         return False
 
     async def _reset(self, session: Session) -> None:
@@ -340,32 +347,26 @@ class PooledSessions:
         except psycopg.Error:
             session.close()
         except BaseException:
-            # Nobody else gives it back.
-            session.close()
-            await self._put(session)
+            # The caller's own release does not go on.
+            session.give_up()
+            self._retire(session)
             raise
 
-    async def _put(self, session: Session) -> None:
-        if not session.is_idle:
-            session.close()
-        session.detach()
-        if session.pid != getpid():
-            return
-        await self._colour.wait(self._pool.putconn(session.connection))
-
-    async def _try(self) -> None:
-        """Raises here what would otherwise fail in the pool's own time, again and again."""
-        first = await self._dial.attempt(self._conninfo, autocommit=True)
-        await self._colour.wait(first.close())
+    def _retire(self, session: Session) -> None:
+        if self._keeper is not None:
+            self._keeper.retire(session)
 
     async def _open_pool(self) -> None:
         config = self._config
-        self._dial = Dial(self._colour, self._furnish)
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
-        pool = self._colour.pool(
+        dial = self._dial = Dial(self._colour, partial(_furnish, self._colour, config, self._wires))
+        # Nothing of this refers to the pool itself, so that one that is dropped is noticed.
+        pool_class: Any = self._colour.pool
+        make_pool = partial(
+            pool_class,
             self._conninfo,
-            connection_class=self._dial,
+            connection_class=dial,
             kwargs={"autocommit": True},
             open=False,
             min_size=config.pool_min_size,
@@ -374,20 +375,33 @@ class PooledSessions:
             timeout=longest,
             name="raxol_sql",
         )
-        # Waits for the connections that are kept: asyncio cannot end a loop, and would hang, in
-        # the moment in which the pool connects.
+        keeper = PoolKeeper(
+            self._colour, make_pool, dial, least=config.pool_min_size, most=config.pool_size
+        )
         try:
-            await self._colour.wait(pool.open(wait=True, timeout=longest))
+            await keeper.open(self._conninfo, longest)
         except BaseException:
-            await self._colour.finish(self._end(pool))
+            keeper.abandon()
             raise
-        self._pool, self._open = pool, True
+        # One that is dropped without being closed closes its connections all the same.
+        weakref.finalize(self, keeper.abandon).atexit = False
+        self._queue, self._idle = keeper.queue, keeper.queue.idle
+        self._keeper, self._open = keeper, True
 
-    async def _furnish(self, connection: Connection) -> None:
-        session = await furnished(self._colour, self._config, connection)
-        self._roster.add(session)
-        if session.incarnation is not None:
-            _lives.note(session.incarnation, session.first_xid)
+
+# A dict for a set whose order of changes by threads does not matter. A WeakSet would run Python
+# code when one of them goes, and swallow what a signal handler raises in there.
+_Wires = dict[weakref.ref[Wire], None]
+
+
+async def _furnish(colour: Colour, config: Config, wires: _Wires, connection: Connection) -> None:
+    session = await furnished(colour, config, connection)
+    for reference in [*wires]:
+        if reference() is None:
+            wires.pop(reference, None)
+    wires[weakref.ref(session.wire)] = None
+    if session.incarnation is not None:
+        _lives.note(session.incarnation, session.first_xid)
 
 
 def _not_open() -> PoolClosed:

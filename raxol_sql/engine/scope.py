@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
+from raxol_sql.brief_lock import BriefLock
 from raxol_sql.queries import Query
 from raxol_sql.text import writes
 
@@ -36,7 +36,7 @@ class Scope:
         self._warns_of_writes = lone_writes
         self._counts: Counter[str] = Counter()
         self._writes: list[str] = []
-        self._lock = threading.Lock()
+        self._lock = BriefLock()
         self._token: Token[tuple[Scope, ...]] | None = None
 
     @property

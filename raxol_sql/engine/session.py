@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import itertools
 import logging
+import weakref
 from collections.abc import Container, Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any
 
 import psycopg
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.colour import Colour, Connection
-from raxol_sql.engine.holding import Place, Taken
+from raxol_sql.engine.holding import Holding, Place, Taken
 from raxol_sql.engine.limit import limited
 from raxol_sql.engine.limits import Limits
 from raxol_sql.engine.line import READ_ONLY, STANDBY
 from raxol_sql.engine.liveness import Liveness
 from raxol_sql.engine.outdated import Suspicion, may_commit, suspicion_of
 from raxol_sql.engine.statements import Prepared, Statements
-from raxol_sql.engine.turn import Turn
 from raxol_sql.engine.wire import Completion, Request, Wire, check
 from raxol_sql.engine.witness import XID, Witness
 from raxol_sql.errors import ConfigError, DeadlineExceeded
 from raxol_sql.failures import Effect, Incarnation
 
 Row = tuple[Any, ...]
-_IDLE = TransactionStatus.IDLE  # an enum looks its members up each time
+# An enum looks its members up each time.
+_IDLE, _OFF = TransactionStatus.IDLE, PipelineStatus.OFF
 _log = logging.getLogger("raxol_sql.durability")
 
 
@@ -42,9 +43,10 @@ class Session:
     errors as they are. For one thread or task at a time: those who share one take a ``turn``.
 
     ``is_sent`` says whether anything of the work of its holder was sent, so that it may have
-    happened; ``is_committing`` whether a COMMIT is on its way. ``since`` and ``idle_since`` are
-    when it came out of the pool and was given back last, on the monotonic clock. ``holding`` says
-    who has it now, ``place`` where a block of calls on it began, and ``pid`` which process made it.
+    happened. ``since`` and ``idle_since`` are when it came out of the pool and was given back
+    last, on the monotonic clock. ``holding`` says who has it now, ``place`` where a block of calls
+    on it began, ``outlives_call`` whether it is held between two of them; ``checkout``
+    is where the pool notes that. ``pid`` says which process made it.
     ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a statement in
     that, and ``conflict`` one for which it has to be repeated, although it was caught.
     """
@@ -55,10 +57,16 @@ class Session:
         self.pid = 0
         self.holding: Taken | None = None
         self.place: Place | None = None
-        self.is_sent = self.is_committing = self.has_traces = False
-        connection.add_notice_handler(self._notice)
-        self.turn = Turn(colour)
-        self.wire = Wire(colour, connection)
+        self.outlives_call = False
+        self.checkout: Any = None
+        self.is_sent = self.has_traces = False
+        # How many things were begun whose end would have to be made up for if it never came.
+        self.unfinished = 0
+        self.wire = wire = Wire(colour, connection)
+        # Not a method: a session that its caller drops has to be noticed, and nothing may keep it.
+        connection.add_notice_handler(partial(_notice, weakref.ref(wire)))
+        self._make_turn, self._who = colour.turn, colour.who
+        self.turn = colour.turn()
         self.limits = Limits(self.wire)
         self.statements = Statements(connection, lasting=lasting)
         self.incarnation: Incarnation | None = None
@@ -71,9 +79,21 @@ class Session:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it could serve any other call next."""
+        """Whether nothing runs, and no transaction is open."""
         pgconn = self.wire.pgconn
-        return pgconn.transaction_status == _IDLE
+        return pgconn.transaction_status == _IDLE and not self.wire.is_given_up
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it could serve any other call next, by what libpq and its notes say."""
+        wire = self.wire
+        pgconn = wire.pgconn
+        return (
+            pgconn.transaction_status == _IDLE
+            and pgconn.pipeline_status == _OFF
+            and not (wire.is_given_up or wire.is_committing or self.unfinished)
+            and self.witness is None
+        )
 
     @property
     def is_standby(self) -> bool:
@@ -88,7 +108,7 @@ class Session:
     @property
     def is_lost(self) -> bool:
         """Whether the connection is known to be gone."""
-        return self.wire.pgconn.status != ConnStatus.OK
+        return self.wire.pgconn.status != ConnStatus.OK or self.wire.is_given_up
 
     @property
     def is_busy(self) -> bool:
@@ -109,6 +129,9 @@ class Session:
         """One statement, and its whole answer."""
         timeout = self.limits.of(timeout)
         prepared = self.statements.find(text) or await self.prepare(text)
+        if prepared.leaves_traces:
+            # It may have left them before it fails, or before anybody sees its result.
+            self.has_traces = True
         try:
             request = prepared.request(self.wire.pgconn, values)
             self.is_sent = True
@@ -117,8 +140,6 @@ class Session:
             else:
                 result = await self._accompanied(text, request, timeout)
         except BaseException as error:
-            # It may have left them before it failed.
-            self.has_traces = self.has_traces or prepared.leaves_traces
             if not isinstance(error, Exception):
                 raise
             if isinstance(error, DeadlineExceeded) and may_commit(text) and not self.in_transaction:
@@ -139,6 +160,25 @@ class Session:
         """A statement that is not to be stopped once it was sent: a COMMIT. Raises nothing."""
         self.is_sent = True
         return await self.wire.complete(partial(self.wire.pgconn.send_query, text.encode()))
+
+    def keep(self) -> None:
+        """From now on it is held between calls, too, by what one of them has opened."""
+        self.outlives_call = True
+        if self.checkout is not None and self.holding is not None:
+            self.checkout.holding = Holding(*self.holding, self.place)
+
+    def take_up(self) -> None:
+        """From now on it is held for the length of the caller's call, which ends the holding."""
+        if self.holding is not None:
+            purpose, since, _ = self.holding
+            self.holding = (purpose, since, self._who())
+        self.outlives_call = False
+        if self.checkout is not None:
+            self.checkout.holding = None
+
+    def begin_turns(self) -> None:
+        """Begins a transaction in which nobody has the turn, whatever became of the last one."""
+        self.turn = self._make_turn()
 
     async def ask_witness(self) -> None:
         """Has the witness of the transaction, if it is still to be asked for."""
@@ -260,6 +300,10 @@ class Session:
         """Lets the pool have the connection."""
         self.wire.detach()
 
+    def give_up(self) -> None:
+        """Has every later request fail; the pool stops what the server does, and closes it."""
+        self.wire.give_up()
+
     def close(self) -> None:
         """Closes the connection at once."""
         self.wire.close()
@@ -282,11 +326,6 @@ class Session:
                 "the statement changed client_encoding, and texts would come and go wrong: leave "
                 "it as it is, they travel in UTF-8 whatever the encoding of the database is"
             )
-
-    def _notice(self, told: psycopg.errors.Diagnostic) -> None:
-        # A COMMIT that is told to stop waiting for a standby is done all the same, but here alone.
-        if self.is_committing and told.severity_nonlocalized == "WARNING":
-            _log.warning("committed, but maybe on this server alone: %s", told.message_primary)
 
     async def _ask_about(self, new: Sequence[str], needed: Container[str]) -> None:
         questions = [self.statements.questions(text, needed) for text in new]
@@ -382,6 +421,13 @@ _RESET = b"""
 close all; set session authorization default; reset all; unlisten *;
 select pg_advisory_unlock_all(); discard temp; discard sequences
 """
+
+
+def _notice(reference: weakref.ref[Wire], told: psycopg.errors.Diagnostic) -> None:
+    # A COMMIT that is told to stop waiting for a standby is done all the same, but here alone.
+    wire = reference()
+    if wire is not None and wire.is_committing and told.severity_nonlocalized == "WARNING":
+        _log.warning("committed, but maybe on this server alone: %s", told.message_primary)
 
 
 def tag_of(result: PGresult) -> str:

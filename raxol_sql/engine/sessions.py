@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from raxol_sql.engine.deadline import deadline_of
+from raxol_sql.engine.deadline import deadline_of, earliest
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.session import Session
 from raxol_sql.errors import TransactionError
@@ -79,17 +79,17 @@ class PinnedSession:
 
     async def acquire(self, purpose: str, until: float | None) -> Session:
         session = await self.reserve(purpose, until)
-        await session.turn.__aenter__()
-        if self._session is None:  # it ended while this waited
-            await session.turn.__aexit__(None, None, None)
-        session = await self.reserve(purpose, until)
         end = self.until
+        await session.turn.acquire(earliest(until, end))
+        if self._session is None:  # it ended while this waited
+            session.turn.release()
+        session = await self.reserve(purpose, until)
         session.limits.is_pressed = end is not None and (until is None or end < until)
         session.wire.until = end if session.limits.is_pressed else until
         return session
 
     async def release(self, session: Session) -> None:
-        await session.turn.__aexit__(None, None, None)
+        session.turn.release()
 
     async def reserve(self, purpose: str, until: float | None) -> Session:
         if self._session is None:

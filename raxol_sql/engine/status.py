@@ -15,12 +15,16 @@ def status_of(
     held: int,
     waiting: int,
     calls: int,
+    waits: int,
+    wait_ms: int,
+    refused: int,
     is_open: bool,
 ) -> PoolStatus:
     """
     How a pool is, by psycopg_pool's ``figures``, which leave out those that are still 0.
 
-    ``held`` sessions are in use, ``waiting`` callers wait, and ``calls`` have had a session.
+    ``held`` sessions are in use, ``waiting`` callers wait, and ``calls`` have had a session, of
+    which ``waits`` waited for it, together ``wait_ms`` milliseconds, and ``refused`` in vain.
     """
     # A pool that is closed tells what it had.
     size = figures.get("pool_size", 0) if is_open else 0
@@ -35,9 +39,9 @@ def status_of(
         waiting=waiting,
         closed=not is_open,
         calls=calls,
-        waits=figures.get("requests_queued", 0),
-        wait_ms=figures.get("requests_wait_ms", 0),
-        refused=figures.get("requests_errors", 0),
+        waits=waits,
+        wait_ms=wait_ms,
+        refused=refused,
         opened=figures.get("connections_num", 0),
         connect_ms=figures.get("connections_ms", 0),
         failed=figures.get("connections_errors", 0),

@@ -64,7 +64,9 @@ class _Steps:
                 await self._send(self._next_group())
         except Exception as error:
             failed = self._batch.failed
-            name = self._names[len(self._done)] if failed is None else self._sent[failed]
+            # Where all is done an interruption comes from none of the steps; the last is as good.
+            at = min(len(self._done), len(self._names) - 1)
+            name = self._names[at] if failed is None else self._sent[failed]
             StepFailure(name, MappingProxyType(self._done)).mark(error)
             made = self._made.get(name)
             if made is not None and made.bound is not None:

@@ -41,7 +41,7 @@ async def _batches(
 ) -> AsyncGenerator[list[Any]]:
     # A savepoint would take back what is done between the rows, when not all of them are taken.
     block = Block(sessions, joins=True)
-    await block.enter(f"{bound.query.name} by stream()")
+    await block.enter(f"{bound.query.name} by stream()", keeps=True)
     source = sessions if block.opening is None else block.inside
     cursor = _Cursor(source, bound, size, watch)
     try:

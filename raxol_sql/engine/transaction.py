@@ -135,8 +135,12 @@ class Block:
         self._session = session
         return session
 
-    async def enter(self, purpose: str = "a transaction") -> Session:
-        """Begins, and gives the session for what runs inside; raises as `reserve`."""
+    async def enter(self, purpose: str = "a transaction", *, keeps: bool = False) -> Session:
+        """
+        Begins, and gives the session for what runs inside; raises as `reserve`.
+
+        One that ``keeps`` its session does so after the call that enters it, until `exit`.
+        """
         watch = self._outer.telemetry.watch("begin", "transaction")
         try:
             session = await self._enter(purpose, watch)
@@ -146,6 +150,8 @@ class Block:
         try:
             if self.opening is not None:
                 watch.end()
+            if keeps and self.closing == "commit":
+                session.keep()
         except BaseException as error:
             await self._exit(error)
             raise
@@ -157,9 +163,12 @@ class Block:
         try:
             if self.opening is not None:
                 watch.name, watch.text = self._name_of("begin", "savepoint"), self.opening
-                async with session.turn:
-                    session.wire.until = self._end()
+                session.wire.until = end = self._end()
+                await session.turn.acquire(end)
+                try:
                     await session.command(self.opening)
+                finally:
+                    session.turn.release()
         except BaseException as error:
             self.judge(error)
             await self.free()
@@ -186,40 +195,59 @@ class Block:
 
     async def _exit(self, error: BaseException | None) -> None:
         session = self._held()
+        if self.closing == "commit":
+            session.take_up()
         self.inside.end()
         pending: Pending | None = None
         if error is not None and session.turn.is_mine:
             # A signal came between the end of a call and what was to be done after it.
             self.judge(error)
-            session.close()
+            session.give_up()
             await self.free()
             return
+        end = self._end()
         try:
-            async with session.turn:
-                session.wire.until = self._end()
+            await session.turn.acquire(end)
+            try:
+                session.wire.until = end
                 if error is None:
                     pending = await self.commit()
                 else:
                     self._remember(session, error)
                     self.judge(error)
                     await self.roll_back()
+            finally:
+                session.turn.release()
+        except Exception as failed:
+            if error is None:
+                self.judge(failed)
+            if error is None and not session.is_busy:
+                raise
+            # The server rolls back what is open on a connection that is closed.
+            session.give_up()
+            if error is None:
+                raise
         except BaseException as failed:
             self.judge(failed)
-            if session.is_busy:
-                # This did not wait until another task was done with it: nobody can use it now.
-                session.close()
+            # This did not wait until another task was done with it, or was interrupted in the end.
+            session.give_up()
             raise
         finally:
             await self.free()
         if pending is not None:
             await self.settle(pending)
 
+    def disown(self) -> None:
+        """The caller never got what was entered, and will not exit it."""
+        if self._session is not None and self.closing == "commit":
+            self._session.take_up()
+
     async def free(self) -> None:
         """Gives the session back."""
         session = self._held()
         if self.closing == "commit":
             session.witness = session.conflict = session.failed_by = None
-            session.is_committing = False
+            session.wire.is_committing = False
         await self._outer.free(session)
 
     async def commit(self) -> Pending | None:
@@ -244,7 +272,7 @@ class Block:
         if session.is_lost:
             raise mark_lost(psycopg.OperationalError(_LOST_BEFORE)) from session.failed_by
         self.phase = Phase.COMMIT_SENT
-        session.is_committing = True
+        session.wire.is_committing = True
         completion = await session.complete(self.closing)
         interruption = completion.interruption
         if completion.error is not None:
@@ -368,6 +396,7 @@ class Block:
             if self._options.outcome != "none" and not self._options.read_only:
                 by_row = self._options.outcome == "witness"
                 self.witness = Witness(session.incarnation, by_row=by_row)
+            session.begin_turns()
             session.witness, session.conflict, session.failed_by = self.witness, None, None
         elif not self._joins:
             if attrs.evolve(self._options, outcome="none") != TransactionOptions():

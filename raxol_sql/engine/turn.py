@@ -1,47 +1,96 @@
-"""The turns that threads or tasks take on one session."""
+"""The turns that threads or tasks take on the session of one transaction."""
 
 from __future__ import annotations
 
-from types import TracebackType
+import asyncio
+import threading
+from time import monotonic
+from typing import Protocol
 
-from raxol_sql.engine.colour import Colour
-from raxol_sql.errors import TransactionError
+from raxol_sql.errors import DeadlineExceeded, TransactionError
+from raxol_sql.failures import Effect
+
+_IN_THE_MIDDLE = (
+    "another call on this transaction is in progress in the same thread or task: let it end first"
+)
 
 
-class Turn:
+class Turn(Protocol):
     """
-    A lock for ``async with`` that says so, instead of waiting for ever, to whoever has it already.
+    A lock for the length of one call, which a caller who has it already is refused.
 
     That is a caller who runs a statement from inside of another one, as from the rows of a COPY.
     """
 
-    def __init__(self, colour: Colour) -> None:
-        self._lock = colour.lock()
-        self._who = colour.who
-        self._holder: object = None
-
     @property
     def is_mine(self) -> bool:
         """Whether the caller has it already."""
-        return self._holder is not None and self._holder == self._who()
 
-    async def __aenter__(self) -> None:
-        me = self._who()
-        if me is not None and self._holder == me:
-            raise TransactionError(
-                "this transaction is in the middle of another call: end that one first"
-            )
-        await self._lock.__aenter__()
-        self._holder = me
+    async def acquire(self, until: float | None) -> None:
+        """
+        Waits for the turn, until a moment of the monotonic clock if that is not None.
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        me = self._holder
-        await self._lock.__aexit__(kind, error, traceback)
-        # In this order: a signal in between leaves a lock that is free, not one without a holder.
-        if self._holder == me:
-            self._holder = None
+        Raises `TransactionError` for a caller who has it already, and `DeadlineExceeded`.
+        """
+
+    def release(self) -> None:
+        """Ends the turn; without one it does nothing."""
+
+
+class ThreadTurn:
+    """
+    The turn of a thread.
+
+    The lock is one that knows its owner: to take it and to note who has it is one step, which no
+    exception of a signal handler can divide.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    @property
+    def is_mine(self) -> bool:
+        is_owned: bool = self._lock._is_owned()  # type: ignore[attr-defined]
+        return is_owned
+
+    async def acquire(self, until: float | None) -> None:
+        if self.is_mine:
+            raise TransactionError(_IN_THE_MIDDLE)
+        if until is None:
+            self._lock.acquire()
+        elif not self._lock.acquire(timeout=max(0.0, until - monotonic())):
+            raise DeadlineExceeded(Effect.NONE.value)
+
+    def release(self) -> None:
+        if self.is_mine:
+            self._lock.release()
+
+
+class TaskTurn:
+    """The turn of a task."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._owner: asyncio.Task[object] | None = None
+
+    @property
+    def is_mine(self) -> bool:
+        return self._owner is not None and self._owner is asyncio.current_task()
+
+    async def acquire(self, until: float | None) -> None:
+        if self.is_mine:
+            raise TransactionError(_IN_THE_MIDDLE)
+        if self._lock.locked() and until is not None:
+            try:
+                async with asyncio.timeout(max(0.0, until - monotonic())):
+                    await self._lock.acquire()
+            except TimeoutError:
+                raise DeadlineExceeded(Effect.NONE.value) from None
+        else:
+            await self._lock.acquire()
+        self._owner = asyncio.current_task()
+
+    def release(self) -> None:
+        if self._lock.locked():
+            self._owner = None
+            self._lock.release()

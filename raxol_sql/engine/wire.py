@@ -7,12 +7,12 @@ from time import monotonic, perf_counter
 
 import attrs
 import psycopg
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.deadline import GRACE
-from raxol_sql.engine.line import COPYING, FAILED, SYNC, Line
+from raxol_sql.engine.line import COPYING, FAILED, NOTHING_LEFT, SYNC, Line
 from raxol_sql.engine.overdue import error_of, seen
 from raxol_sql.engine.patience import Patience
 from raxol_sql.engine.waiting import Late
@@ -59,10 +59,12 @@ class Wire(Line):
     @property
     def is_expecting(self) -> bool:
         """Whether something was posted that is not collected yet."""
-        return self._syncs > 0
+        return self._syncs > 0 and self.pgconn.pipeline_status != PipelineStatus.OFF
 
     async def ask(self, request: Request, patience: Patience | None = None) -> PGresult:
         """The result of one request; raises the driver's error if the server refused it."""
+        if self.is_given_up:
+            self._check_given_up()
         pgconn = self.pgconn
         patience = patience or self._patience
         watch = patience.choose()
@@ -113,6 +115,7 @@ class Wire(Line):
         interruption: BaseException | None = None
         is_sent = False
         try:
+            self._check_given_up()
             while True:
                 try:
                     if not is_sent:
@@ -139,26 +142,31 @@ class Wire(Line):
                         raise Late from None
             if result is None:
                 raise self._lost(None)
-        except Exception as error:
+        except BaseException as error:
             self.close()
             if isinstance(error, Late):
                 return Completion(None, DeadlineExceeded(Effect.UNKNOWN.value), interruption)
-            return Completion(None, mark_lost(error), interruption)
+            if isinstance(error, psycopg.Error):
+                return Completion(None, mark_lost(error), interruption)
+            # It came between two steps, so an answer may have been missed.
+            return Completion(None, self._lost(None), interruption or error)
         finally:
             self.until = until
         return Completion(result, None, interruption)
 
     async def post(self, requests: Iterable[Request]) -> None:
         """Sends requests together; their results are to be collected, in the order of posting."""
+        self._check_given_up()
         pgconn = self.pgconn
         try:
-            if not self._syncs:
+            if pgconn.pipeline_status == PipelineStatus.OFF:
                 pgconn.enter_pipeline_mode()
+                self._syncs = 0
+                self._is_reading = False
                 self._since = perf_counter()
                 self.received = []
                 self.aftermath = Effect.ROLLED_BACK
             self.aftermath = Effect.UNKNOWN
-            self._unsynced = True
             for number, request in enumerate(requests, 1):
                 request()
                 # The server works on the first ones while the last ones are written.
@@ -181,22 +189,32 @@ class Wire(Line):
         pgconn, waiting, patience = self.pgconn, self._waiting, self._patience
         results: list[PGresult] = []
         watch = patience.choose()
+        nothing = 0
         try:
             while True:
-                if pgconn.is_busy() and await waiting.answer(watch):
-                    patience.miss()
+                if pgconn.is_busy():
+                    # An interruption of the wait finds every result that was read in the list.
+                    self._is_reading = False
+                    if await waiting.answer(watch):
+                        patience.miss()
+                self._is_reading = True
                 result = pgconn.get_result()
                 # After each result comes nothing, once; after that of a lost connection, for ever.
                 if result is None or result.status == FAILED:
                     if pgconn.status == ConnStatus.BAD:
                         raise self._lost(result)
                     if result is None:
+                        nothing += 1
+                        if nothing == NOTHING_LEFT:
+                            raise self._lost(None)
                         continue
                     took = perf_counter() - self._since
                     result = self._seen(result, results, self.limit, took)
                 if result.status == SYNC:
                     break
+                nothing = 0
                 results.append(result)
+            self._is_reading = False
             self._conclude(Effect.ROLLED_BACK, results[-1] if results else None)
             self._leave()
         except BaseException as error:
@@ -217,6 +235,7 @@ class Wire(Line):
 
     async def begin_copy(self, text: bytes) -> None:
         """Starts a COPY, in either direction; it ends with `end_copy`."""
+        self._check_given_up()
         self._is_unsent = False
         try:
             self.pgconn.send_query(text)

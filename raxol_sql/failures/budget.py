@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
 
 import attrs
 
+from raxol_sql.brief_lock import BriefLock
 from raxol_sql.failures.retry import Cause
 
 
@@ -70,7 +70,7 @@ class Budget:
         self._clock = clock
         self._then = clock()
         # One that its holder may take again: a signal handler may run a query in the middle.
-        self._lock = threading.RLock()
+        self._lock = BriefLock()
 
     def take(self) -> bool:
         """Takes a token for a retry; False if there is none, and the retry is not to be made."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import uuid
 from itertools import pairwise
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from raxol_sql.brief_lock import BriefLock
 from raxol_sql.failures.failure import Effect
 
 # How far two clocks may differ, in seconds, for what is compared with the time of another host.
@@ -47,7 +47,7 @@ class Lives:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = BriefLock()
         self._seen: dict[tuple[str, str], list[str]] = {}
         self._first_xids: dict[Incarnation, int] = {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
@@ -15,6 +14,7 @@ from opentelemetry.metrics import (
     get_meter_provider,
 )
 
+from raxol_sql.brief_lock import BriefLock
 from raxol_sql.telemetry import PoolStatus
 
 Reading = Callable[[PoolStatus], int]
@@ -61,7 +61,7 @@ class Pools:
     """
 
     def __init__(self, meter: Meter) -> None:
-        self._lock = threading.Lock()
+        self._lock = BriefLock()
         self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
         meter.create_observable_up_down_counter(
             "db.client.connection.count",
@@ -115,7 +115,7 @@ class _Known:
     """The pools that report, by the provider that they report to."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = BriefLock()
         self._by_provider: weakref.WeakKeyDictionary[MeterProvider, Pools] = (
             weakref.WeakKeyDictionary()
         )

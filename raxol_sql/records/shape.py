@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from functools import partial
 from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from raxol_sql.brief_lock import BriefLock
 from raxol_sql.errors import RecordError
 from raxol_sql.queries import Query
 from raxol_sql.records.builder import Build, record_builder, scalar_builder
@@ -18,7 +18,7 @@ from raxol_sql.records.row_class import row_class
 
 _NO_LIST = "and its rows have to be put together: name the key of the record in a line -- @group id"
 _builds: WeakKeyDictionary[Query[Any], dict[tuple[str, ...], Build]] = WeakKeyDictionary()
-_lock = threading.Lock()
+_lock = BriefLock()
 
 
 def shape_of(query: Query[Any], columns: tuple[str, ...]) -> Build:

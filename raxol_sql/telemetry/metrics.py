@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from bisect import bisect_left
 from collections import Counter, deque
@@ -11,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from raxol_sql.brief_lock import BriefLock
 from raxol_sql.telemetry.histogram import BOUNDS_MS, Histogram, empty_counts
 from raxol_sql.telemetry.pool_status import PoolStatus
 from raxol_sql.telemetry.watch import Watch
@@ -102,7 +102,7 @@ class Recorder:
     def forked(self) -> None:
         """Begins anew, in a child too, whose parent may have held the lock."""
         # A signal's handler may ask for the figures while they are added up.
-        self._lock = threading.RLock()
+        self._lock = BriefLock()
         self._left: deque[Watch] = deque()
         self._clear()
 

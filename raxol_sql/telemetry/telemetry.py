@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
 
+from raxol_sql.brief_lock import BriefLock
 from raxol_sql.telemetry.event import QueryEvent
 from raxol_sql.telemetry.metrics import Metrics, Recorder
 from raxol_sql.telemetry.pool_status import PoolStatus
@@ -31,7 +31,7 @@ class Telemetry:
     def __init__(self, recorder: Recorder | None) -> None:
         self.recorder = recorder
         self._since = time.time()
-        self._lock = threading.Lock()
+        self._lock = BriefLock()
         self._listeners: tuple[Listener, ...] = () if recorder is None else (recorder.add,)
         self._subscribers: tuple[Subscriber, ...] = ()
         self.listens = bool(self._listeners)
@@ -92,7 +92,7 @@ class Telemetry:
 
     def forked(self) -> None:
         """Begins anew in a child process, whose parent may have held a lock."""
-        self._lock = threading.Lock()
+        self._lock = BriefLock()
         if self.recorder is not None:
             self.recorder.forked()
 

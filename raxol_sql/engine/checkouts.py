@@ -1,0 +1,101 @@
+"""The sessions that are outside of psycopg_pool: idle ones, and those that callers hold."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import attrs
+
+from raxol_sql.engine.colour import Connection
+from raxol_sql.engine.holding import Holding, Taken
+from raxol_sql.engine.session import Session
+from raxol_sql.engine.wire import Wire
+
+
+@attrs.define(eq=False)
+class Checkout:
+    """
+    A connection that was taken out of psycopg_pool, and its session as long as that is referenced.
+
+    ``holding`` describes the transaction, stream or lent connection that keeps the session between
+    calls, if one does.
+    """
+
+    connection: Connection
+    wire: Wire
+    pool: Any
+    pid: int
+    reference: weakref.ref[Session]
+    holding: Holding | None = None
+
+
+class Checkouts:
+    """
+    Keeps each connection that is outside of psycopg_pool, until it goes back there.
+
+    ``idle`` are those that no caller has. The others belong to the callers, and are only referenced
+    weakly here. A caller who is
+    interrupted, cancelled or garbage-collected drops the session; ``dropped`` is called then with
+    the weak reference, by which `remove` finds the connection. Safe for threads: every change is
+    one operation on a dict.
+    """
+
+    def __init__(
+        self, idle: Collection[Session], dropped: Callable[[weakref.ref[Session]], object]
+    ) -> None:
+        self._idle = idle
+        self._dropped = dropped
+        self._looks: dict[weakref.ref[Session], tuple[Taken, object]] = {}
+        self._checkouts: dict[weakref.ref[Session], Checkout] = {}
+
+    def __len__(self) -> int:
+        return len(self._checkouts)
+
+    def __iter__(self) -> Iterator[Checkout]:
+        return iter([*self._checkouts.values()])
+
+    def add(self, session: Session, pool: Any) -> None:
+        """Enters a session whose connection was just taken out of ``pool``."""
+        reference = weakref.ref(session, self._dropped)
+        session.checkout = self._checkouts[reference] = Checkout(
+            session.connection, session.wire, pool, session.pid, reference
+        )
+
+    def remove(self, reference: weakref.ref[Session]) -> Checkout | None:
+        """Gives the checkout of a session that goes back; None if it was removed before."""
+        return self._checkouts.pop(reference, None)
+
+    def held(self) -> list[Session]:
+        """The sessions that callers have."""
+        idle = {id(session) for session in [*self._idle]}
+        found = [checkout.reference() for checkout in self]
+        return [session for session in found if session is not None and id(session) not in idle]
+
+    def holdings(self) -> list[Holding]:
+        """Which sessions are held now, and by whom."""
+        taken = [(session.holding, session.place) for session in self.held()]
+        return [Holding(*holding, place) for holding, place in taken if holding is not None]
+
+    def abandoned(self, call_of: Callable[[Any], object]) -> list[Session]:
+        """
+        The sessions of calls that have ended without giving them back.
+
+        Something still references these sessions, such as the traceback of the exception that
+        interrupted the call. ``call_of`` gives the call that a holder is inside of, None if it is
+        in none; where that is another one than the last time, the call that took the session is
+        over.
+        """
+        looks, found = {}, []
+        for session in self.held():
+            holding = session.holding
+            if holding is None or session.outlives_call:
+                continue
+            reference, call = weakref.ref(session), call_of(holding[2])
+            before, first = self._looks.get(reference, (None, None))
+            looks[reference] = (holding, first if before is holding else call)
+            if call is None or looks[reference][1] is not call:
+                found.append(session)
+        self._looks = looks
+        return found
