@@ -17,11 +17,12 @@ from psycopg_pool import PoolClosed
 from raxol_sql.config import Config
 from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.deadline import earliest
 from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
 from raxol_sql.engine.furnishing import furnished
 from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller
 from raxol_sql.engine.liveness import Sign
-from raxol_sql.engine.pool_keeper import PoolKeeper
+from raxol_sql.engine.pool_keeper import CLOSED, PoolKeeper
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
@@ -108,7 +109,7 @@ class PooledSessions:
             if self._keeper is None:
                 self._conninfo = completed(conninfo, self._config.timeout)
                 self._home = _loop_of(self._colour.who())
-                await self._open_pool()
+                await self._open_pool(tries=True)
 
     async def close(self) -> None:
         """Closes every connection; a session still held is closed when it is released."""
@@ -239,7 +240,7 @@ class PooledSessions:
                 raise _not_open()
             self._start_afresh()
             try:
-                await self._open_pool()
+                await self._open_pool(tries=False)
             finally:
                 self._open = True  # as it was in the parent; the next call tries again
             self._pid, self._generation = getpid(), forking.generation
@@ -247,8 +248,10 @@ class PooledSessions:
     async def _wait(self, purpose: str, until: float | None, since: float) -> Session:
         """The session of somebody for whom none is idle."""
         keeper = self._keeper
-        if keeper is None or not self._open:
+        if keeper is None:
             raise _not_open()
+        if not self._open:
+            raise PoolClosed(CLOSED)
         waiter = Waiter((purpose, since, self._who()), self._colour.mailbox())
         refused: Exception | None = None
         session: Session | None = None
@@ -293,9 +296,11 @@ class PooledSessions:
         if len(holdings) >= self._config.pool_size:
             me = self._who()
             if all(holding.who == me for holding in holdings):
-                end = since + _OWN if end is None else min(end, since + _OWN)
+                end = earliest(until, waiter.since + _OWN)
         left = _LOOKING if end is None else end - now
         if left <= 0:
+            if (found := waiter.mailbox.take()) is not None:
+                return found
             self._refused += 1
             raise self._unserved(keeper, since, refused)
         return await waiter.mailbox.get(min(left, _LOOKING))
@@ -356,7 +361,7 @@ class PooledSessions:
         if self._keeper is not None:
             self._keeper.retire(session)
 
-    async def _open_pool(self) -> None:
+    async def _open_pool(self, *, tries: bool) -> None:
         config = self._config
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
@@ -379,7 +384,7 @@ class PooledSessions:
             self._colour, make_pool, dial, least=config.pool_min_size, most=config.pool_size
         )
         try:
-            await keeper.open(self._conninfo, longest)
+            await keeper.open(self._conninfo if tries else None, longest)
         except BaseException:
             keeper.abandon()
             raise

@@ -33,6 +33,7 @@ _STUCK = 2.0
 _COMMAND = 30.0
 # How long the server may take to end a statement whose caller is gone.
 _STOPPING = 1.5
+CLOSED = "this database is closed"
 _log = logging.getLogger("raxol_sql.pool")
 
 
@@ -75,16 +76,17 @@ class PoolKeeper:
         self._returned: Mailbox = colour.mailbox()
         self.checkouts = Checkouts(self.queue.idle, self._returned.put)
 
-    async def open(self, conninfo: str, seconds: float) -> None:
+    async def open(self, conninfo: str | None, seconds: float) -> None:
         """
-        Connects once, so that a wrong address is an error here, and opens psycopg_pool's pool.
+        Opens psycopg_pool's pool, and waits up to so many seconds for what it keeps.
 
-        Waits up to so many seconds for the connections that it keeps.
+        With a ``conninfo`` it connects once before that, so that a wrong address is an error here.
         """
 
         async def open_() -> None:
-            first = await self._dial.attempt(conninfo, autocommit=True)
-            await self._colour.wait(first.close())
+            if conninfo is not None:
+                first = await self._dial.attempt(conninfo, autocommit=True)
+                await self._colour.wait(first.close())
             self._pool = pool = self._make_pool()
             await self._colour.wait(pool.open(wait=True, timeout=seconds))
 
@@ -148,7 +150,7 @@ class PoolKeeper:
             self._dial.give_up()
             await self._command(partial(self._close_pool, seconds))
         for waiter in self.queue.waiting():
-            waiter.mailbox.put(PoolClosed("this database was closed"))
+            waiter.mailbox.put(PoolClosed(CLOSED))
 
     def abandon(self) -> None:
         """Has everything closed, and waits for nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from time import monotonic
 
 from raxol_sql.engine.holding import Taken
 from raxol_sql.engine.mailbox import Mailbox
@@ -14,14 +15,15 @@ class Waiter:
     """
     A caller who waits for a session, which comes into the ``mailbox``.
 
-    ``claim`` is what the session is told of its next holder.
+    ``claim`` is what the session is told of its next holder, ``since`` when the wait began.
     """
 
-    __slots__ = ("__weakref__", "claim", "mailbox", "reference")
+    __slots__ = ("__weakref__", "claim", "mailbox", "reference", "since")
 
     def __init__(self, claim: Taken, mailbox: Mailbox) -> None:
         self.claim = claim
         self.mailbox = mailbox
+        self.since = monotonic()
         self.reference = weakref.ref(self)
 
 

@@ -247,7 +247,8 @@ def test_no_secret_is_told_by_anything_while_the_server_refuses(
                 assert isinstance(error, psycopg.OperationalError)
                 told.extend([str(error), repr(error), *error.__notes__, repr(vars(error))])
         pool = (db.verbs if play.colour == "blocking" else db)._pool
-        told.extend(map(repr, [pool, pool._dial, *pool._roster, *pool._pool._pool]))
+        keeper = pool._keeper
+        told.extend(map(repr, [pool, pool._dial, keeper, *keeper.checkouts, *keeper._pool._pool]))
 
     spare.side(f"alter role locked password '{SECRET}'")
     try:
