@@ -293,10 +293,10 @@ class PooledSessions:
         holdings = keeper.checkouts.holdings()
         self._leaks.look(holdings, now)
         end = until
-        if len(holdings) >= self._config.pool_size:
-            me = self._who()
-            if all(holding.who == me for holding in holdings):
-                end = earliest(until, waiter.since + _OWN)
+        if len(holdings) >= self._config.pool_size and keeper.checkouts.are_of(
+            self._who(), self._colour.holds
+        ):
+            end = earliest(until, waiter.since + _OWN)
         left = _LOOKING if end is None else end - now
         if left <= 0:
             if (found := waiter.mailbox.take()) is not None:
