@@ -16,6 +16,7 @@ from raxol_sql.config.conflict import Conflict
 from raxol_sql.config.keys import DATABASES, KEYS, Key
 from raxol_sql.config.passwords import MASK, without_passwords
 from raxol_sql.config.project import Project
+from raxol_sql.config.variables import check_variables
 from raxol_sql.errors import ConfigError, did_you_mean
 
 _ARGUMENT, _URL_ARGUMENT, _URL_VARIABLE = "argument", "argument url", "DATABASE_URL"
@@ -83,6 +84,7 @@ class Config:
         project = Project.find(None if start is None else Path(start))
         chosen = environ.get("RAXOL_ENV") or "dev"
         layers = _Layers()
+        check_variables(environ)
         layers.defaults(chosen)
         layers.sections(project, chosen)
         in_file = layers.origins.get("server")
@@ -225,8 +227,7 @@ class _Layers:
     def explicit(self, given: Mapping[str, object]) -> None:
         for name, value in given.items():
             if name not in KEYS:
-                nearest = difflib.get_close_matches(name, KEYS, n=2)
-                raise ConfigError(f"unknown key {name!r}{did_you_mean(nearest)}")
+                raise ConfigError(f"unknown key {name!r}{libpq.instead_of_key(name)}")
             self.set(KEYS[name], value, _ARGUMENT)
 
     def finished(self, environment: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from raxol_sql.config.keys import KEYS
+from raxol_sql.config.libpq import instead_of_key
 from raxol_sql.config.passwords import without_passwords
 from raxol_sql.errors import ConfigError, did_you_mean
 
@@ -94,7 +95,8 @@ def _section(file: Path, name: str, section: object, known: list[str]) -> dict[s
         )
     for key in section:
         if key not in known:
-            nearest = difflib.get_close_matches(key, known, n=2)
-            unknown = f"unknown key {without_passwords(repr(key))}{did_you_mean(nearest)}"
+            near = did_you_mean(difflib.get_close_matches(key, known, n=2))
+            instead = near if name == "project" else instead_of_key(key)
+            unknown = f"unknown key {without_passwords(repr(key))}{instead}"
             raise ConfigError(f"{file} [{name}]: {unknown}")
     return section
