@@ -81,7 +81,7 @@ class Config:
         that does not exist, and for an environment other than dev and test without a database.
         """
         environ = os.environ if environ is None else environ
-        project = Project.find(None if start is None else Path(start))
+        project = Project.find(None if start is None else Path(start), environ)
         chosen = environ.get("RAXOL_ENV") or "dev"
         layers = _Layers()
         check_variables(environ)
