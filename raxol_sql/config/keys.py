@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from raxol_sql.config.passwords import without_passwords
+from raxol_sql.config.secret import Secret
 
 LARGEST = 2**31 - 1
 _ON = ("true", "on", "yes", "1")
@@ -44,10 +45,12 @@ def is_text(value: object) -> bool:
     return True
 
 
-def _text(value: object) -> Any:
+def _password(value: object) -> Any:
+    if isinstance(value, Secret) or callable(value):
+        return value
     if not is_text(value):
-        raise ValueError("give a text, in UTF-8 and without NUL")
-    return value
+        raise ValueError("give a text, in UTF-8 and without NUL, or a callable that returns one")
+    return Secret(str(value))
 
 
 def _name(value: object) -> Any:
@@ -109,7 +112,7 @@ KEYS = {
     for key in [
         Key("database", _name, variable="RAXOL_DB_NAME", libpq="dbname"),
         Key("username", _name, "postgres", "RAXOL_DB_USER", "user"),
-        Key("password", _text, "postgres", "RAXOL_DB_PASS", "password", secret=True),
+        Key("password", _password, Secret("postgres"), "RAXOL_DB_PASS", "password", secret=True),
         Key("hostname", _name, "localhost", "RAXOL_DB_HOST", "host"),
         Key("port", _port, "5432", "RAXOL_DB_PORT", "port"),
         Key("server", _server),

@@ -15,6 +15,7 @@ from raxol_sql.config.keys import KEYS
 from raxol_sql.config.libpq import instead_of_key
 from raxol_sql.config.ownership import problem_with
 from raxol_sql.config.passwords import without_passwords
+from raxol_sql.config.secret import Secret, without_frames
 from raxol_sql.errors import ConfigError, did_you_mean
 
 FILE_NAME = "raxol_sql.toml"
@@ -49,7 +50,16 @@ class Project:
         exist, and for a file that another user can have written, unless RAXOL_SAFE_DIRECTORY in
         ``environ`` (the process's variables) names its folder.
         """
-        start = (start or Path.cwd()).resolve()
+        failure: BaseException
+        try:
+            return cls._nearest((start or Path.cwd()).resolve(), environ)
+        except BaseException as error:
+            # The variables of those frames hold the file, and the file may hold a password.
+            failure = without_frames(error)
+        raise failure
+
+    @classmethod
+    def _nearest(cls, start: Path, environ: Mapping[str, str] | None) -> Project:
         for folder in (start, *start.parents):
             file = folder / FILE_NAME
             if file.is_file():
@@ -111,4 +121,6 @@ def _section(file: Path, name: str, section: object, known: list[str]) -> dict[s
             instead = near if name == "project" else instead_of_key(key)
             unknown = f"unknown key {without_passwords(repr(key))}{instead}"
             raise ConfigError(f"{file} [{name}]: {unknown}")
-    return section
+    secret = [name for name in section if name in KEYS and KEYS[name].secret]
+    hidden = {name: Secret(section[name]) for name in secret if isinstance(section[name], str)}
+    return {**section, **hidden}

@@ -1,12 +1,14 @@
-"""A value that is shown nowhere."""
+"""Values that no repr, log line or traceback shows."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 from raxol_sql.config.passwords import MASK
+
+E = TypeVar("E", bound=BaseException)
 
 
 class Secret:
@@ -15,7 +17,7 @@ class Secret:
 
     ``reveal()`` gives the text: call it inside of the expression that needs it, so that no local
     variable of a frame holds the text when an error leaves the frame. Equal to a secret, or a text,
-    with the same characters. Immutable.
+    with the same characters. Immutable, and safe to share between threads.
     """
 
     __slots__ = ("_reveal",)
@@ -60,22 +62,24 @@ class Secret:
         return format(MASK, spec)
 
 
-class HiddenMapping(Mapping[str, object]):
-    """A mapping whose repr shows its names only: what it holds may be a secret, or have one."""
+class Hidden:
+    """Arguments among which there may be a secret: its repr shows none of them."""
 
-    __slots__ = ("_given",)
+    __slots__ = ("reveal",)
 
-    def __init__(self, given: Mapping[str, object]) -> None:
-        self._given = lambda: given
-
-    def __getitem__(self, name: str) -> object:
-        return self._given()[name]
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        return iter(self._given())
-
-    def __len__(self) -> int:
-        return len(self._given())
+    def __init__(self, *values: Any) -> None:
+        self.reveal: Callable[[], tuple[Any, ...]] = lambda: values
 
     def __repr__(self) -> str:
-        return f"<{len(self)} names: {', '.join(map(str, self))}>"
+        return MASK
+
+
+def without_frames(error: E) -> E:
+    """
+    ``error`` without the frames that it came through, and without what it came after.
+
+    For errors of code whose local variables hold secrets: what prints the variables of a traceback
+    shows them. To be raised outside of the ``except`` block that caught it.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -24,6 +24,7 @@ import psycopg_pool
 
 from raxol_sql.engine.mailbox import LoopMailbox, Mailbox, ThreadMailbox
 from raxol_sql.engine.turn import TaskTurn, ThreadTurn, Turn
+from raxol_sql.engine.passwords import Ask, ask_asyncio, ask_blocking
 from raxol_sql.engine.waiting import BlockingWaiting, LoopWaiting, Waiting
 
 T = TypeVar("T")
@@ -42,9 +43,10 @@ class Colour:
     psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
     ``lock`` makes a lock for ``async with`` and ``turn`` one with a deadline, ``who`` tells apart
     those who might hold it, ``name_of`` names one of them, and ``holds`` says whether it is inside
-    of a call that has a session, None where that cannot be seen. ``start`` runs a coroutine in the
-    background, in a thread or task that no caller interrupts, and gives what tells whether it still
-    runs; ``mailbox`` makes what the background reads from. ``may_fork`` says whether a process that
+    of a call that has a session, None where that cannot be seen. ``ask_password`` calls a password
+    callable. ``start`` runs a coroutine in the background, in a thread or task that no caller
+    interrupts, and gives what tells whether it still runs; ``mailbox`` makes what the background
+    reads from. ``may_fork`` says whether a process that
     is forked can go on with what its parent had.
     """
 
@@ -56,6 +58,7 @@ class Colour:
     lock: Callable[[], AbstractAsyncContextManager[Any]]
     turn: Callable[[], Turn]
     who: Callable[[], object]
+    ask_password: Ask
     name_of: Callable[[Any], str]
     holds: Callable[[Any, object], bool | None]
     start: Callable[[Coroutine[Any, Any, Any]], Callable[[], bool]]
@@ -177,6 +180,7 @@ BLOCKING = Colour(
     lock=_ThreadLock,
     turn=ThreadTurn,
     who=threading.get_ident,
+    ask_password=ask_blocking,
     name_of=_name_of_thread,
     holds=_thread_holds,
     start=_start_thread,
@@ -194,6 +198,7 @@ ASYNCIO = Colour(
     lock=asyncio.Lock,
     turn=TaskTurn,
     who=asyncio.current_task,
+    ask_password=ask_asyncio,
     name_of=_name_of_task,
     holds=_task_holds,
     start=_start_task,

@@ -14,7 +14,7 @@ import attrs
 import psycopg
 from psycopg_pool import PoolClosed
 
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo
 from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.deadline import earliest
@@ -81,7 +81,7 @@ class PooledSessions:
         self.repeating: Repeating | None = self._repeating
         self._colour = colour
         self._config = config
-        self._conninfo = ""
+        self._conninfo = Conninfo({})
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
         self._home: object = None
         self._who = colour.who
@@ -103,7 +103,7 @@ class PooledSessions:
         self._queue = SessionQueue()
         self._idle = self._queue.idle
 
-    async def open(self, conninfo: str) -> None:
+    async def open(self, conninfo: Conninfo) -> None:
         """Connects once to see that it works, and opens the pool; an open one stays as it is."""
         async with self._opening:
             if self._keeper is None:
@@ -318,7 +318,7 @@ class PooledSessions:
             refused.add_note(told)
             return refused
         if has_room and self._dial.is_trying:
-            return psycopg.errors.ConnectionTimeout(f"{told}: the server has not answered yet")
+            return psycopg.errors.ConnectionTimeout(f"{told}: {self._dial.silent} yet")
         return exhausted(
             holdings,
             now=now,
@@ -365,7 +365,8 @@ class PooledSessions:
         config = self._config
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
-        dial = self._dial = Dial(self._colour, partial(_furnish, self._colour, config, self._wires))
+        furnish = partial(_furnish, self._colour, config, self._wires)
+        dial = self._dial = Dial(self._colour, furnish, config.timeout)
         # Nothing of this refers to the pool itself, so that one that is dropped is noticed.
         pool_class: Any = self._colour.pool
         make_pool = partial(

@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg_pool import PoolClosed, PoolTimeout
 
+from raxol_sql.config import Conninfo
 from raxol_sql.engine.checkouts import Checkout, Checkouts
 from raxol_sql.engine.colour import Colour
 from raxol_sql.engine.dialling import Dial, Unconnected
@@ -77,7 +78,7 @@ class PoolKeeper:
         self._returned: Mailbox = colour.mailbox()
         self.checkouts = Checkouts(self.queue.idle, self._returned.put)
 
-    async def open(self, conninfo: str | None, seconds: float) -> None:
+    async def open(self, conninfo: Conninfo | None, seconds: float) -> None:
         """
         Opens psycopg_pool's pool, and waits up to so many seconds for what it keeps.
 

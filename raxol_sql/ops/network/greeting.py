@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 import psycopg
-from psycopg.conninfo import make_conninfo
 
+from raxol_sql.config import Conninfo
 from raxol_sql.engine.colour import BLOCKING, Connection, run_blocking
 from raxol_sql.engine.dialling import Dial, completed
 from raxol_sql.engine.wire import Wire
@@ -53,7 +53,7 @@ class LoggedIn:
     is_missing: bool = False
 
 
-def log_in(conninfo: str, timeout: float, *, looking_for: str | None = None) -> LoggedIn:
+def log_in(conninfo: str | Conninfo, timeout: float, *, looking_for: str | None = None) -> LoggedIn:
     """
     Logs in to the database of ``conninfo``, asks who answers, and leaves.
 
@@ -63,7 +63,7 @@ def log_in(conninfo: str, timeout: float, *, looking_for: str | None = None) -> 
     known.
     """
     changed = {"dbname": _MAINTENANCE} if looking_for else {}
-    bounded = make_conninfo(conninfo, connect_timeout=max(2, ceil(timeout)), **changed)
+    bounded = Conninfo.of(conninfo).changed(connect_timeout=max(2, ceil(timeout)), **changed)
     dial = Dial(BLOCKING, _as_it_is)
     over = threading.Event()
 
