@@ -321,9 +321,8 @@ class Database(Verbs, Observed):
 
         ``url`` and keys of the ``configuration`` (``database="x"``, ``pool_size=4``) are stronger
         than what is found; a ``password`` callable returns a str for each new connection. ``retry``
-        replaces the policy of ``max_retries``, ``retry_interval`` and ``retry_jitter``. One
-        connection is made at once: a wrong address, name or password is the driver's error here.
-        Close it, or use a ``with`` block.
+        replaces ``max_retries``, ``retry_interval`` and ``retry_jitter``. One connection is made at
+        once: a wrong address or password is the driver's error here. Close it, or use ``with``.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
         database = cls(Config.of(given), retry)

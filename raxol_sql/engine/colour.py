@@ -23,8 +23,8 @@ import psycopg
 import psycopg_pool
 
 from raxol_sql.engine.mailbox import LoopMailbox, Mailbox, ThreadMailbox
-from raxol_sql.engine.turn import TaskTurn, ThreadTurn, Turn
 from raxol_sql.engine.passwords import Ask, ask_asyncio, ask_blocking
+from raxol_sql.engine.turn import TaskTurn, ThreadTurn, Turn
 from raxol_sql.engine.waiting import BlockingWaiting, LoopWaiting, Waiting
 
 T = TypeVar("T")

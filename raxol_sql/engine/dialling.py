@@ -19,6 +19,7 @@ from psycopg.waiting import Wait
 from raxol_sql.config import Conninfo, Secret
 from raxol_sql.config.conninfo import AskPassword
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.connecting import Connecting
 from raxol_sql.errors import ConfigError
 from raxol_sql.failures import REFUSED, Phase, Verdict, classify, is_refused, mark_refused
 
@@ -94,7 +95,7 @@ class Unconnected:
         return _Nothing()
 
     def __repr__(self) -> str:
-        return f"<none: {self.error}>"
+        return f"<no connection: {self.error}>"
 
 
 class Dial:
@@ -116,6 +117,7 @@ class Dial:
         timeout: int = 0,
     ) -> None:
         self.connect = colour.callback(self._connect)
+        self.connecting = Connecting()
         self._colour = colour
         self._class = _traced(colour.connection, lambda: self._is_over)
         self._configure = configure
@@ -214,6 +216,7 @@ class Dial:
             self._under_way.discard(attempt)
 
     async def _tried(self, conninfo: Conninfo, options: dict[str, Any]) -> Connection | Unconnected:
+        began = monotonic()
         try:
             try:
                 connection = await self.attempt(conninfo, **options)
@@ -223,7 +226,10 @@ class Dial:
                 # TLS is refused in the middle of it also by a server that is being shut down.
                 connection = await self.attempt(conninfo, **options)
         except Exception as error:
+            if not self._is_over:
+                self.connecting.fail(error, began, monotonic())
             return self._failed(error)
+        self.connecting.succeed(began, monotonic())
         self._failures, self._last = 0, None
         return connection
 
@@ -346,6 +352,9 @@ def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
             finally:
                 ear.close()
 
+    # What a log line or a repr calls it.
+    Traced.__name__ = Traced.__qualname__ = connection.__name__
+    Traced.__module__ = connection.__module__
     return Traced
 
 

@@ -17,12 +17,14 @@ from psycopg_pool import PoolClosed
 from raxol_sql.config import Config, Conninfo
 from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.connecting import Connecting
 from raxol_sql.engine.deadline import earliest
 from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
 from raxol_sql.engine.furnishing import furnished
 from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller
-from raxol_sql.engine.liveness import Sign
+from raxol_sql.engine.liveness import Sign, count_connected
 from raxol_sql.engine.pool_keeper import CLOSED, PoolKeeper
+from raxol_sql.engine.pool_log import quieten
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
@@ -98,6 +100,7 @@ class PooledSessions:
         self._opening = self._colour.lock()
         self._open = False
         self._waits = self._refused = 0
+        self._connecting = Connecting()
         self._waited = 0.0
         self._keeper: PoolKeeper | None = None
         self._queue = SessionQueue()
@@ -143,8 +146,9 @@ class PooledSessions:
                 keeper.repair()
         return status_of(
             {} if keeper is None else keeper.figures(),
-            self._config,
+            *(self._config, self._connecting),
             held=held,
+            connected=count_connected(self._wires),
             waiting=len(self._queue.waiting()),
             calls=self._repeating.calls,
             waits=self._waits,
@@ -367,6 +371,8 @@ class PooledSessions:
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
         furnish = partial(_furnish, self._colour, config, self._wires)
         dial = self._dial = Dial(self._colour, furnish, config.timeout)
+        self._connecting = dial.connecting
+        quieten()
         # Nothing of this refers to the pool itself, so that one that is dropped is noticed.
         pool_class: Any = self._colour.pool
         make_pool = partial(

@@ -210,6 +210,7 @@ class PoolKeeper:
             if isinstance(connection, Unconnected):
                 # psycopg_pool replaces it, by an attempt for the callers who go on waiting.
                 await self._colour.wait(pool.putconn(connection))
+                self._dial.connecting.return_stand_in()
                 for waiter in self.queue.waiting():
                     waiter.mailbox.put(connection.again())
                 continue
