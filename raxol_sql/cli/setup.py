@@ -12,7 +12,7 @@ from raxol_sql.cli.migrate import apply_all
 from raxol_sql.cli.operations.ping import check_reached, of_reached
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import project_migrations, reachable
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo
 from raxol_sql.migrations.folder import read_folder
 from raxol_sql.ops.finding import Status
 from raxol_sql.ops.network.reaching import reach
@@ -86,7 +86,7 @@ def _confirm(config: Config, yes: bool, force_prod: bool) -> None:
     )
 
 
-def _drop(maintenance: str, name: str, force: bool, output: Output) -> None:
+def _drop(maintenance: Conninfo, name: str, force: bool, output: Output) -> None:
     try:
         dropped = databases.drop(maintenance, name, force=force)
     except psycopg.errors.ObjectInUse as error:

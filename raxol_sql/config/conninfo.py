@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import psycopg
@@ -88,6 +89,28 @@ class Conninfo:
         except BaseException as error:
             failure = without_frames(error)
         raise failure
+
+
+Given = str | Secret | Conninfo
+C = TypeVar("C")
+
+
+def hide_conninfo(cls: type[C]) -> type[C]:
+    """
+    A class whose first argument, ``conninfo``, may hold a password, with that hidden.
+
+    What makes the class, and whatever it calls, gets a `Secret` or a `Conninfo`.
+    """
+    make: Callable[..., None] = cls.__init__
+
+    @functools.wraps(make)
+    def hidden(self: C, conninfo: Given, *rest: Any, **named: Any) -> None:
+        given = Secret(conninfo) if isinstance(conninfo, str) else conninfo
+        del conninfo
+        make(self, given, *rest, **named)
+
+    cls.__init__ = hidden  # type: ignore[assignment]
+    return cls
 
 
 def password_of(answer: object) -> Secret:

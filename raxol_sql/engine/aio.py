@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, overload
 import psycopg
 
 from raxol_sql import server
-from raxol_sql.config import Config, Hidden
+from raxol_sql.config import Config, Given, Hidden
 from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.blocking import Database, Verbs
 from raxol_sql.engine.checkup import checked
@@ -211,7 +211,7 @@ class AsyncDatabase(AsyncVerbs, Observed):
 
     @classmethod
     def open(
-        cls, url: str | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+        cls, url: Given | None = None, *, retry: RetryPolicy | None = None, **configuration: object
     ) -> Self:
         """
         A database that opens when it is entered or awaited; configuration as for `Database.open`.

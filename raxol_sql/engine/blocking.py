@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, overload
 import psycopg
 
 from raxol_sql import server
-from raxol_sql.config import Config, Hidden
+from raxol_sql.config import Config, Given, Hidden
 from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.checkup import checked
 from raxol_sql.engine.colour import BLOCKING, run_blocking
@@ -314,7 +314,7 @@ class Database(Verbs, Observed):
 
     @classmethod
     def open(
-        cls, url: str | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+        cls, url: Given | None = None, *, retry: RetryPolicy | None = None, **configuration: object
     ) -> Self:
         """
         An open database; configuration is found as `Config.find` finds it.

@@ -18,6 +18,8 @@ import attrs
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from raxol_sql.config import Conninfo, Secret
+from raxol_sql.config.conninfo import hide_conninfo
 from raxol_sql.errors import MigrationFailedError
 from raxol_sql.migrations.failure import Attempt, failure_of, message_of
 from raxol_sql.migrations.folder import MigrationFile, new_migration, read_folder
@@ -54,6 +56,7 @@ class MigrationsStatus:
     invalid_indexes: tuple[InvalidIndex, ...]
 
 
+@hide_conninfo
 @attrs.frozen
 class Migrations:
     """
@@ -70,7 +73,7 @@ class Migrations:
     MigrationError if a file cannot be trusted.
     """
 
-    conninfo: str = attrs.field(repr=False)
+    conninfo: str | Secret | Conninfo = attrs.field(repr=False)
     folder: Path
     lock_wait: float = attrs.field(default=60.0, validator=attrs.validators.ge(0))
     lock_timeout: float = attrs.field(default=5.0, validator=attrs.validators.ge(0))

@@ -10,9 +10,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.errors import ConfigError
 
 __all__ = ["APPLICATION_NAME", "Session", "check_conninfo", "open_session", "server_lost"]
@@ -43,7 +44,7 @@ where name = 'client_connection_check_interval'
 """
 
 
-def check_conninfo(conninfo: str) -> None:
+def check_conninfo(conninfo: Given) -> None:
     """
     Nothing, if libpq can read ``conninfo``.
 
@@ -51,7 +52,7 @@ def check_conninfo(conninfo: str) -> None:
     not read, which may be half a password, such as what stands before a / where the port would.
     """
     try:
-        ports = str(conninfo_to_dict(conninfo).get("port") or "").split(",")
+        ports = Conninfo.of(conninfo).parameters.get("port", "").split(",")
     except psycopg.ProgrammingError:
         readable = False
     else:
@@ -63,14 +64,14 @@ def check_conninfo(conninfo: str) -> None:
         )
 
 
-def open_session(conninfo: str, lock_timeout: float) -> Session:
+def open_session(conninfo: Given, lock_timeout: float) -> Session:
     """
     A connection in autocommit mode whose waits for locks end after ``lock_timeout`` seconds.
 
     Raises psycopg.OperationalError if there is no connection.
     """
-    session = psycopg.connect(
-        conninfo,
+    conninfo = Conninfo.of(conninfo)
+    session = conninfo.connect(
         autocommit=True,
         application_name=APPLICATION_NAME,
         client_encoding="utf8",

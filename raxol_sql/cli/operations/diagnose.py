@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import click
-from psycopg.conninfo import make_conninfo
 
 from raxol_sql import Database, Queries, server
 from raxol_sql.cli.failure import UNREACHABLE
@@ -93,7 +92,7 @@ def _asked(
     """What the server has to be asked for; nothing, where only the way to it is of interest."""
     if set(groups) <= {*REACHING}:
         return []
-    own = make_conninfo(reached.conninfo, application_name=_APPLICATION)
+    own = reached.conninfo.changed(application_name=_APPLICATION)
     with Database.open(own, **ONE_CONNECTION, timeout=_TIMEOUT) as database:
         subject = Subject.of(
             *(database, config, reached.conninfo, limits), lambda: _queries(config.project)

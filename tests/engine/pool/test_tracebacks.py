@@ -12,12 +12,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
+from raxol_sql import databases
 from raxol_sql import server as servers
+from raxol_sql.cli.app import commands
 from raxol_sql.config import Conninfo, Secret
+from raxol_sql.migrations import Migrations
 
 if TYPE_CHECKING:
     from tests.engine.pool.conftest import Door, Own
@@ -257,3 +261,40 @@ def test_pytest_shows_no_secret_with_all_variables(tmp_path: Path, spare: Own) -
     assert "3 failed" in done.stdout
     assert "password authentication failed" in done.stdout
     assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("conninfo", [URLS["unreadable"], URLS["nobody listens"], URLS["NUL"]])
+def test_migrations_that_do_not_get_to_their_server_leave_none_either(
+    repository: Path, conninfo: str
+) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        Migrations(conninfo, repository / "migrations").status()
+
+    assert leaks(caught.value) == []
+    assert SECRET not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "command", [["ping"], ["check"], ["migrate"], ["setup"], ["pool-status"], ["demo"], ["explain"]]
+)
+def test_a_command_that_does_not_get_to_its_server_leaves_none_either(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, command: list[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("DATABASE_URL", URLS["nobody listens"])
+    if command == ["explain"]:
+        command = ["explain", "users.get", "id=1"]
+    try:
+        commands.main(command, standalone_mode=False)
+    except BaseException as error:
+        assert leaks(error) == []  # noqa: PT017 (a command may also end well)
+
+
+def test_a_database_for_a_moment_leaves_none_either() -> None:
+    for work in (
+        lambda: databases.create(URLS["nobody listens"], "x"),
+        lambda: databases.drop(Conninfo.of(URLS["nobody listens"]), "x"),
+    ):
+        with pytest.raises(psycopg.OperationalError) as caught:
+            work()
+        assert leaks(caught.value) == []
