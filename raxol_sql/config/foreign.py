@@ -8,15 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from raxol_sql.config.keys import KEYS
+from raxol_sql.config.keys import KEYS, milliseconds_of
 from raxol_sql.errors import ConfigError, did_you_mean
 
 _ON, _OFF = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
-# What PostgreSQL takes for a time, in milliseconds.
-_TIME = re.compile(r"(\d+)\s*(ms|s|min|h|d)?")
-_UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 @attrs.frozen
@@ -137,10 +134,10 @@ def _search_path(value: str) -> Meaning:
 
 
 def _statement_timeout(value: str) -> Meaning:
-    found = _TIME.fullmatch(value.strip())
-    if found is None:
+    known = milliseconds_of(value.replace(" ", ""))
+    if known is None:
         raise ValueError("give milliseconds, or a number with ms, s, min or h")
-    return Meaning(keys={"timeout": str(int(found[1]) * _UNITS[found[2] or "ms"])})
+    return Meaning(keys={"timeout": known})
 
 
 def _ssl(value: str) -> Meaning:

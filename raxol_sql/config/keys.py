@@ -14,6 +14,9 @@ from raxol_sql.config.secret import Secret
 LARGEST = 2**31 - 1
 _ON = ("true", "on", "yes", "1")
 _OFF = ("false", "off", "no", "0")
+_TIME = re.compile(r"([0-9]+)(ms|s|min|h|d)?")
+_UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LONGEST_TIME = 20
 _PORTS = re.compile(r"\d{1,5}(,\d{1,5})*")
 
 
@@ -81,6 +84,29 @@ def _whole(least: int, unit: str) -> Callable[[object], int]:
     return read
 
 
+def milliseconds_of(text: str) -> int | None:
+    """A time such as "15s" or "1min" in milliseconds; a bare number is in these already."""
+    found = _TIME.fullmatch(text)
+    return None if found is None else int(found[1]) * _UNITS[found[2] or "ms"]
+
+
+def _milliseconds(least: int) -> Callable[[object], int]:
+    """Reads times: numbers of milliseconds, and texts with a unit."""
+    whole = _whole(least, "milliseconds")
+
+    def read(value: object) -> int:
+        # Longer ones are above any limit, and their digits costly to read.
+        if isinstance(value, str) and len(value) <= _LONGEST_TIME:
+            known = milliseconds_of(value)
+            value = value if known is None else known
+        try:
+            return whole(value)
+        except ValueError as error:
+            raise ValueError(f'{error}, or a text such as "15s", "500ms" or "1min"') from None
+
+    return read
+
+
 def _switch(value: object) -> bool:
     """Reads what PostgreSQL reads as a boolean: a variable can give nothing but a text."""
     if isinstance(value, bool):
@@ -105,8 +131,6 @@ def _outcome(value: object) -> str:
     return str(value)
 
 
-_MS = "milliseconds"
-
 KEYS = {
     key.name: key
     for key in [
@@ -118,13 +142,13 @@ KEYS = {
         Key("server", _server),
         Key("pool_size", _whole(1, "connections"), 10, "RAXOL_DB_POOL_SIZE"),
         Key("pool_min_size", _whole(0, "connections"), 2),
-        Key("timeout", _whole(0, _MS), 15_000, "RAXOL_DB_TIMEOUT"),
-        Key("idle_timeout", _whole(1, _MS), 30_000, "RAXOL_DB_IDLE_TIMEOUT"),
-        Key("retry_interval", _whole(0, _MS), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
+        Key("timeout", _milliseconds(0), 15_000, "RAXOL_DB_TIMEOUT"),
+        Key("idle_timeout", _milliseconds(1), 30_000, "RAXOL_DB_IDLE_TIMEOUT"),
+        Key("retry_interval", _milliseconds(0), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
         Key("max_retries", _whole(0, "retries"), 5, "RAXOL_DB_MAX_RETRIES"),
         Key("retry_jitter", _switch, True, "RAXOL_DB_RETRY_JITTER"),
         Key("outcome", _outcome, "xid", "RAXOL_DB_OUTCOME"),
-        Key("leak_after", _whole(1, _MS), 60_000),
+        Key("leak_after", _milliseconds(1), 60_000),
         Key("prepare", _switch, True, "RAXOL_DB_PREPARE"),
         Key("metrics", _switch, True, "RAXOL_DB_METRICS"),
         Key("stacktrace", _switch),

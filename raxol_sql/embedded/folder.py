@@ -176,7 +176,7 @@ def make_folder(project: Path) -> Folder:
             path.mkdir(mode=0o755)
         folder = _opened(project, path)
         ignored = path / ".gitignore"
-        if not ignored.exists():
+        if not os.path.lexists(ignored):  # nor one that leads elsewhere
             ignored.write_text("*\n", encoding="utf-8")
     except OSError as failure:
         raise EmbeddedError(
