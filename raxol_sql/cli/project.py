@@ -16,7 +16,7 @@ import psycopg
 from raxol_sql import Database, Queries, load, server
 from raxol_sql.cli.logs import logged
 from raxol_sql.cli.output import Output
-from raxol_sql.config import Config, Conninfo, Project
+from raxol_sql.config import Config, Conninfo, Given, Project
 from raxol_sql.config.passwords import without_passwords
 from raxol_sql.errors import ConfigError
 from raxol_sql.migrations import Migrations
@@ -115,6 +115,6 @@ def _is_missing(config: Config) -> bool:
         return False
 
 
-def project_migrations(config: Config, conninfo: Conninfo) -> Migrations:
+def project_migrations(config: Config, conninfo: Given) -> Migrations:
     """The project's migrations on a database."""
     return Migrations(conninfo, config.project.migrations)

@@ -15,7 +15,7 @@ import attrs
 import psycopg
 
 from raxol_sql import server
-from raxol_sql.config import Config, Conninfo
+from raxol_sql.config import Config, Conninfo, Given
 from raxol_sql.errors import ConfigError, EmbeddedError
 from raxol_sql.failures import is_refused
 from raxol_sql.ops.finding import Finding, Status
@@ -47,7 +47,7 @@ class Reached:
     findings: tuple[Finding, ...]
     cause: Cause | None = None
     greeting: Greeting | None = None
-    conninfo: Conninfo = attrs.field(factory=lambda: Conninfo({}))
+    conninfo: Given = attrs.field(default="", repr=False)
 
     @property
     def network(self) -> tuple[Finding, ...]:
