@@ -29,7 +29,9 @@ class Meaning:
     settings: Mapping[str, str] = attrs.field(factory=dict)
 
 
-def meaning_of(given: Iterable[tuple[str, str]], known: Iterable[str], origin: str) -> Meaning:
+def meaning_of(
+    given: Iterable[tuple[str, str | None]], known: Iterable[str], origin: str
+) -> Meaning:
     """
     What the parameters mean that libpq does not know.
 
@@ -41,12 +43,17 @@ def meaning_of(given: Iterable[tuple[str, str]], known: Iterable[str], origin: s
     settings: dict[str, str] = {}
     problems = []
     for name, value in given:
+        if value is None:
+            problems.append(f"{name} has no value")
+            continue
         read = _UNDERSTOOD.get(name.lower())
         if read is None:
             problems.append(f"{name} is {_advice(name, known)}")
             continue
         try:
             one = read(value)
+            for key, given_value in one.keys.items():
+                KEYS[key].read(given_value)
         except ValueError as error:
             problems.append(f"the value of {name} is wrong: {error}")
             continue

@@ -97,6 +97,11 @@ def read_url(url: str, origin: str) -> tuple[dict[str, object], dict[str, str]]:
         meaning = meaning_of(foreign, _names(), origin)
         with suppress(psycopg.ProgrammingError):
             values = conninfo.conninfo_to_dict(known)
+    if values is None and _is_query_wrong(plain):
+        raise ConfigError(
+            f"{origin}: the parameters after the ? cannot be read; write name=value&name=value, "
+            "with % as %25 and & as %26 in a value"
+        )
     if values is None:
         # Not while that is handled: it quotes what could not be read, and would come along.
         raise ConfigError(
@@ -147,27 +152,55 @@ def _names() -> set[str]:
     return {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
 
 
-def _without_foreign_in_url(url: str) -> tuple[str, list[tuple[str, str]]]:
-    """A URL with the parameters that libpq knows, and the others by name and value."""
+def _query_of(url: str) -> int:
+    """Where the query of a URL begins, with its question mark; -1 where there is none."""
     # A password that is written as it is may have a question mark in it.
     end_of_user = url.partition("//")[2].partition("/")[0].rfind("@") + url.index("//") + 3
-    start = url.find("?", end_of_user)
+    return url.find("?", end_of_user)
+
+
+def _is_query_wrong(url: str) -> bool:
+    """Whether a URL can be read without its query."""
+    if not is_text(url) or not _URL.match(url) or _has_stray_at(url) or _query_of(url) < 0:
+        return False
+    with suppress(psycopg.ProgrammingError):
+        conninfo.conninfo_to_dict(url[: _query_of(url)])
+        return True
+    return False
+
+
+def variable_of(parameter: str) -> str | None:
+    """libpq's own environment variable for one of its parameters; None if there is none."""
+    variables = {option.keyword: option.envvar for option in pq.Conninfo.get_defaults()}
+    variable = variables.get(parameter.encode())
+    return variable.decode() if variable else None
+
+
+def _without_foreign_in_url(url: str) -> tuple[str, list[tuple[str, str | None]]]:
+    """A URL with the parameters that libpq knows, and the others by name and value."""
+    start = _query_of(url)
     if start < 0:
         return url, []
-    known, foreign, names = [], [], _names()
+    known: list[str] = []
+    foreign: list[tuple[str, str | None]] = []
+    names = _names()
     for pair in url[start + 1 :].split("&"):
         name, sign, value = pair.partition("=")
-        # What has no value, or an escape that is none, is for libpq to refuse.
-        if not sign or unquote(name) in names or not _NAME.fullmatch(unquote(name)):
+        if not sign and _NAME.fullmatch(unquote(name)):
+            foreign.append((unquote(name), None))
+        # What has no name, or an escape that is none, is for libpq to refuse.
+        elif unquote(name) in names or not _NAME.fullmatch(unquote(name)):
             known.append(pair)
         else:
             foreign.append((unquote(name), unquote(value)))
     return url[: start + 1] + "&".join(known), foreign
 
 
-def _without_foreign(words: str) -> tuple[str, list[tuple[str, str]]]:
+def _without_foreign(words: str) -> tuple[str, list[tuple[str, str | None]]]:
     """The same for a connection string of ``name = value``."""
-    known, foreign, names, position = [], [], _names(), 0
+    known: list[str] = []
+    foreign: list[tuple[str, str | None]] = []
+    names, position = _names(), 0
     while found := _WORD.match(words, position):
         position = found.end()
         if found[1] in names:

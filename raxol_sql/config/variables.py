@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from raxol_sql.config.keys import KEYS
+from raxol_sql.config.libpq import variable_of
 from raxol_sql.errors import ConfigError
 
 PREFIX = "RAXOL_DB_"
@@ -46,6 +47,9 @@ def _told(name: str) -> str:
     key = rest.lower()
     if key in KEYS and not KEYS[key].variable:
         return f"{unknown}: set {key} in raxol_sql.toml, or give it as an argument"
+    of_libpq = variable_of(key)
+    if of_libpq and rest not in _MEANT:
+        return f"{unknown}: use {of_libpq}, which libpq reads, or write {key} into the URL"
     plain = {known.replace("_", ""): known for known in _KNOWN}
     meant = _MEANT.get(rest) or plain.get(name.upper().replace("_", ""))
     ends = {known.removeprefix(PREFIX): known for known in _KNOWN}

@@ -100,6 +100,7 @@ def test_the_schema_that_prisma_always_names_is_not_sent_through_a_pooler() -> N
         ("sslMode=require", "did you mean 'sslmode'?"),
         ("aplication_name=x", "did you mean 'application_name'"),
         ("nothing=1", "nothing is no parameter that libpq or raxol_sql knows"),
+        ("connection_limit=0", "the value of connection_limit is wrong: give a whole number"),
         ("pgbouncer=maybe", "the value of pgbouncer is wrong: give true or false"),
         ("sslmode=no-verify", "the value of sslmode is wrong: give disable, allow"),
     ],
@@ -118,6 +119,23 @@ def test_any_other_parameter_is_named_with_what_to_use_instead(
     assert told in error
     assert "in the password" not in error
     assert secret not in error
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("nothing", "nothing has no value"),
+        ("sslmode", "sslmode has no value"),
+        ("=1", "the parameters after the ? cannot be read"),
+        ("application_name=%zz", "the parameters after the ? cannot be read"),
+        ("application_name=a=b", "the parameters after the ? cannot be read"),
+    ],
+)
+def test_a_query_that_cannot_be_read_is_told_as_such(query: str, told: str) -> None:
+    error = _wrong(f"postgresql://u:s3cr3t@h/d?{query}")
+
+    assert told in error
+    assert "in the password" not in error
 
 
 def test_all_that_is_wrong_with_a_url_is_named_at_once() -> None:
@@ -170,6 +188,7 @@ def test_a_name_of_another_tool_that_is_given_as_a_key_is_answered_too(
         ("RAXOL_DB_TIMEOUTS", "use RAXOL_DB_TIMEOUT or RAXOL_DB_IDLE_TIMEOUT, or unset it"),
         ("raxol_db_pass", "use RAXOL_DB_PASS, or unset it"),
         ("RAXOL_DB_POOL_MIN_SIZE", "set pool_min_size in raxol_sql.toml"),
+        ("RAXOL_DB_SSLMODE", "use PGSSLMODE, which libpq reads, or write sslmode into the URL"),
         ("RAXOL_DB_XYZ", "unset it (there are: RAXOL_DB_NAME, "),
     ],
 )
