@@ -9,6 +9,8 @@ import psycopg
 
 from raxol_sql.config.passwords import without_passwords
 
+# Seconds after which attempts that failed are an outage.
+_SHORTEST = 0.1
 _log = logging.getLogger("raxol_sql.pool")
 
 
@@ -16,8 +18,10 @@ class Connecting:
     """
     Counts the connections of a pool that were made and those that could not be made.
 
-    While none can be made there is an outage: its first failure is logged as a WARNING and its end
-    as INFO, in ``raxol_sql.pool``. Times are in seconds of the monotonic clock. Safe for threads.
+    While none can be made there is an outage: it is logged as a WARNING, and its end as INFO, in
+    ``raxol_sql.pool``. One attempt that fails at once is none, unless it is final: its connection
+    may have been ended by the server while the next one is made. Times are in seconds of the
+    monotonic clock. Safe for threads.
     """
 
     def __init__(self) -> None:
@@ -30,6 +34,7 @@ class Connecting:
         self._outage: float | None = None
         self._last_failure = 0.0
         self._failures = 0
+        self._is_logged = False
         self._words = ""
 
     def succeed(self, began: float, now: float) -> None:
@@ -41,23 +46,27 @@ class Connecting:
             if self._outage is None or began < self._last_failure:
                 return
             lasted, failures, words = now - self._outage, self._failures, self._words
-            self._outage = None
+            is_logged, self._outage, self._is_logged = self._is_logged, None, False
+        if not is_logged:
+            return
         _log.info(
             "the server accepts connections again, after %.1f s and %d failed attempts; "
             "the last one: %s",
             *(lasted, failures, words),
         )
 
-    def fail(self, error: Exception, began: float, now: float) -> None:
-        """Counts an attempt that failed."""
+    def fail(self, error: Exception, began: float, now: float, *, is_final: bool) -> None:
+        """Counts an attempt that failed; ``is_final`` if another one would fail as well."""
         with self._lock:
             self.failed += 1
             self._last_failure = now
             self._words = words = _words(error)
-            if self._outage is not None:
-                self._failures += 1
+            if self._outage is None:
+                self._outage, self._failures = began, 0
+            self._failures += 1
+            if self._is_logged or not (is_final or now - self._outage >= _SHORTEST):
                 return
-            self._outage, self._failures = began, 1
+            self._is_logged = True
         _log.warning(
             "no connection can be made: %s; the pool tries again while calls wait, and logs when "
             "the server accepts connections again",

@@ -226,16 +226,16 @@ class Dial:
                 # TLS is refused in the middle of it also by a server that is being shut down.
                 connection = await self.attempt(conninfo, **options)
         except Exception as error:
-            if not self._is_over:
-                self.connecting.fail(error, began, monotonic())
-            return self._failed(error)
+            return self._failed(error, began)
         self.connecting.succeed(began, monotonic())
         self._failures, self._last = 0, None
         return connection
 
-    def _failed(self, error: Exception) -> Unconnected:
+    def _failed(self, error: Exception, began: float) -> Unconnected:
         now = monotonic()
         is_final = classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
+        if not self._is_over:
+            self.connecting.fail(error, began, now, is_final=is_final)
         longest = min(LONGEST_PAUSE, _PAUSE * 2 ** min(self._failures, 16))
         # What is refused for good is asked for again by nobody but new callers: they are no herd.
         share = 1.0 if is_final else random.SystemRandom().random()
