@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from raxol_sql.config.libpq import is_secret
 from raxol_sql.config.secret import Secret, without_frames
 from raxol_sql.errors import ConfigError
 
+_PLAIN = re.compile(r"[\w./:,@+-]+", re.ASCII)
 AskPassword = Callable[[], object]
 
 
@@ -64,12 +66,12 @@ class Conninfo:
 
     def public(self) -> str:
         """libpq's connection string without the secrets."""
-        return conninfo.make_conninfo("", **self.parameters)
+        return _words(self.parameters)
 
     def revealed(self, public: str | None = None) -> str:
         """libpq's connection string with the secrets: ``public`` stands in for the parameters."""
-        secrets = {name: secret.reveal() for name, secret in self.secrets.items()}
-        return conninfo.make_conninfo(self.public() if public is None else public, **secrets)
+        secrets = _words({name: secret.reveal() for name, secret in self.secrets.items()})
+        return f"{self.public() if public is None else public} {secrets}".strip()
 
     def with_password(self, password: Secret) -> Conninfo:
         """The same with a password that ``ask`` gave."""
@@ -127,6 +129,17 @@ def password_of(answer: object) -> Secret:
         kind = "a text that is not UTF-8, or has a NUL in it"
     del answer
     raise ConfigError(f"the password callable must return a str; it returned {kind}")
+
+
+def _words(parameters: Mapping[str, str]) -> str:
+    # psycopg's own function has libpq read the result, which takes longer than all else here.
+    return " ".join(f"{name}={_quoted(value)}" for name, value in parameters.items())
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    return "'" + re.sub(r"(['\\])", r"\\\1", value) + "'"
 
 
 def _secret(value: Any) -> Secret:
