@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -23,6 +24,7 @@ from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.lending import Lending
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.observed import Observed
+from raxol_sql.engine.opening import seconds_of
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
 from raxol_sql.engine.scope import Scope
@@ -211,16 +213,24 @@ class AsyncDatabase(AsyncVerbs, Observed):
 
     @classmethod
     def open(
-        cls, url: Given | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+        cls,
+        url: Given | None = None,
+        *,
+        wait: float | timedelta = 0,
+        retry: RetryPolicy | None = None,
+        **configuration: object,
     ) -> Self:
         """
-        A database that opens when it is entered or awaited; configuration as for `Database.open`.
+        A database that opens when it is entered or awaited; arguments as for `Database.open`.
 
         The configuration is found, and `ConfigError` raised, here; the first connection is made,
-        and the driver's errors raised, there. A ``password`` callable may be a coroutine function.
+        and waited for, and the driver's errors raised, there. A ``password`` callable may be a
+        coroutine function.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
-        return cls(Config.of(given), retry)
+        database = cls(Config.of(given), retry)
+        database._pool.wait = seconds_of(wait)
+        return database
 
     @documented_as(Database.resolve)
     async def resolve(self, token: OutcomeToken) -> Effect:

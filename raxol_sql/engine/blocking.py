@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -13,13 +14,14 @@ from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
 from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.checkup import checked
-from raxol_sql.engine.colour import BLOCKING, run_blocking
+from raxol_sql.engine.colour import BLOCKING, iterate_blocking, run_blocking
 from raxol_sql.engine.copying import CopyData
 from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.lending import Lending
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.observed import Observed
+from raxol_sql.engine.opening import seconds_of
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
 from raxol_sql.engine.scope import Scope
@@ -140,7 +142,7 @@ class Verbs:
         transaction, in that one. A cursor takes select, values and with, and no statement that
         changes rows. Raises as `run` does; `KindError` for another kind.
         """
-        return _one_by_one(self._executor.stream(bound, batch))
+        return iterate_blocking(self._executor.stream(bound, batch))
 
     @overload
     def copy(self, query: Query[Any]) -> list[Any]: ...
@@ -249,18 +251,6 @@ def _adapted_verify(verify: Callable[[], bool | None]) -> Verify:
     return adapted
 
 
-def _one_by_one(batches: AsyncGenerator[list[Any]]) -> Iterator[Any]:
-    try:
-        while True:
-            try:
-                records = run_blocking(batches.__anext__())
-            except StopAsyncIteration:
-                return
-            yield from records
-    finally:
-        run_blocking(batches.aclose())
-
-
 class Transaction(Verbs):
     """
     An open transaction, or a savepoint in one; made by `Database.transaction`.
@@ -314,7 +304,12 @@ class Database(Verbs, Observed):
 
     @classmethod
     def open(
-        cls, url: Given | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+        cls,
+        url: Given | None = None,
+        *,
+        wait: float | timedelta = 0,
+        retry: RetryPolicy | None = None,
+        **configuration: object,
     ) -> Self:
         """
         An open database; configuration is found as `Config.find` finds it.
@@ -323,9 +318,15 @@ class Database(Verbs, Observed):
         than what is found; a ``password`` callable returns a str for each new connection. ``retry``
         replaces ``max_retries``, ``retry_interval`` and ``retry_jitter``. One connection is made at
         once: a wrong address or password is the driver's error here. Close it, or use ``with``.
+
+        ``wait`` is how long, in seconds or as a timedelta, a server that is down, starting or full
+        is waited for; a refusal for good, such as a wrong password, is raised at once all the same.
+        The default is 0: a program that starts with a wrong address says so, and does not hang.
+        An attempt under way at its end may take 2 s more. ValueError is for one without an end.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
         database = cls(Config.of(given), retry)
+        database._pool.wait = seconds_of(wait)
         run_blocking(database._pool.open(server.target(database.config)))
         return database
 

@@ -11,6 +11,7 @@ import psycopg
 from raxol_sql.config import Config
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.dialling import check_literals, longest_connecting
+from raxol_sql.engine.inquiry import Inquiry
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.types import guard
 from raxol_sql.errors import DeadlineExceeded
@@ -19,7 +20,9 @@ from raxol_sql.errors import DeadlineExceeded
 _SESSION = "raxol_sql"
 
 
-async def furnished(colour: Colour, config: Config, connection: Connection) -> Session:
+async def furnished(
+    colour: Colour, config: Config, connection: Connection, inquiry: Inquiry
+) -> Session:
     """
     The session of a new connection, which knows its server and has its limits.
 
@@ -32,7 +35,7 @@ async def furnished(colour: Colour, config: Config, connection: Connection) -> S
     limit = None if config.leaves_statement_timeout else config.timeout
     session.wire.until = monotonic() + longest_connecting(config.timeout)
     try:
-        await session.begin(limit, config.timeout)
+        await session.begin(limit, config.timeout, inquiry)
     except DeadlineExceeded:
         # Of no call, and of nothing that was sent for one.
         error = "the server let this connection in, and has not answered since"

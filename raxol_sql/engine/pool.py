@@ -22,6 +22,7 @@ from raxol_sql.engine.deadline import earliest
 from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
 from raxol_sql.engine.furnishing import furnished
 from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller
+from raxol_sql.engine.inquiry import Inquiry
 from raxol_sql.engine.liveness import Sign, count_connected
 from raxol_sql.engine.pool_keeper import CLOSED, PoolKeeper
 from raxol_sql.engine.pool_log import quieten
@@ -72,6 +73,7 @@ class PooledSessions:
     def __init__(self, colour: Colour, config: Config, policy: RetryPolicy | None = None) -> None:
         self.timeout = config.timeout
         self.until: float | None = None
+        self.wait = 0.0
         self.outcome = config.outcome
         self.shows_values = config.show_sensitive_data_on_connection_error
         recorder = Recorder() if config.metrics else None
@@ -79,7 +81,10 @@ class PooledSessions:
         usual = RetryPolicy.of(
             config.retry_interval, config.max_retries, jitter=config.retry_jitter
         )
-        self._repeating = Repeating(colour, policy or usual, self.resolve, self.drain)
+        self._inquiry = Inquiry()
+        self._repeating = Repeating(
+            colour, policy or usual, self.resolve, self.drain, self._inquiry
+        )
         self.repeating: Repeating | None = self._repeating
         self._colour = colour
         self._config = config
@@ -111,6 +116,7 @@ class PooledSessions:
         async with self._opening:
             if self._keeper is None:
                 self._conninfo = completed(conninfo, self._config.timeout)
+                self._inquiry.note_hosts(self._conninfo)
                 self._home = _loop_of(self._colour.who())
                 await self._open_pool(tries=True)
 
@@ -161,6 +167,7 @@ class PooledSessions:
         """Has every connection replaced; one that is in use, when it is given back."""
         if self._keeper is None:
             raise _not_open()
+        self._inquiry.begin_again()
         await self._keeper.drain()
 
     async def acquire(self, purpose: str, until: float | None) -> Session:
@@ -369,7 +376,7 @@ class PooledSessions:
         config = self._config
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
-        furnish = partial(_furnish, self._colour, config, self._wires)
+        furnish = partial(_furnish, self._colour, config, self._inquiry, self._wires)
         dial = self._dial = Dial(self._colour, furnish, config.timeout)
         self._connecting = dial.connecting
         quieten()
@@ -391,7 +398,7 @@ class PooledSessions:
             self._colour, make_pool, dial, least=config.pool_min_size, most=config.pool_size
         )
         try:
-            await keeper.open(self._conninfo if tries else None, longest)
+            await keeper.open(self._conninfo if tries else None, longest, self.wait)
         except BaseException:
             keeper.abandon()
             raise
@@ -406,14 +413,16 @@ class PooledSessions:
 _Wires = dict[weakref.ref[Wire], None]
 
 
-async def _furnish(colour: Colour, config: Config, wires: _Wires, connection: Connection) -> None:
-    session = await furnished(colour, config, connection)
+async def _furnish(
+    colour: Colour, config: Config, inquiry: Inquiry, wires: _Wires, connection: Connection
+) -> None:
+    session = await furnished(colour, config, connection, inquiry)
     for reference in [*wires]:
         if reference() is None:
             wires.pop(reference, None)
     wires[weakref.ref(session.wire)] = None
     if session.incarnation is not None:
-        _lives.note(session.incarnation, session.first_xid)
+        _lives.note(session.incarnation, session.facts.first_xid)
 
 
 def _not_open() -> PoolClosed:

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from raxol_sql.engine.colour import Colour
+from raxol_sql.engine.inquiry import PRIMARY
 from raxol_sql.engine.session import Row, Session
 from raxol_sql.engine.sessions import Sessions, held
 from raxol_sql.failures import (
@@ -28,25 +29,35 @@ _LONGEST_PAUSE = 0.2
 _LOOKING = 300
 _NAME = "the outcome of a transaction"
 
-_SEE = """
+_SEE = (
+    PRIMARY
+    + """
 select case
     when $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) then 'ahead'
     else coalesce(pg_xact_status($1::text::xid8), 'forgotten')
 end
+for update
 """
+)
 # Who waits for a client that has lost the line would wait until the network gives up; a COMMIT
 # that is still on its way to it finds nothing then. One that is at work is left alone: it may be
 # committing, and waiting for a standby.
-_END_IDLE = """
+_END_IDLE = (
+    PRIMARY
+    + """
 select pg_terminate_backend(pid)
 from pg_stat_activity
 where backend_xid = ($1::text::xid8)::xid and state like 'idle in transaction%'
 """
-_HORIZON = """
+)
+_HORIZON = (
+    PRIMARY
+    + """
 select extract(epoch from created_at)::float8
 from raxol_outcomes
 where key = '00000000-0000-0000-0000-000000000000'
 """
+)
 # What is not there cannot come any more once this stands in its place.
 _BURY = """
 insert into raxol_outcomes (key, is_tombstone)
@@ -70,7 +81,7 @@ forgotten as (
 )
 select count(*) from forgotten
 """
-_READ = "select is_tombstone from raxol_outcomes where key = $1"
+_READ = PRIMARY + "select is_tombstone from raxol_outcomes where key = $1"
 
 
 async def resolve(
@@ -114,6 +125,8 @@ async def _by_xid(
     session: Session, token: OutcomeToken, lives: Lives, *, is_first: bool
 ) -> Effect | None:
     now = session.incarnation
+    if session.facts.lost and not session.facts.tells_ids:
+        return Effect.UNKNOWN  # it may not be asked, and the next one neither
     if now is None or token.incarnation is None:
         session.close()  # a standby, as far as it is known; the next one may be none
         return None
@@ -133,7 +146,8 @@ async def _by_row(session: Session, token: OutcomeToken) -> Effect | None:
         buried = await session.run(_BURY, (token.key,), _LOOKING)
     except psycopg.errors.QueryCanceled:
         # It stands behind the original, which is still open.
-        if token.xid is not None and session.incarnation == token.incarnation:
+        is_same = token.incarnation is not None and session.incarnation == token.incarnation
+        if token.xid is not None and is_same:
             await session.run(_END_IDLE, (str(token.xid),))
         return None
     if buried.affected:

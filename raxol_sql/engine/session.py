@@ -17,6 +17,7 @@ from psycopg.pq.abc import PGresult
 from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.holding import Holding, Place, Taken
+from raxol_sql.engine.inquiry import Inquiry, ServerFacts
 from raxol_sql.engine.limit import limited
 from raxol_sql.engine.limits import Limits
 from raxol_sql.engine.line import READ_ONLY, STANDBY
@@ -47,6 +48,7 @@ class Session:
     last, on the monotonic clock. ``holding`` says who has it now, ``place`` where a block of calls
     on it began, ``outlives_call`` whether it is held between two of them; ``checkout``
     is where the pool notes that. ``pid`` says which process made it.
+    ``facts`` is what it learnt of its server.
     ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a statement in
     that, and ``conflict`` one for which it has to be repeated, although it was caught.
     """
@@ -69,8 +71,7 @@ class Session:
         self.turn = colour.turn()
         self.limits = Limits(self.wire)
         self.statements = Statements(connection, lasting=lasting)
-        self.incarnation: Incarnation | None = None
-        self.first_xid: int | None = None
+        self.facts = ServerFacts()
         self.witness: Witness | None = None
         self.conflict: psycopg.Error | None = None
         self.failed_by: BaseException | None = None
@@ -99,6 +100,16 @@ class Session:
     def is_standby(self) -> bool:
         """Whether the server said last that it is one, as it does since PostgreSQL 14."""
         return self.wire.is_on(STANDBY)
+
+    @property
+    def is_at_standby(self) -> bool:
+        """Whether its server was one when it was asked, and has not said otherwise since."""
+        return self.facts.is_standby and self.is_standby
+
+    @property
+    def incarnation(self) -> Incarnation | None:
+        """In which of its lives the server is; None if that is not known."""
+        return self.facts.incarnation
 
     @property
     def is_read_only(self) -> bool:
@@ -261,22 +272,19 @@ class Session:
             check(result)
         return results[1 : len(requests) + 1]
 
-    async def begin(self, timeout: int | None, most: int) -> None:
+    async def begin(self, timeout: int | None, most: int, inquiry: Inquiry) -> None:
         """
-        Gets to know the server; ``timeout`` is for every statement that has none of its own.
+        Gets to know the server by an ``inquiry``.
+
+        ``timeout`` is for every statement that has none of its own.
 
         Behind a pooler, which may lend another server for each transaction, a statement may have
         other columns there than it has here. ``most`` is what a call may take in all, 0 for no
         limit.
         """
-        pgconn = self.wire.pgconn
-        result = await self.wire.ask(partial(pgconn.send_query, _SERVER))
-        pid, *history, first_xid = (result.get_value(0, column) for column in range(5))
-        if pid != b"%d" % pgconn.backend_pid:
-            self._is_shared = True
-        if None not in history:
-            self.incarnation = Incarnation(*[(part or b"").decode() for part in history])
-        self.first_xid = None if first_xid is None else int(first_xid)
+        self.facts = facts = await inquiry.ask(self.wire)
+        self._is_shared = self._is_shared or facts.is_pooled
+        self.limits.goes_along = facts.sets_limits
         await self.limits.begin(timeout, most, is_shared=self._is_shared)
 
     async def ping(self, seconds: float) -> bool:
@@ -329,8 +337,12 @@ class Session:
 
     async def _ask_about(self, new: Sequence[str], needed: Container[str]) -> None:
         questions = [self.statements.questions(text, needed) for text in new]
-        results = iter(await self.wire.exchange(itertools.chain.from_iterable(questions)))
-        for text, asked in zip(new, questions, strict=True):
+        closing = [one for closes, _ in questions for one in closes]
+        asking = [one for _, asks in questions for one in asks]
+        results = iter(await self.wire.exchange([*closing, *asking]))
+        for told in itertools.islice(results, len(closing)):
+            check(told)
+        for text, (_, asked) in zip(new, questions, strict=True):
             for told in itertools.islice(results, len(asked)):
                 check(told)
             self.statements.learn(text, told)
@@ -401,21 +413,6 @@ class Session:
 
 _UTF8 = (b"UTF8", b"utf8")  # PgBouncer says it as it was asked for
 _FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
-# A standby writes no history. With which id a life of the server begins is told by the checkpoint
-# that ends a recovery or a shutdown, as long as that is the last: it alone has nothing between it
-# and the place where it begins. Statistics begin anew with a recovery, or when somebody wants it.
-_SERVER = b"""
-select
-    pg_backend_pid(),
-    case when not pg_is_in_recovery() then (select system_identifier from pg_control_system()) end,
-    case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
-    pg_postmaster_start_time() || ' ' || (select stats_reset from pg_stat_bgwriter),
-    case
-        when checkpoint_lsn = redo_lsn and current_setting('wal_level') <> 'minimal'
-        then split_part(next_xid, ':', 1)::bigint << 32 | split_part(next_xid, ':', 2)::bigint
-    end
-from pg_control_checkpoint()
-"""
 # What DISCARD ALL does, but for the statements that are prepared.
 _RESET = b"""
 close all; set session authorization default; reset all; unlisten *;

@@ -163,11 +163,15 @@ class Statements:
         self._known.clear()
         self._leftover.clear()
 
-    def questions(self, text: str, needed: Container[str] = ()) -> list[Request]:
+    def questions(
+        self, text: str, needed: Container[str] = ()
+    ) -> tuple[list[Request], list[Request]]:
         """
-        The requests that prepare and describe a text; the last one is answered by `learn`.
+        The requests that close what has to go, and those that prepare and describe a text.
 
-        Those that are ``needed`` at the same time do not have to go.
+        The last one is answered by `learn`. Those that are ``needed`` at the same time do not have
+        to go. Of several texts all that closes goes first: pgpool-II answers that at once, and
+        before what was sent earlier.
         """
         surplus = len(self._known) + 1 - self._limit
         if surplus > 0:
@@ -178,7 +182,8 @@ class Statements:
         self._leftover.clear()
         sent, name = self._sent(text)
         describe = partial(self._pgconn.send_describe_prepared, name)
-        return [*closing, *self._preparing(sent, name), describe]
+        *freeing, prepare = self._preparing(sent, name)
+        return [*closing, *freeing], [prepare, describe]
 
     def anew(self, known: Prepared, values: Sequence[Any]) -> list[Request]:
         """

@@ -88,7 +88,7 @@ class Block:
     `settle` if there is something in doubt.
 
     ``failure`` is what is known of an error after which the block ended, ``phase`` how far it had
-    come, and ``is_standby`` whether its server was one then.
+    come, and ``is_standby`` whether its server was one.
     """
 
     def __init__(
@@ -248,14 +248,12 @@ class Block:
         if self.closing == "commit":
             session.witness = session.conflict = session.failed_by = None
             session.wire.is_committing = False
+            if self.witness is not None and self.witness.is_refused:
+                session.close()  # a new connection learns what is allowed by now
         await self._outer.free(session)
 
     async def commit(self) -> Pending | None:
-        """
-        Sends the closing; raises as `exit`.
-
-        Gives what is to be settled after the session is given back, as another one is needed.
-        """
+        """Sends the closing, raises as `exit`; gives what is to be settled on another session."""
         session = self._held()
         if self.closing is None:
             return None
@@ -380,7 +378,7 @@ class Block:
         session = self._held()
         cause = error.__cause__ if isinstance(error, TransactionError) else None
         self.failure = judged(cause or error, self.phase)
-        self.is_standby = session.is_standby
+        self.is_standby = self.is_standby or session.is_standby
 
     def _name_of(self, whole: str, part: str) -> str:
         """What an end of a whole transaction is called, or else that of a savepoint."""
@@ -392,10 +390,12 @@ class Block:
 
     def _plan(self, session: Session) -> None:
         if not session.in_transaction:
+            if session.is_at_standby and self._options.read_only is None:
+                # If it is promoted now, nothing is written without a witness all the same.
+                self._options, self.is_standby = attrs.evolve(self._options, read_only=True), True
             self.opening, self.closing = self._options.statement, "commit"
-            if self._options.outcome != "none" and not self._options.read_only:
-                by_row = self._options.outcome == "witness"
-                self.witness = Witness(session.incarnation, by_row=by_row)
+            if not self._options.read_only:
+                self.witness = Witness.of(session.facts, self._options.outcome)
             session.begin_turns()
             session.witness, session.conflict, session.failed_by = self.witness, None, None
         elif not self._joins:
