@@ -170,7 +170,7 @@ _LIFE = "pg_postmaster_start_time() || ' ' || (select stats_reset from pg_stat_b
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 # With which id a life of the server begins is told by the checkpoint that ends a recovery or a
 # shutdown, as long as that is the last: it alone has nothing between it and the place where it
-# begins. Statistics begin anew with a recovery, or when somebody resets them.
+# begins. Statistics are reset by a recovery, or by hand.
 _FIRST_XID = """(
     select case
         when checkpoint_lsn = redo_lsn and current_setting('wal_level') <> 'minimal'

@@ -44,7 +44,7 @@ class Repeating:
     What is known of doing work again, for all calls of one pool.
 
     ``resolve`` finds out what became of a transaction, by a moment of the monotonic clock;
-    ``drain`` has all connections made anew; the ``inquiry`` knows whether there are several hosts.
+    ``drain`` has all connections replaced; the ``inquiry`` knows whether there are several hosts.
     ``calls`` is counted up by whoever makes one. Safe for
     threads and tasks.
     """
@@ -108,7 +108,7 @@ class Repeating:
 
     async def _leave_standby(self, attempts: Attempts, error: BaseException) -> None:
         """
-        Has all connections made anew after a standby refused to write; raises if that is in vain.
+        Has all connections replaced after a standby refused to write; raises if that is in vain.
 
         Where there is one host to try, a new connection may still reach another server by its
         name or address, so one is tried, at once; if that is a standby too, so is every other.

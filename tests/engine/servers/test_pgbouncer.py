@@ -66,7 +66,7 @@ def test_a_standby_behind_a_pooler_is_read_and_not_written(
 def test_in_statement_mode_single_statements_run(
     play: Play, q: Any, primary: Any, notes: Any, pgbouncer: Any, program: str
 ) -> None:
-    """There is no transaction to be had there, and PgBouncer says so."""
+    """A transaction is refused there, and PgBouncer says so."""
 
     async def story(db: Any) -> None:
         for n in range(3):
