@@ -38,7 +38,8 @@ class Batch:
     A transaction, or a savepoint of one, whose statements are posted in groups.
 
     The BEGIN travels with the first group, and the COMMIT with the last one, if that is posted as
-    such. A group may be posted before the answers to the one before it are collected. ``failed``
+    such and the COMMIT does not have to wait for the id of the transaction. A group may be posted
+    before the answers to the one before it are collected. ``failed``
     is the number, counted over all groups, of the query that an error is about.
 
     Made and driven by `run_batch`.
@@ -93,6 +94,8 @@ class Batch:
 
     async def post(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> None:
         """Sends a group; its answers are to be collected."""
+        witness = self._block.witness
+        last = last and (witness is None or not witness.is_awaited)
         ways = {text: self._way(bound, last) for text, bound in _by_text(bounds).items()}
         witness_at = self._place_of_witness(bounds)
         group = _Group(
@@ -104,7 +107,7 @@ class Batch:
         self._opened = True
         self._closed = last
         self._session.wire.is_committing = self.is_in_doubt
-        self._block.phase = Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION
+        self._reach(Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION)
         await self._session.wire.post(self._requests(group))
 
     async def collect(self) -> list[Answer]:
@@ -112,12 +115,13 @@ class Batch:
         group, witness = self._groups.popleft(), self._session.witness
         try:
             results = iter(await self._session.wire.collect())
-        except BaseException:
-            # What came before the end may say where to look for the rest.
-            received = self._session.wire.received[group.results_before_witness :]
-            if group.witness_at is not None and witness is not None and received:
-                witness.see(received[0])
-            raise
+        except BaseException as error:
+            received = self._session.wire.received
+            self._overhear(group, received)
+            answered = self._committed_in(group, received)
+            if answered is None or not isinstance(error, psycopg.Error):
+                raise
+            results = iter(answered)
         if group.opening and self._block.opening is not None:
             check(next(results))
         answer_of, ways, witness_at = self._session.answer, group.ways, group.witness_at
@@ -182,6 +186,26 @@ class Batch:
             self._session.statements.forget(text)
         return True
 
+    def _overhear(self, group: _Group, results: Sequence[PGresult]) -> None:
+        """Has the witness learn from what came of a group before its connection was lost."""
+        witness, before = self._session.witness, group.results_before_witness
+        if group.witness_at is not None and witness is not None and len(results) > before:
+            witness.see(results[before])
+
+    def _committed_in(
+        self, group: _Group, results: Sequence[PGresult]
+    ) -> Sequence[PGresult] | None:
+        """The results of a group up to the answer to its COMMIT; None if that did not come."""
+        if group.closing and self._block.closing == "commit":
+            for number, result in enumerate(results, 1):
+                if result.command_status == b"COMMIT":
+                    return results[:number]
+        return None
+
+    def _reach(self, phase: Phase) -> None:
+        """Notes how far the transaction has come."""
+        self._block.phase = self._session.wire.phase = phase
+
     def _place_of_witness(self, bounds: Sequence[Bound[Any]]) -> int | None:
         """Before which of the queries the witness of the transaction is asked for, if it is."""
         witness = self._session.witness
@@ -221,7 +245,7 @@ class Batch:
                 self.failed, self._suspect = number, bound
                 # The COMMIT that was to come after it does not.
                 self._closed = self._session.wire.is_committing = False
-                self._block.phase = Phase.IN_TRANSACTION
+                self._reach(Phase.IN_TRANSACTION)
                 if isinstance(error, ParameterMisfit):
                     raise misfit(bound, error) from error
                 raise

@@ -61,11 +61,12 @@ class Verbs:
 
         Outside of a transaction it is done again after a failure that is safe to repeat: a
         conflict, or work that was never sent. Where a connection is lost after a statement was
-        sent, one that is marked ``@idempotent`` is sent again; of another nobody knows whether it
-        has happened, and `OutcomeUnknownError` is raised. With ``outcome="witness"`` it happens
-        exactly once, whatever breaks, in a transaction of its own; ``"xid"`` does the same for as
-        long as the server stays the primary. `DeadlineExceeded` is raised when the time is over
-        that the query's ``@timeout`` or the configuration gives, with all waits and repetitions.
+        sent, one that is marked ``@idempotent`` is sent again; the outcome of another is unknown,
+        and `OutcomeUnknownError` is raised, without a token. With ``outcome="witness"`` it happens
+        exactly once, whatever breaks, in a transaction of its own; with ``"xid-first"`` as long as
+        the server stays the primary, in two round trips; with ``"xid"`` in one, but then the token
+        is None where the connection is lost before the transaction's id arrives. Raises
+        `DeadlineExceeded` when the time of the ``@timeout``, or of the configuration, is over.
         """
         return run_blocking(self._executor.run(bound, outcome))
 
@@ -129,7 +130,7 @@ class Verbs:
 
         A row is a mapping of arguments by name, or an attrs record that has them as fields. Up to
         1,000 rows share a round trip, and the next ones are sent while these are worked on. Raises
-        as `run` does; the note says which row it was, from 0.
+        as `run` does, with the ``outcome`` of the configuration; the note names the row, from 0.
         """
         return run_blocking(self._executor.run_many(query, rows))
 
@@ -184,10 +185,10 @@ class Verbs:
         serializable; None leaves each choice to the server. Raises `TransactionError` where the
         block ended well and the server rolled back all the same.
 
-        Where the COMMIT is not answered, ``outcome`` says how it is found out what became of it:
-        "xid", by the transaction's id, which it is given for that even if it writes nothing;
-        "witness", by a row in the table raxol_outcomes, which decides after a failover too; or
-        "none": then `OutcomeUnknownError` is raised.
+        Where the COMMIT is not answered, ``outcome`` says how the outcome is found out: "xid" and
+        "xid-first", by the transaction's id, which it gets even if it writes nothing; "witness", by
+        a row in the table raxol_outcomes, which decides after a failover too; or "none": then
+        `OutcomeUnknownError` is raised, and its token is None.
         """
         options = TransactionOptions(isolation, read_only, deferrable, outcome)
         return Transaction(self._sessions, options)
@@ -217,9 +218,9 @@ class Verbs:
         ``retry`` stands in place of the database's policy. Inside of a transaction this is a
         savepoint, runs once and takes no options: what has to be repeated is the outermost.
 
-        Raises what ``work`` raises, after rolling back; `OutcomeUnknownError` with a token where
-        nothing could decide. An exception that is no error of the driver is never a reason to do
-        it again.
+        Raises what ``work`` raises, after rolling back; `OutcomeUnknownError` where nothing could
+        decide in time, with a token unless ``outcome`` is "none". An exception that is no error of
+        the driver is never a reason to do it again.
         """
         result: R = run_blocking(
             transact(

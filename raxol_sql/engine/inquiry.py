@@ -61,7 +61,7 @@ class ServerFacts:
 
     def outcome_for(self, wanted: str) -> str:
         """How an outcome is told that is to be told by ``wanted``, as far as that goes here."""
-        if wanted != "xid" or self.tells_ids:
+        if not wanted.startswith("xid") or self.tells_ids:
             return wanted
         return "witness" if self.has_markers else "none"
 

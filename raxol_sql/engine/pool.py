@@ -187,6 +187,7 @@ class PooledSessions:
             if is_quiet or await self._is_usable(session, now):
                 session.holding = (purpose, now, who)
                 session.is_sent = session.limits.is_pressed = False
+                session.wire.phase = Phase.SENT
                 session.wire.until = until
                 return session
         return await self._wait(purpose, until, now)
@@ -288,7 +289,7 @@ class PooledSessions:
             self._waited += monotonic() - since
             await self._queue.leave(waiter, is_served=session is not None)
         session.holding = waiter.claim
-        session.is_sent = False
+        session.is_sent, session.wire.phase = False, Phase.SENT
         session.wire.until = until
         # What was waited is not left for the work.
         session.limits.is_pressed = True

@@ -11,6 +11,7 @@ import psycopg
 
 from raxol_sql.engine.colour import Colour
 from raxol_sql.engine.inquiry import Inquiry
+from raxol_sql.engine.unknown import LONE_STATEMENT
 from raxol_sql.errors import DeadlineExceeded, OutcomeUnknownError
 from raxol_sql.failures import (
     Again,
@@ -26,12 +27,8 @@ from raxol_sql.failures import (
     classify,
     is_lost,
 )
+from raxol_sql.failures.sqlstates import SQLSTATES
 
-_NO_WITNESS = (
-    "the connection was lost after this was sent, and nobody can say whether it has happened; "
-    "mark a query with -- @idempotent if it may be sent again, as one may that only reads, or have "
-    "it in a transaction that can be found again: run(..., outcome='witness'), transact()"
-)
 _log = logging.getLogger("raxol_sql.retry")
 _ON_STANDBY = "the server is a standby, and the only host that is configured: it takes no writes"
 # Seconds for which a server that was found to be a standby twice in a row is taken for one.
@@ -187,9 +184,16 @@ def check_doubt(error: psycopg.Error) -> None:
     if isinstance(error, DeadlineExceeded):
         return
     if judged(error, Phase.SENT).effect is Effect.UNKNOWN:
-        raise Doubt(error, None).unknown(_NO_WITNESS)
+        raise Doubt(error, None).unknown(LONE_STATEMENT)
 
 
 def settled(failure: Failure, effect: Effect) -> Failure:
-    """The failure, now that it is known that the work was taken back."""
-    return attrs.evolve(failure, effect=effect, verdict=Verdict.TRANSACTION_NEW)
+    """
+    The failure, now that it is known that the work was rolled back.
+
+    It may be retried unless the server said why it ended it, and would end it again.
+    """
+    nature = SQLSTATES.get(failure.sqlstate or "")
+    is_final = nature is not None and nature.verdict is Verdict.NEVER
+    verdict = Verdict.NEVER if is_final else Verdict.TRANSACTION_NEW
+    return attrs.evolve(failure, effect=effect, verdict=verdict)

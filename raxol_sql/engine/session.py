@@ -15,6 +15,7 @@ from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
+from raxol_sql.engine.backend import backend_of
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.holding import Holding, Place, Taken
 from raxol_sql.engine.inquiry import Inquiry, ServerFacts
@@ -24,10 +25,11 @@ from raxol_sql.engine.line import READ_ONLY, STANDBY
 from raxol_sql.engine.liveness import Liveness
 from raxol_sql.engine.outdated import Suspicion, may_commit, suspicion_of
 from raxol_sql.engine.statements import Prepared, Statements
+from raxol_sql.engine.unknown import tell_ending
 from raxol_sql.engine.wire import Completion, Request, Wire, check
 from raxol_sql.engine.witness import XID, Witness
 from raxol_sql.errors import ConfigError, DeadlineExceeded
-from raxol_sql.failures import Effect, Incarnation
+from raxol_sql.failures import Backend, Effect, Incarnation, Phase
 
 Row = tuple[Any, ...]
 # An enum looks its members up each time.
@@ -72,6 +74,7 @@ class Session:
         self.limits = Limits(self.wire)
         self.statements = Statements(connection, lasting=lasting)
         self.facts = ServerFacts()
+        self.backend: Backend | None = None
         self.witness: Witness | None = None
         self.conflict: psycopg.Error | None = None
         self.failed_by: BaseException | None = None
@@ -151,6 +154,7 @@ class Session:
             else:
                 result = await self._accompanied(text, request, timeout)
         except BaseException as error:
+            tell_ending(error, self.wire.phase, text)
             if not isinstance(error, Exception):
                 raise
             if isinstance(error, DeadlineExceeded) and may_commit(text) and not self.in_transaction:
@@ -285,6 +289,7 @@ class Session:
         self.facts = facts = await inquiry.ask(self.wire)
         self._is_shared = self._is_shared or facts.is_pooled
         self.limits.goes_along = facts.sets_limits
+        self.backend = None if self._is_shared else await backend_of(self.wire)
         await self.limits.begin(timeout, most, is_shared=self._is_shared)
 
     async def ping(self, seconds: float) -> bool:
@@ -339,7 +344,12 @@ class Session:
         questions = [self.statements.questions(text, needed) for text in new]
         closing = [one for closes, _ in questions for one in closes]
         asking = [one for _, asks in questions for one in asks]
-        results = iter(await self.wire.exchange([*closing, *asking]))
+        try:
+            results = iter(await self.wire.exchange([*closing, *asking]))
+        except DeadlineExceeded as error:
+            if not self.is_sent and self.wire.phase is Phase.SENT:
+                error.effect = Effect.NONE.value  # the statement itself was still to be sent
+            raise
         for told in itertools.islice(results, len(closing)):
             check(told)
         for text, (_, asked) in zip(new, questions, strict=True):

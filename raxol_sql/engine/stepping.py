@@ -67,7 +67,7 @@ class _Steps:
             # Where all is done an interruption comes from none of the steps; the last is as good.
             at = min(len(self._done), len(self._names) - 1)
             name = self._names[at] if failed is None else self._sent[failed]
-            StepFailure(name, MappingProxyType(self._done)).mark(error)
+            StepFailure(name, self._done).mark(error)
             made = self._made.get(name)
             if made is not None and made.bound is not None:
                 explain(error, made.bound.query, arguments_of(made.bound, self._sessions))
