@@ -37,6 +37,7 @@ from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, 
 from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
 
 # Seconds after which psycopg_pool gets a session back, to see whether its lifetime is over.
+_SENT = Phase.SENT  # an enum looks its members up each time
 _AT_HAND = 60.0
 # The longest that a caller waits until the holders of sessions are looked at again.
 _LOOKING = 0.5
@@ -187,7 +188,7 @@ class PooledSessions:
             if is_quiet or await self._is_usable(session, now):
                 session.holding = (purpose, now, who)
                 session.is_sent = session.limits.is_pressed = False
-                session.wire.phase = Phase.SENT
+                session.wire.phase = _SENT
                 session.wire.until = until
                 return session
         return await self._wait(purpose, until, now)
@@ -289,7 +290,7 @@ class PooledSessions:
             self._waited += monotonic() - since
             await self._queue.leave(waiter, is_served=session is not None)
         session.holding = waiter.claim
-        session.is_sent, session.wire.phase = False, Phase.SENT
+        session.is_sent, session.wire.phase = False, _SENT
         session.wire.until = until
         # What was waited is not left for the work.
         session.limits.is_pressed = True
