@@ -70,6 +70,10 @@ def migrate(
     A lock keeps others from migrating meanwhile, and dies with this process. A migration that
     was edited after it had been applied stops it. With both --to and --steps, neither is passed.
 
+    Programs that are running notice a changed column within a second; db.restart() in each of
+    them, or a restart of it, leaves nothing that was learnt before. Stop what writes to a column
+    before it gets a type that holds less.
+
     \b
     Examples:
       raxol-sql migrate

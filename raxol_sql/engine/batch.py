@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
 import attrs
@@ -17,12 +18,14 @@ from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.deadline import deadline_of, earliest
 from raxol_sql.engine.explaining import misfit
 from raxol_sql.engine.limit import limited
+from raxol_sql.engine.outdated import is_outdated
 from raxol_sql.engine.parameters import ParameterMisfit
-from raxol_sql.engine.repeating import log_success
+from raxol_sql.engine.repeating import Pending, log_success
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.statements import Prepared
-from raxol_sql.engine.transaction import Block, Pending, TransactionOptions
+from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.engine.trust import USUAL
 from raxol_sql.engine.wire import DONE, Request, check
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Attempts, Phase
@@ -49,6 +52,7 @@ class Batch:
         self, session: Session, block: Block, watch: Watch | None, *, careful: bool
     ) -> None:
         self.failed: int | None = None
+        self._since = monotonic()
         self._session = session
         self._watch = watch
         self._suspect: Bound[Any] | None = None
@@ -74,6 +78,28 @@ class Batch:
         """Whether all of these queries are prepared."""
         return all(map(self._session.knows, _by_text(bounds)))
 
+    def is_ready(self, bounds: Iterable[Bound[Any]]) -> bool:
+        """
+        Whether all of these queries are prepared, and the server need not be asked about them.
+
+        They were asked about for this batch, within a second, or it has run them before, which
+        keeps their tables as they are until it ends.
+        """
+        session = self._session
+        moment = max(self._since, monotonic() - USUAL)
+        if session.path.has_moved:
+            return False
+        for text, bound in _by_text(bounds).items():
+            known = session.statements.find(text)
+            if known is None:
+                return False
+            known.parameters.meet(bound.values)
+            if known.was_described_after(0.0 if text in self._texts else moment):
+                continue
+            if known.is_due:
+                return False
+        return True
+
     async def prepare(self, bounds: Sequence[Bound[Any]]) -> None:
         """
         Has the server prepare what is new to it; a group has to be prepared to be posted.
@@ -81,15 +107,15 @@ class Batch:
         What it refuses in a transaction would end that, so a savepoint is set before. A careful
         batch begins before it asks: behind a pooler only a transaction stays on one server.
         """
-        if self.knows(bounds):
+        if self.is_ready(bounds):
             return
         if not self._opened and (self._careful or self._session.in_transaction):
             await self.send([])
         try:
             await self._session.prepare_all([bound.statement.text for bound in bounds])
         except psycopg.Error:
-            unknown = (number for number, bound in enumerate(bounds) if not self.knows([bound]))
-            self.failed = self._count + next(unknown)
+            unknown = (number for number, bound in enumerate(bounds) if not self.is_ready([bound]))
+            self.failed = self._count + next(unknown, 0)
             raise
 
     async def post(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> None:
@@ -144,7 +170,18 @@ class Batch:
         return answers
 
     async def send(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> list[Answer]:
-        """Posts a group, and collects what was posted before and the answers to this one."""
+        """
+        Posts a group, and collects what was posted before and the answers to this one.
+
+        What comes after a statement that may change what names stand for, or a schema, waits
+        for it.
+        """
+        for place, bound in enumerate(bounds[:-1], 1):
+            known = self._session.statements.find(bound.statement.text)
+            if known is not None and (known.may_move or known.changes_schema):
+                answers = await self.send(bounds[:place])
+                await self.prepare(bounds[place:])
+                return answers + await self.send(bounds[place:], last=last)
         await self.post(bounds, last=last)
         answers = []
         while self._groups:
@@ -179,7 +216,7 @@ class Batch:
         if suspect is None:
             return False
         text, cause = suspect.statement.text, error.__cause__ or error
-        if not await self._session.is_outdated(text, cause):
+        if not await is_outdated(self._session, text, cause):
             return False
         # What made one outdated may have done so to the others.
         for text in self._texts:
@@ -343,6 +380,7 @@ async def run_batch(
                     session.limits.is_pressed = True
                 batch = Batch(session, block, watch, careful=careful)
                 try:
+                    await session.path.follow()
                     result = await work(batch)
                     pending = await batch.finish()
                 except BaseException as error:

@@ -379,7 +379,7 @@ class Database(Verbs, Observed):
             run_blocking(lending.end())
 
     def restart(self) -> None:
-        """Has every connection of this pool made anew; one in use, when it is given back."""
+        """Replaces every connection, one in use when it is given back: call it after migrations."""
         run_blocking(self._pool.drain())
 
     def resize(self, min: int, max: int) -> None:

@@ -169,6 +169,14 @@ class Doubt:
         return unknown
 
 
+@attrs.frozen
+class Pending:
+    """What is left to be done after a COMMIT: a doubt, and an interruption to be raised."""
+
+    doubt: Doubt | None
+    interruption: BaseException | None
+
+
 def judged(error: BaseException, phase: Phase) -> Failure:
     """What is known of an error that came on a connection of ours, which says if it is lost."""
     return classify(error, phase, lost=is_lost(error))

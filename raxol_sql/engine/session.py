@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import weakref
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -23,8 +23,10 @@ from raxol_sql.engine.limit import limited
 from raxol_sql.engine.limits import Limits
 from raxol_sql.engine.line import READ_ONLY, STANDBY
 from raxol_sql.engine.liveness import Liveness
-from raxol_sql.engine.outdated import Suspicion, may_commit, suspicion_of
+from raxol_sql.engine.outdated import Suspect, Suspicion, is_outdated, may_commit, suspicion_of
+from raxol_sql.engine.search_path import SearchPath
 from raxol_sql.engine.statements import Prepared, Statements
+from raxol_sql.engine.trust import SCHEMA_AGE
 from raxol_sql.engine.unknown import tell_ending
 from raxol_sql.engine.wire import Completion, Request, Wire, check
 from raxol_sql.engine.witness import XID, Witness
@@ -50,9 +52,11 @@ class Session:
     last, on the monotonic clock. ``holding`` says who has it now, ``place`` where a block of calls
     on it began, ``outlives_call`` whether it is held between two of them; ``checkout``
     is where the pool notes that. ``pid`` says which process made it.
-    ``facts`` is what it learnt of its server.
-    ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a statement in
-    that, and ``conflict`` one for which it has to be repeated, although it was caught.
+    ``facts`` is what it learnt of its server, and
+    ``path`` is where names are looked for; one that ``is_shared`` may have another server in each
+    transaction. ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a
+    statement in that, ``suspect`` the statement, if what was known of it may be to blame, and
+    ``conflict`` an error for which the transaction has to be repeated, although it was caught.
     """
 
     def __init__(self, colour: Colour, connection: Connection, *, lasting: bool = True) -> None:
@@ -73,13 +77,15 @@ class Session:
         self.turn = colour.turn()
         self.limits = Limits(self.wire)
         self.statements = Statements(connection, lasting=lasting)
+        self.path = SearchPath(self.wire, self.statements)
         self.facts = ServerFacts()
         self.backend: Backend | None = None
         self.witness: Witness | None = None
         self.conflict: psycopg.Error | None = None
         self.failed_by: BaseException | None = None
+        self.suspect: Suspect | None = None
         self.liveness = Liveness(connection.pgconn)
-        self._is_shared = not lasting
+        self.is_shared = not lasting
 
     @property
     def is_idle(self) -> bool:
@@ -142,12 +148,17 @@ class Session:
     async def run(self, text: str, values: Row = (), timeout: int | None = None) -> Answer:
         """One statement, and its whole answer."""
         timeout = self.limits.of(timeout)
+        if self.path.is_watched:
+            await self.path.follow()
         prepared = self.statements.find(text) or await self.prepare(text)
         if prepared.leaves_traces:
             # It may have left them before it fails, or before anybody sees its result.
             self.has_traces = True
         try:
             request = prepared.request(self.wire.pgconn, values)
+            if prepared.is_due:
+                prepared = await self.prepare(text)
+                request = prepared.request(self.wire.pgconn, values)
             self.is_sent = True
             if timeout is None and self.witness is None:
                 result = await self.wire.ask(request, prepared.patience)
@@ -155,11 +166,13 @@ class Session:
                 result = await self._accompanied(text, request, timeout)
         except BaseException as error:
             tell_ending(error, self.wire.phase, text)
+            if prepared.may_move:
+                self.path.doubt()
             if not isinstance(error, Exception):
                 raise
             if isinstance(error, DeadlineExceeded) and may_commit(text) and not self.in_transaction:
                 error.effect = Effect.UNKNOWN.value  # a part of it may be there for good
-            if not await self.is_outdated(text, error):
+            if not await is_outdated(self, text, error):
                 raise
             # The server refused before it ran anything, so this is the first time that it runs.
             prepared = await self.prepare(text)
@@ -209,37 +222,41 @@ class Session:
         return witness.request(self.wire.pgconn)
 
     async def prepare(self, text: str) -> Prepared:
-        """The statement of a text, which the server is asked about if it is new."""
+        """The statement of a text; the server is asked about it if it is new, or due."""
+        await self.prepare_all([text])
         known = self.statements.find(text)
-        if known is None:
-            await self.prepare_all([text])
-            known = self.statements.find(text)
-            assert known is not None, "what was prepared is known"
+        assert known is not None, "what was prepared is known"
         return known
 
     async def prepare_all(self, texts: Iterable[str]) -> None:
         """
-        Asks the server about those of the texts that are new, in one round trip.
+        Asks the server about those of the texts that are new, or due, in one round trip.
+
+        Those of which it says something else than before are new to it, and take another one.
 
         Raises the error of the first one that it refuses; those before it are known then.
         """
+        await self.path.follow()
         needed = dict.fromkeys(texts)
         new = [text for text in needed if not self.knows(text)]
-        if not new:
+        due = [text for text in needed if text not in new and not self.is_current(text)]
+        if not new and not due:
             return
         if self.witness is not None and not self.witness.is_asked and not self.knows(XID):
             needed[XID] = None
             new.append(XID)
         try:
-            await self._ask_about(new, needed)
+            new = await self._ask_about(new, due, needed)
         except psycopg.Error as error:
             # A pooler may answer with a statement that it keeps, and that is outdated.
             is_clear = suspicion_of(error) is Suspicion.NONE
-            if is_clear or not self._is_shared or self.in_transaction:
+            if is_clear or not self.is_shared or self.in_transaction:
                 raise
+            new = [*new, *due]
             for text in new:
                 self.statements.forget(text)
-            await self._ask_about(new, needed)
+        if new:
+            await self._ask_about(new, (), needed)
 
     async def describe(self, text: str) -> Prepared:
         """
@@ -247,18 +264,24 @@ class Session:
 
         A pooler passes it on, and does not answer for the server.
         """
-        pgconn = self.wire.pgconn
-        sent = text.encode()
-        preparing = partial(pgconn.send_prepare, b"", sent)
-        asking = partial(pgconn.send_describe_prepared, b"")
-        results = await self.wire.exchange([preparing, asking])
+        results = await self.wire.exchange(self._asking(text))
         for result in results:
             check(result)
-        return Prepared(self.connection, sent, results[-1])
+        return Prepared(self.connection, text.encode(), results[-1])
+
+    def _asking(self, text: str) -> tuple[Request, Request]:
+        pgconn = self.wire.pgconn
+        prepare = partial(pgconn.send_prepare, b"", text.encode())
+        return prepare, partial(pgconn.send_describe_prepared, b"")
 
     def knows(self, text: str) -> bool:
         """Whether a statement is prepared."""
         return self.statements.find(text) is not None
+
+    def is_current(self, text: str) -> bool:
+        """Whether a statement is prepared, and need not be asked about before it is sent."""
+        known = self.statements.find(text)
+        return known is not None and not known.is_due
 
     async def together(
         self, requests: Sequence[Request], timeout: int | None = None
@@ -287,10 +310,10 @@ class Session:
         limit.
         """
         self.facts = facts = await inquiry.ask(self.wire)
-        self._is_shared = self._is_shared or facts.is_pooled
+        self.is_shared = self.is_shared or facts.is_pooled
         self.limits.goes_along = facts.sets_limits
-        self.backend = None if self._is_shared else await backend_of(self.wire)
-        await self.limits.begin(timeout, most, is_shared=self._is_shared)
+        self.backend = None if self.is_shared else await backend_of(self.wire)
+        await self.limits.begin(timeout, most, is_shared=self.is_shared)
 
     async def ping(self, seconds: float) -> bool:
         """Whether the server answers within ``seconds``; a session that does not is closed."""
@@ -305,9 +328,10 @@ class Session:
     async def reset(self) -> None:
         """Takes back what statements have set, taken or left on the connection for good."""
         self.has_traces = False
-        if not self._is_shared:
+        if not self.is_shared:
             await self.wire.ask(partial(self.wire.pgconn.send_query, _RESET))
             await self.limits.restore()
+            self.path.reset()
 
     def detach(self) -> None:
         """Lets the pool have the connection."""
@@ -328,7 +352,14 @@ class Session:
         if prepared.leaves_traces:
             self.has_traces = True
             self._check_encoding()
-        if self._is_shared or not prepared.has_plan:
+        if prepared.may_call:
+            self.path.is_watched = True
+            if prepared.may_move:
+                self.path.note(prepared.text.decode())
+            if prepared.changes_schema:
+                self.path.has_altered = True
+                SCHEMA_AGE.increase()
+        if self.is_shared or not prepared.has_plan:
             return Answer(prepared.columns_of(result), result)
         return Answer(prepared.columns, result)
 
@@ -340,22 +371,34 @@ class Session:
                 "it as it is, they travel in UTF-8 whatever the encoding of the database is"
             )
 
-    async def _ask_about(self, new: Sequence[str], needed: Container[str]) -> None:
+    async def _ask_about(
+        self, new: Sequence[str], due: Sequence[str], needed: Iterable[str]
+    ) -> list[str]:
+        """Learns what is new, and gives what is no longer as it was known to be."""
+        looks = [self._asking(text) for text in due]
         questions = [self.statements.questions(text, needed) for text in new]
         closing = [one for closes, _ in questions for one in closes]
         asking = [one for _, asks in questions for one in asks]
+        requests = [*closing, *itertools.chain.from_iterable(looks), *asking]
         try:
-            results = iter(await self.wire.exchange([*closing, *asking]))
+            results = iter(await self.wire.exchange(requests))
         except DeadlineExceeded as error:
             if not self.is_sent and self.wire.phase is Phase.SENT:
                 error.effect = Effect.NONE.value  # the statement itself was still to be sent
             raise
         for told in itertools.islice(results, len(closing)):
             check(told)
+        changed = []
+        for text, looked in zip(due, looks, strict=True):
+            for told in itertools.islice(results, len(looked)):
+                check(told)
+            if not self.statements.confirm(text, told):
+                changed.append(text)
         for text, (_, asked) in zip(new, questions, strict=True):
             for told in itertools.islice(results, len(asked)):
                 check(told)
             self.statements.learn(text, told)
+        return changed
 
     async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
         """The result of a request that others go along with."""
@@ -384,41 +427,10 @@ class Session:
                 # It refuses to share a round trip, as VACUUM does, and did nothing.
                 if self.in_transaction:
                     raise
-        if self._is_shared:
+        if self.is_shared:
             return await self.wire.ask(request)
         async with self.limits.lasting(timeout):
             return await self.wire.ask(request)
-
-    async def is_outdated(self, text: str, error: BaseException) -> bool:
-        """
-        Whether a statement failed only because of what was known of it, and may be sent again.
-
-        The server may have lost it, or have other types for it by now than it said. In a
-        transaction it cannot be sent again, as that has failed; but the next one will do.
-        """
-        known = self.statements.find(text)
-        suspicion = suspicion_of(error)
-        if known is None or suspicion is Suspicion.NONE:
-            return False
-        if suspicion is Suspicion.GONE:
-            # Where one is gone, the others are.
-            self.statements.clear()
-            return self.is_idle and not may_commit(text)
-        if suspicion is Suspicion.PLAN or not self.is_idle or may_commit(text):
-            # Who cannot ask the server now prepares it anew with its next use.
-            self.statements.forget(text)
-        if not self.is_idle or may_commit(text):
-            return False
-        try:
-            described = await self.describe(text)
-        except psycopg.Error:
-            return False
-        # Another server, which a pooler lent, may have prepared it before a table changed.
-        is_elsewhere = self._is_shared and known.name and suspicion is not Suspicion.VALUE
-        if described.types == known.types and suspicion is not Suspicion.PLAN and not is_elsewhere:
-            return False
-        self.statements.forget(text)
-        return True
 
 
 _UTF8 = (b"UTF8", b"utf8")  # PgBouncer says it as it was asked for

@@ -95,6 +95,9 @@ class _Steps:
     async def _send(self, group: list[Named]) -> None:
         batch = self._batch
         self._sent += [name for name, _ in group]
+        known = [bound for _, bound in group if batch.knows([bound])]
+        if not batch.is_ready(known):
+            await batch.prepare(known)
         while group:
             ready = self._ready(group)
             if not ready:

@@ -11,7 +11,7 @@ import attrs
 import psycopg
 
 from raxol_sql.engine.deadline import deadline_of, earliest
-from raxol_sql.engine.repeating import Doubt, judged, settled
+from raxol_sql.engine.repeating import Doubt, Pending, judged, settled
 from raxol_sql.engine.session import Session, tag_of
 from raxol_sql.engine.sessions import PinnedSession, Sessions
 from raxol_sql.engine.unknown import RESULT_LOST, ROLLED_BACK, problem_of
@@ -65,14 +65,6 @@ class TransactionOptions:
 Verify = Callable[[], Awaitable[bool | None]]
 
 
-@attrs.frozen
-class Pending:
-    """What is left to be done after a COMMIT: a doubt, and an interruption to be raised."""
-
-    doubt: Doubt | None
-    interruption: BaseException | None
-
-
 class Block:
     """
     One transaction, or one savepoint of a session that is in a transaction already.
@@ -89,7 +81,8 @@ class Block:
     `settle` if there is something in doubt.
 
     ``failure`` is what is known of an error after which the block ended, ``phase`` how far it had
-    come, and ``is_standby`` whether its server was one.
+    come, and ``is_standby`` whether its server was one. ``is_outdated`` says that it failed
+    for no other reason than what was known of a statement, so that it may be done once more.
     """
 
     def __init__(
@@ -109,7 +102,7 @@ class Block:
         self.phase = Phase.ACQUIRE
         self.failure: Failure | None = None
         self.witness: Witness | None = None
-        self.is_standby = False
+        self.is_standby = self.is_outdated = False
         self._outer = outer
         self._options = options or TransactionOptions()
         self._joins = joins
@@ -167,6 +160,7 @@ class Block:
                 session.wire.until = end = self._end()
                 await session.turn.acquire(end)
                 try:
+                    await session.path.follow()  # in it, the question would take a snapshot
                     await session.command(self.opening)
                 finally:
                     session.turn.release()
@@ -217,6 +211,8 @@ class Block:
                     self._remember(session, error)
                     self.judge(error)
                     await self.roll_back()
+                    if self._repeats and session.suspect is not None and session.is_idle:
+                        self.is_outdated = await session.suspect.has_changed(session)
             finally:
                 session.turn.release()
         except Exception as failed:
@@ -246,8 +242,10 @@ class Block:
     async def free(self) -> None:
         """Gives the session back."""
         session = self._held()
+        session.path.end_transaction(whole=self.closing == "commit")
         if self.closing == "commit":
-            session.witness = session.conflict = session.failed_by = session.wire.overdue = None
+            session.witness = session.conflict = session.failed_by = session.suspect = None
+            session.wire.overdue = None
             session.wire.is_committing = False
             if self.witness is not None and self.witness.is_refused:
                 session.close()  # a new connection learns what is allowed by now

@@ -13,7 +13,7 @@ from psycopg.abc import Transformer
 from psycopg.adapt import PyFormat
 
 from raxol_sql.engine.dumping.form import BINARY, TEXT, Data, Dumped, Form, Misfit, textual
-from raxol_sql.engine.dumping.target import Target, oids
+from raxol_sql.engine.dumping.target import Target, given, oids
 
 _types = psycopg.postgres.types
 _DATE = _types["date"].oid
@@ -22,11 +22,22 @@ _TIMETZ = _types["timetz"].oid
 _TIMESTAMP = _types["timestamp"].oid
 _TIMESTAMPTZ = _types["timestamptz"].oid
 _INTERVAL = _types["interval"].oid
-# What the server itself would assign to one another.
+# What the server itself would assign to one another, and lose nothing of.
 _FROM_DATE = oids("date", "timestamp", "timestamptz")
-_FROM_DATETIME = oids("date", "timestamp", "timestamptz", "time", "timetz")
+_FROM_DATETIME = oids("timestamp", "timestamptz")
+# What it would assign too, and drop a part of without a word.
+_PARTS = {
+    _DATE: "whose time of day would be lost: give its .date()",
+    _TIME: "whose date would be lost: give its .time()",
+    _TIMETZ: "whose date would be lost: give its .timetz()",
+}
 _FROM_TIME = oids("time", "timetz", "interval")
 
+_WITH_OFFSET = (
+    "a datetime was given with a time zone, which would be lost: give one without, as "
+    "value.astimezone(UTC).replace(tzinfo=None) does, or write the type into the SQL, as in "
+    ":name::timestamptz"
+)
 _AWARE = datetime(2000, 1, 1, tzinfo=UTC)
 _NAIVE = datetime(2000, 1, 1)
 
@@ -67,6 +78,11 @@ def _timedelta(transformer: Transformer, target: Target, kind: type) -> Form:
 
 
 def _datetime(transformer: Transformer, target: Target, kind: type) -> Form:
+    if target.oid in _PARTS:
+        raise target.misfit(
+            f"{given(kind)}, {_PARTS[target.oid]}, or write the type into the SQL, as in "
+            f":name::timestamptz::{target.name.split()[0]}"
+        )
     if target.is_closed and target.oid not in _FROM_DATETIME:
         raise target.refusal(kind)
     connection = transformer.connection
@@ -75,6 +91,8 @@ def _datetime(transformer: Transformer, target: Target, kind: type) -> Form:
         # A type without a zone ignores the one that a text names, where the server's own cast
         # would first convert it to the session's.
         if value.utcoffset() is not None:
+            if target.oid == _TIMESTAMP:
+                raise target.misfit(_WITH_OFFSET)
             value = _in(session_zone(connection), value)
         return str(value).encode()
 

@@ -25,7 +25,9 @@ from raxol_sql.engine.dumping.literals import multirange_literal, range_literal,
 from raxol_sql.engine.dumping.moments import moment
 from raxol_sql.engine.dumping.numbers import PACKED, boolean, integer, real
 from raxol_sql.engine.dumping.registered import custom, own
+from raxol_sql.engine.dumping.spelling import checked
 from raxol_sql.engine.dumping.target import CHARACTERS, DOCUMENTS, TEXTS, Target, oids
+from raxol_sql.engine.trust import FOR_EVER, trust_in
 
 _BYTEA = psycopg.postgres.types["bytea"].oid
 _BOOL = psycopg.postgres.types["bool"].oid
@@ -43,10 +45,12 @@ class Writer:
     The forms of values for each type of the server.
 
     What is registered on the connection is asked when a form is needed for the first time.
-    Belongs to the holder of the connection.
+    ``trust`` is the least that there is in any of these forms; see `trust_in`. Belongs to the
+    holder of the connection.
     """
 
     def __init__(self, context: AdaptContext) -> None:
+        self.trust = FOR_EVER
         self._adapters = context.adapters
         self._transformer = Transformer(context)
         self._forms: dict[int, Forms] = {}
@@ -60,6 +64,7 @@ class Writer:
         return known
 
     def _choose(self, target: Target, kind: type) -> Form:
+        self.trust = min(self.trust, trust_in(target, kind))
         if kind is NoneType:
             return NULL
         dumper = self._dumper(kind)
@@ -67,7 +72,8 @@ class Writer:
             return custom(self._transformer, target, kind)
         # A str may stand for anything, also if it is the value of an enum.
         if issubclass(kind, str) and dumper is self._dumper(str):
-            return textual(self._transformer.get_dumper("", PyFormat.TEXT).dump)  # type: ignore[arg-type]
+            write: Any = self._transformer.get_dumper("", PyFormat.TEXT).dump
+            return textual(checked(target, write))
         if target.oid in DOCUMENTS:
             return document(self._transformer, target, kind)
         if target.oid in TEXTS:
