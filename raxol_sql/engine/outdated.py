@@ -124,7 +124,7 @@ async def is_outdated(session: Session, text: str, error: BaseException) -> bool
     is_whole = isinstance(error, ParameterMisfit) and not session.in_failed_transaction
     can_ask = session.is_idle or is_whole
     if suspicion is Suspicion.PLAN or not can_ask or may_commit(text):
-        # Who cannot ask the server now prepares it anew with its next use.
+        # The server cannot be asked now, so the next use prepares it again.
         session.statements.forget(text)
     if not can_ask or may_commit(text):
         session.suspect = Suspect(text, known.types)

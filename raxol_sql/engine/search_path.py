@@ -54,7 +54,7 @@ class SearchPath:
             if self._wire.pgconn.parameter_status(_REPORTED) != self._reported:
                 self.doubt()
         except psycopg.OperationalError:
-            pass  # it is closed, which whoever sends something is told
+            pass  # a closed connection: the next request says so
         return self._is_unsure
 
     async def follow(self) -> None:
