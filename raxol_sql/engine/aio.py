@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+)
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -31,6 +39,7 @@ from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
 from raxol_sql.telemetry import Health
@@ -206,8 +215,10 @@ class AsyncDatabase(AsyncVerbs, Observed):
     process that was forked after it was opened it raises `ForkedError`.
     """
 
-    def __init__(self, config: Config, retry: RetryPolicy | None = None) -> None:
-        self._pool = PooledSessions(ASYNCIO, config, retry)
+    def __init__(
+        self, config: Config, retry: RetryPolicy | None = None, types: TypeOptions | None = None
+    ) -> None:
+        self._pool = PooledSessions(ASYNCIO, config, retry, types or TypeOptions())
         AsyncVerbs.__init__(self, self._pool)
         Observed.__init__(self, self._pool, config)
 
@@ -218,17 +229,21 @@ class AsyncDatabase(AsyncVerbs, Observed):
         *,
         wait: float | timedelta = 0,
         retry: RetryPolicy | None = None,
+        types: Mapping[str, type] | None = None,
+        infinity: str = "error",
+        on_connect: Callable[[psycopg.AsyncConnection[Any]], Awaitable[None] | None] | None = None,
         **configuration: object,
     ) -> Self:
         """
         A database that opens when it is entered or awaited; arguments as for `Database.open`.
 
         The configuration is found, and `ConfigError` raised, here; the first connection is made,
-        and waited for, and the driver's errors raised, there. A ``password`` callable may be a
-        coroutine function.
+        and waited for, and the driver's errors raised, there. A ``password`` callable and
+        ``on_connect`` may be coroutine functions.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
-        database = cls(Config.of(given), retry)
+        wanted = TypeOptions(types or {}, infinity, on_connect)
+        database = cls(Config.of(given), retry, wanted)
         database._pool.wait = seconds_of(wait)
         return database
 

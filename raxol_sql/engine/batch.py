@@ -30,7 +30,6 @@ from raxol_sql.engine.wire import DONE, Request, check
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Attempts, Phase
 from raxol_sql.queries import Bound
-from raxol_sql.records import shape_of
 from raxol_sql.telemetry import Watch
 
 T = TypeVar("T")
@@ -261,7 +260,7 @@ class Batch:
             self._session.has_traces = True
         if last and bound.query.kind.gives_rows:
             # After the commit it would be too late to see that a column fits no field.
-            shape_of(bound.query, prepared.columns.names)
+            prepared.columns.build_for(bound.query)
         return prepared, self._session.limits.of(bound.query.definition.directives.timeout)
 
     def _requests(self, group: _Group) -> Iterator[Request]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -28,6 +28,7 @@ from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions, Verify
+from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
 from raxol_sql.telemetry import Health
@@ -298,8 +299,10 @@ class Database(Verbs, Observed):
     opened it makes connections of its own.
     """
 
-    def __init__(self, config: Config, retry: RetryPolicy | None = None) -> None:
-        self._pool = PooledSessions(BLOCKING, config, retry)
+    def __init__(
+        self, config: Config, retry: RetryPolicy | None = None, types: TypeOptions | None = None
+    ) -> None:
+        self._pool = PooledSessions(BLOCKING, config, retry, types or TypeOptions())
         Verbs.__init__(self, self._pool)
         Observed.__init__(self, self._pool, config)
 
@@ -310,6 +313,9 @@ class Database(Verbs, Observed):
         *,
         wait: float | timedelta = 0,
         retry: RetryPolicy | None = None,
+        types: Mapping[str, type] | None = None,
+        infinity: str = "error",
+        on_connect: Callable[[psycopg.Connection[Any]], None] | None = None,
         **configuration: object,
     ) -> Self:
         """
@@ -324,9 +330,15 @@ class Database(Verbs, Observed):
         is waited for; a refusal for good, such as a wrong password, is raised at once all the same.
         The default is 0: a program that starts with a wrong address says so, and does not hang.
         An attempt under way at its end may take 2 s more. ValueError is for one without an end.
+
+        ``types`` are classes by the names of enums and composites, for values that no field of a
+        record describes. A date or timestamp that Python lacks is an error, or what ``infinity``
+        says: "clamp" to the nearest, or "none". ``on_connect`` gets each new connection, and has
+        it once more after a reset; what it raises, the attempt to connect raises.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
-        database = cls(Config.of(given), retry)
+        wanted = TypeOptions(types or {}, infinity, on_connect)
+        database = cls(Config.of(given), retry, wanted)
         database._pool.wait = seconds_of(wait)
         run_blocking(database._pool.open(server.target(database.config)))
         return database

@@ -8,9 +8,11 @@ from typing import Protocol
 import attrs
 import psycopg
 
+from raxol_sql.engine.connection_types import ConnectionTypes
 from raxol_sql.engine.parameters import ParameterMisfit
-from raxol_sql.engine.statements import Prepared, Statements, Types
+from raxol_sql.engine.statements import Prepared, Statements, Types, oids_of
 from raxol_sql.engine.trust import SCHEMA_AGE
+from raxol_sql.engine.wire import Wire
 from raxol_sql.text import first_word_of
 
 # Classes of SQLSTATE: features, names of statements, syntax and names, internal errors.
@@ -72,6 +74,8 @@ def may_commit(text: str) -> bool:
 class Session(Protocol):
     """What is asked of a session here."""
 
+    wire: Wire
+    types: ConnectionTypes
     statements: Statements
     suspect: Suspect | None
     is_shared: bool
@@ -127,13 +131,15 @@ async def is_outdated(session: Session, text: str, error: BaseException) -> bool
         # The server cannot be asked now, so the next use prepares it again.
         session.statements.forget(text)
     if not can_ask or may_commit(text):
+        session.types.suspect(oids_of(known.types))
         session.suspect = Suspect(text, known.types)
         return False
     try:
         described = await session.describe(text)
+        is_altered = await session.types.have_changed(session.wire, oids_of(known.types))
     except psycopg.Error:
         return False
-    has_changed = described.types != known.types
+    has_changed = described.types != known.types or is_altered
     # Another server, which a pooler lent, may have prepared it before a table changed.
     is_elsewhere = session.is_shared and known.name and suspicion is not Suspicion.VALUE
     if not has_changed and suspicion is not Suspicion.PLAN and not is_elsewhere:

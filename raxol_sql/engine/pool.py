@@ -31,6 +31,7 @@ from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.session_queue import SessionQueue, Waiter
 from raxol_sql.engine.status import status_of
+from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.engine.wire import Wire
 from raxol_sql.errors import ForkedError
 from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
@@ -71,7 +72,9 @@ class PooledSessions:
     loop does not survive that, `ForkedError` is raised.
     """
 
-    def __init__(self, colour: Colour, config: Config, policy: RetryPolicy | None = None) -> None:
+    def __init__(
+        self, colour: Colour, config: Config, policy: RetryPolicy | None, types: TypeOptions
+    ) -> None:
         self.timeout = config.timeout
         self.until: float | None = None
         self.wait = 0.0
@@ -79,16 +82,14 @@ class PooledSessions:
         self.shows_values = config.show_sensitive_data_on_connection_error
         recorder = Recorder() if config.metrics else None
         self.telemetry = Telemetry(recorder)
-        usual = RetryPolicy.of(
-            config.retry_interval, config.max_retries, jitter=config.retry_jitter
-        )
+        interval, retries = config.retry_interval, config.max_retries
+        usual = RetryPolicy.of(interval, retries, jitter=config.retry_jitter)
         self._inquiry = Inquiry()
         self._repeating = Repeating(
             colour, policy or usual, self.resolve, self.drain, self._inquiry
         )
         self.repeating: Repeating | None = self._repeating
-        self._colour = colour
-        self._config = config
+        self._colour, self._config, self._types = colour, config, types
         self._conninfo = Conninfo({})
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
         self._home: object = None
@@ -362,7 +363,8 @@ class PooledSessions:
         session.wire.until = monotonic() + _GETTING_READY
         try:
             await session.reset()
-        except psycopg.Error:
+            await self._types.connected(self._colour, session)
+        except Exception:  # what the program's hook raises, too
             session.close()
         except BaseException:
             # The caller's own release does not go on.
@@ -378,7 +380,7 @@ class PooledSessions:
         config = self._config
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
-        furnish = partial(_furnish, self._colour, config, self._inquiry, self._wires)
+        furnish = partial(_furnish, self._colour, config, self._inquiry, self._types, self._wires)
         dial = self._dial = Dial(self._colour, furnish, config.timeout)
         self._connecting = dial.connecting
         quieten()
@@ -416,9 +418,14 @@ _Wires = dict[weakref.ref[Wire], None]
 
 
 async def _furnish(
-    colour: Colour, config: Config, inquiry: Inquiry, wires: _Wires, connection: Connection
+    colour: Colour,
+    config: Config,
+    inquiry: Inquiry,
+    types: TypeOptions,
+    wires: _Wires,
+    connection: Connection,
 ) -> None:
-    session = await furnished(colour, config, connection, inquiry)
+    session = await furnished(colour, config, connection, inquiry, types)
     for reference in [*wires]:
         if reference() is None:
             wires.pop(reference, None)

@@ -16,7 +16,9 @@ from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.backend import backend_of
+from raxol_sql.engine.catalogue import Catalogue
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.connection_types import ConnectionTypes
 from raxol_sql.engine.holding import Holding, Place, Taken
 from raxol_sql.engine.inquiry import Inquiry, ServerFacts
 from raxol_sql.engine.limit import limited
@@ -25,7 +27,7 @@ from raxol_sql.engine.line import READ_ONLY, STANDBY
 from raxol_sql.engine.liveness import Liveness
 from raxol_sql.engine.outdated import Suspect, Suspicion, is_outdated, may_commit, suspicion_of
 from raxol_sql.engine.search_path import SearchPath
-from raxol_sql.engine.statements import Prepared, Statements
+from raxol_sql.engine.statements import Prepared, Statements, oids_in
 from raxol_sql.engine.trust import SCHEMA_AGE
 from raxol_sql.engine.unknown import tell_ending
 from raxol_sql.engine.wire import Completion, Request, Wire, check
@@ -59,7 +61,9 @@ class Session:
     ``conflict`` an error for which the transaction has to be repeated, although it was caught.
     """
 
-    def __init__(self, colour: Colour, connection: Connection, *, lasting: bool = True) -> None:
+    def __init__(
+        self, colour: Colour, connection: Connection, known: Catalogue, *, lasting: bool = True
+    ) -> None:
         self.connection = connection
         self.since = self.idle_since = monotonic()
         self.pid = 0
@@ -76,7 +80,9 @@ class Session:
         self._make_turn, self._who = colour.turn, colour.who
         self.turn = colour.turn()
         self.limits = Limits(self.wire)
-        self.statements = Statements(connection, lasting=lasting)
+        self.types = ConnectionTypes(connection, known)
+        self.statements = Statements(connection, self.types, lasting=lasting)
+        self.types.on_altered = weakref.WeakMethod(self.statements.forget_all)
         self.path = SearchPath(self.wire, self.statements)
         self.facts = ServerFacts()
         self.backend: Backend | None = None
@@ -267,7 +273,8 @@ class Session:
         results = await self.wire.exchange(self._asking(text))
         for result in results:
             check(result)
-        return Prepared(self.connection, text.encode(), results[-1])
+        await self.types.learn(self.wire, oids_in(results[-1]))
+        return Prepared(self.connection, self.types, text.encode(), results[-1])
 
     def _asking(self, text: str) -> tuple[Request, Request]:
         pgconn = self.wire.pgconn
@@ -397,6 +404,7 @@ class Session:
         for text, (_, asked) in zip(new, questions, strict=True):
             for told in itertools.islice(results, len(asked)):
                 check(told)
+            await self.types.learn(self.wire, oids_in(told))
             self.statements.learn(text, told)
         return changed
 

@@ -18,6 +18,7 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from raxol_sql.engine.colour import Connection
 from raxol_sql.engine.columns import Columns
+from raxol_sql.engine.connection_types import ConnectionTypes
 from raxol_sql.engine.parameters import Parameters
 from raxol_sql.engine.patience import Patience
 from raxol_sql.engine.traces import leaves_traces, may_move
@@ -49,8 +50,8 @@ class Prepared:
     """
 
     __slots__ = (
-        "_connection",
         "_format",
+        "_known",
         "_since",
         "age",
         "changes_schema",
@@ -69,6 +70,7 @@ class Prepared:
     def __init__(
         self,
         connection: Connection,
+        known: ConnectionTypes,
         text: bytes,
         told: PGresult,
         name: bytes = b"",
@@ -86,8 +88,8 @@ class Prepared:
         # A read without a parenthesis calls no function in which something else could happen.
         self.may_call = "(" in written or first_word_of(written) != "select" or self.may_move
         self.types = types_of(told)
-        self._connection = connection
-        self.parameters = Parameters(connection, self.types[0])
+        self._known = known
+        self.parameters = Parameters(known.context, self.types[0])
         self._format = format
         self.columns = self._columns(told)
         self.patience = Patience()
@@ -120,12 +122,12 @@ class Prepared:
         if (names, oids) == (self.columns.names, self.columns.oids):
             return self.columns
         asked = self.columns.format
-        self.columns = Columns(self._connection, names, oids, self._format)
+        self.columns = Columns(self._known.context, names, oids, self._format)
         if asked == self.columns.format:
             return self.columns
         if asked == Format.BINARY:
             raise psycopg.DataError("the columns changed meanwhile: ask once more")
-        return Columns(self._connection, names, oids, Format.TEXT)
+        return Columns(self._known.context, names, oids, Format.TEXT)
 
     def request(self, pgconn: PGconn, values: Sequence[Any]) -> Request:
         """The sending of it with ``values``; raises `ParameterMisfit` for one of another type."""
@@ -147,7 +149,7 @@ class Prepared:
         )
 
     def _columns(self, told: PGresult) -> Columns:
-        return Columns(self._connection, *_columns_in(told), self._format)
+        return Columns(self._known.context, *_columns_in(told), self._format)
 
 
 class Statements:
@@ -162,8 +164,16 @@ class Statements:
     Each has its own statements, as names in the same text stand for other tables there.
     """
 
-    def __init__(self, connection: Connection, *, lasting: bool, limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        types: ConnectionTypes,
+        *,
+        lasting: bool,
+        limit: int = LIMIT,
+    ) -> None:
         self._connection = connection
+        self._types = types
         self._pgconn = connection.pgconn
         self._lasting = lasting
         self._limit = limit
@@ -196,6 +206,11 @@ class Statements:
             written = (key if isinstance(key, str) else key[0]).lower()
             if any(name in written for name in lowered):
                 self._forget(key)
+
+    def forget_all(self) -> None:
+        """What was known of the types in them does not hold any more."""
+        for key in list(self._known):
+            self._forget(key)
 
     def confirm(self, text: str, told: PGresult) -> bool:
         """
@@ -273,7 +288,9 @@ class Statements:
             self._leftover.append(name)
             name, has_plan = b"", False
         format = None if self._lasting and has_plan else Format.TEXT
-        prepared = Prepared(self._connection, sent, told, name, format, has_plan=has_plan)
+        prepared = Prepared(
+            self._connection, self._types, sent, told, name, format, has_plan=has_plan
+        )
         self._known[self._key(text)] = prepared
         return prepared
 
@@ -312,3 +329,14 @@ def types_of(told: PGresult) -> Types:
     """The OIDs of the parameters, and those of the columns, in a description."""
     parameters = [told.param_type(index) for index in range(told.nparams)]
     return tuple(parameters), tuple([told.ftype(index) for index in range(told.nfields)])
+
+
+def oids_in(told: PGresult) -> list[int]:
+    """The OIDs of the parameters and of the columns in a description."""
+    return oids_of(types_of(told))
+
+
+def oids_of(types: Types) -> list[int]:
+    """The OIDs of the parameters and of the columns."""
+    parameters, columns = types
+    return [*parameters, *columns]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
@@ -38,6 +39,7 @@ _WITH_OFFSET = (
     "value.astimezone(UTC).replace(tzinfo=None) does, or write the type into the SQL, as in "
     ":name::timestamptz"
 )
+_pack_interval = struct.Struct("!qii").pack
 _AWARE = datetime(2000, 1, 1, tzinfo=UTC)
 _NAIVE = datetime(2000, 1, 1)
 
@@ -73,8 +75,7 @@ def _timedelta(transformer: Transformer, target: Target, kind: type) -> Form:
         raise target.refusal(kind)
     if target.oid != _INTERVAL:
         return textual(_interval_text)
-    binary = _binary(transformer, timedelta())
-    return Form(lambda value: (binary(value), BINARY), _interval_text)
+    return Form(lambda value: (_interval(value), BINARY), _interval_text)
 
 
 def _datetime(transformer: Transformer, target: Target, kind: type) -> Form:
@@ -143,9 +144,25 @@ def _text(value: Any) -> bytes:
     return str(value).encode()
 
 
+def _signed(value: timedelta) -> tuple[int, int]:
+    """
+    The days and the microseconds of an interval, of one sign.
+
+    Python has -3 hours as -1 day and 21 hours, which is another time where clocks change.
+    """
+    sign = -1 if value.days < 0 else 1
+    whole = abs(value)
+    return sign * whole.days, sign * (whole.seconds * 1_000_000 + whole.microseconds)
+
+
+def _interval(value: timedelta) -> bytes:
+    days, micros = _signed(value)
+    return _pack_interval(micros, days, 0)
+
+
 def _interval_text(value: timedelta) -> bytes:
     # Every sign is written: in the style of the SQL standard the first one holds for all.
-    return b"%+d day %+d second %+d microsecond" % (value.days, value.seconds, value.microseconds)
+    return b"%+d day %+d microsecond" % _signed(value)
 
 
 def _in(zone: tzinfo, value: datetime) -> datetime:
