@@ -262,20 +262,28 @@ class DeadlineExceeded(RaxolSQLError, QueryCanceled, TimeoutError):  # noqa: N81
     stopped, or the connection was closed before a COMMIT was sent. "committed": the work was done
     just then; inside a transaction its COMMIT still decides. "unknown": the connection was closed
     and no answer came, so the work may have happened, or may happen yet.
+
+    Two limits race. ``ended_by`` is "server" where the server's ``statement_timeout`` ended the
+    statement; its own error is the ``__cause__`` then, and the connection stays. It is "client"
+    where the call's deadline passed first, as on a busy machine, and the client cancelled the
+    statement.
     """
 
-    def __init__(self, effect: str) -> None:
-        super().__init__(effect)
+    def __init__(self, effect: str, ended_by: str = "client") -> None:
+        super().__init__(effect, ended_by)
         self.effect = effect
+        self.ended_by = ended_by
 
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError, which TimeoutError is, would make it of nothing.
-        return self._reduced(type(self), (self.effect,), {**vars(self)})
+        return self._reduced(type(self), (self.effect, self.ended_by), {**vars(self)})
 
     def __str__(self) -> str:
-        return f"the time of this call is over: {_EFFECTS[self.effect]}"
+        limit = _LIMITS[self.ended_by]
+        return f"the time of this call is over ({limit}): {_EFFECTS[self.effect]}"
 
 
+_LIMITS = {"server": "the server's statement_timeout", "client": "the client's deadline"}
 _EFFECTS = {
     "none": "nothing was sent",
     "rolled back": "the work was rolled back",

@@ -19,6 +19,7 @@ import raxol_sql as rx
 from raxol_sql import embedded
 from raxol_sql.accounts import Account, User, UserPreferences
 from raxol_sql.migrations import Migrations
+from tests.stopwatch import Watch
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -68,6 +69,12 @@ def server() -> Iterator[embedded.Server]:
     """A PostgreSQL server for this run."""
     with served_project() as project:
         yield embedded.start(project)
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """A stopwatch whose bounds grow by what a busy machine takes."""
+    return Watch()
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def error_of(result: PGresult) -> psycopg.Error:
     if not isinstance(result, Overdue):
         return error_from_result(result)
     # In a batch it ended the transaction, and outside of one the statement is one itself.
-    error = DeadlineExceeded(Effect.ROLLED_BACK.value)
+    error = DeadlineExceeded(Effect.ROLLED_BACK.value, "server")
     error.__cause__ = error_from_result(result.result)
     return error
 

@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any
@@ -149,27 +148,6 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
             pytest.skip("uvloop is not installed")
     with asyncio.Runner(loop_factory=factory) as runner:
         yield runner
-
-
-class Watch:
-    """Takes the time of a block, and holds it against a bound."""
-
-    def __init__(self) -> None:
-        self.took = 0.0
-
-    @contextmanager
-    def at_most(self, seconds: float, at_least: float = 0.0) -> Iterator[None]:
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            self.took = time.monotonic() - begun
-        assert at_least <= self.took <= seconds
-
-
-@pytest.fixture
-def watch() -> Watch:
-    return Watch()
 
 
 async def by_run(db: Any, q: Any) -> None:

@@ -1,0 +1,54 @@
+"""A stopwatch that tells the time of the code under test from that of a busy machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Seconds between two beats, and the lateness of a beat that no busy machine is needed for.
+_BEAT = 0.005
+_USUAL = 0.002
+# A call goes through three processes one after another: the client's, the backend's, and for a
+# cancel the postmaster's. Each may wait as long for a processor as a beat does.
+_PROCESSES = 3
+
+
+class Watch:
+    """
+    Takes the time of a block, and compares it with bounds.
+
+    The upper bound is for a machine that has a processor for every process. While a block runs,
+    a thread measures how late it is woken, and the bound grows by that: on a machine that stands
+    still for a second the call may take that second, and on an idle one it may not.
+    """
+
+    def __init__(self) -> None:
+        self.took = 0.0
+
+    @contextmanager
+    def at_most(self, seconds: float, at_least: float = 0.0) -> Iterator[None]:
+        """Fails for a block that took less or more, in seconds, but not in place of its error."""
+        late = [0.0]
+        over = threading.Event()
+        thread = threading.Thread(target=_beat, args=[over, late], daemon=True)
+        thread.start()
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.took = time.monotonic() - begun
+            over.set()
+            thread.join()
+        allowed = seconds + _PROCESSES * late[0]
+        assert at_least <= self.took <= allowed, f"{self.took:.3f} s; late by {late[0]:.3f} s"
+
+
+def _beat(over: threading.Event, late: list[float]) -> None:
+    """Adds up how late each beat came."""
+    due = time.monotonic() + _BEAT
+    while not over.wait(max(0.0, due - time.monotonic())):
+        now = time.monotonic()
+        late[0] += max(0.0, now - due - _USUAL)
+        due = now + _BEAT
