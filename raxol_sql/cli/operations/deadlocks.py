@@ -16,6 +16,7 @@ from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import opened
 from raxol_sql.config import Config
 from raxol_sql.ops.amounts import span
+from raxol_sql.ops.hidden import HIDDEN, hidden_sessions, span_or_hidden
 from raxol_sql.ops.locks.baseline import read_baseline, write_baseline
 from raxol_sql.ops.locks.blocked import Blocked, Branch, Session, blocked, tree
 from raxol_sql.ops.locks.deadlocks import DeadlockCount, Growth, growth
@@ -151,6 +152,9 @@ class _Round:
              "application", "user", "statement"],
             [_row(branch) for branch in tree(waiting)],
         )  # fmt: skip
+        hidden = {one.pid for wait in waiting for one in (wait.session, *wait.by) if one.is_hidden}
+        if hidden:
+            self._output.say(hidden_sessions(len(hidden), self._db.config.username))
         self._output.say(
             f"{len(waiting)} waiting, {late} of them for more than {self._min_wait:g} s"
         )
@@ -161,15 +165,15 @@ def _row(branch: Branch) -> tuple[object, ...]:
     indent = "   " * (branch.depth - 1) + "└─ " if branch.depth else ""
     return (
         f"{indent}{session.pid or session.kind}",
-        _age(waits.seconds) if waits else "",
+        span_or_hidden(waits.seconds) if waits else "",
         ", ".join(str(by.pid) for by in waits.by) if waits else "",
         f"{waits.mode} on {waits.kind}" if waits else "",
         waits.relation if waits else "",
-        _age(session.transaction_seconds),
-        session.state,
+        HIDDEN if session.is_hidden else _age(session.transaction_seconds),
+        HIDDEN if session.is_hidden else session.state,
         session.application or session.kind,
         session.user,
-        session.statement,
+        HIDDEN if session.is_hidden else session.statement,
     )
 
 

@@ -12,10 +12,10 @@ from raxol_sql.cli.findings import exit_code, show_findings
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import Unreachable
 from raxol_sql.config import Config, Given
-from raxol_sql.ops.amounts import span
 from raxol_sql.ops.connections.pooling import View, full, judge, look
 from raxol_sql.ops.connections.probing import Probe, probe
 from raxol_sql.ops.finding import Finding, Status
+from raxol_sql.ops.hidden import HIDDEN, hidden_sessions, span_or_hidden
 from raxol_sql.ops.network.reaching import reach
 
 _FULL = "53300"
@@ -57,7 +57,7 @@ def pool_status(probing: bool, output: Output) -> int:
     probed = _probed(config, conninfo, view) if probing else None
     if probing:
         findings.append(_of_probe(probed, view, config))
-    _show(view, findings, probed, output)
+    _show(view, findings, probed, config.username, output)
     return exit_code(findings, strict=False)
 
 
@@ -120,6 +120,7 @@ def _show(
     view: View,
     findings: list[Finding],
     probed: Probe | psycopg.Error | None,
+    role: str,
     output: Output,
 ) -> None:
     if output.format == "json":
@@ -131,10 +132,18 @@ def _show(
     output.table(
         ["application", "database", "state", "sessions", "oldest"],
         [
-            (one.application, one.database, one.state, one.count, span(one.oldest))
+            (
+                one.application,
+                one.database,
+                one.state or HIDDEN,
+                one.count,
+                span_or_hidden(one.oldest),
+            )
             for one in view.sessions
         ],
     )
+    if view.hidden:
+        output.say(hidden_sessions(view.hidden, role))
     show_findings(findings, output)
     if isinstance(probed, Probe) and probed.status is not None:
         output.say("the view of this process: the pool of the probe while all of it was held")
@@ -152,6 +161,7 @@ def _document(
         shown["slots"] = {**attrs.asdict(slots), "usable": slots.usable, "free": slots.free}
         shown["sessions"] = [attrs.asdict(one) for one in view.sessions]
         shown["application"], shown["processes"] = view.application, view.processes
+        shown["hidden_sessions"] = view.hidden
     if isinstance(probed, Probe):
         without = attrs.filters.exclude("error", "status")
         shown["probe"] = attrs.asdict(probed, filter=without)

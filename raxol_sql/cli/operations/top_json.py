@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from raxol_sql.cli.operations.top_view import Frame, role, states_of
+from raxol_sql.ops.activity.activity import Pool
 from raxol_sql.ops.activity.naming import Label
 from raxol_sql.ops.activity.rates import Rates
 
@@ -75,8 +76,13 @@ def document(frame: Frame) -> dict[str, Any]:
             }
             for one in moment.waits
         ],
-        "pools": [attrs.asdict(one) for one in moment.pools],
+        "pools": [_pool(one) for one in moment.pools],
     }
+
+
+def _pool(one: Pool) -> dict[str, Any]:
+    states = ("active", "waiting", "in_transaction", "idle")
+    return {**attrs.asdict(one), **{state: one.known(getattr(one, state)) for state in states}}
 
 
 def _rates(found: Rates | None) -> dict[str, Any] | None:
@@ -93,10 +99,10 @@ def _rates(found: Rates | None) -> dict[str, Any] | None:
 
 
 def _named(label: Label) -> dict[str, str | None]:
-    """Either the name of a query or the text of a statement."""
+    """Either the name of a query or the text of a statement; neither where that is hidden."""
     return {
         "query": label.text if label.is_name else None,
-        "statement": None if label.is_name else label.text,
+        "statement": None if label.is_name or label.is_hidden else label.text,
     }
 
 

@@ -15,6 +15,7 @@ from raxol_sql.cli.output import one_line
 from raxol_sql.ops.activity.activity import Moment, Pool, Server, Session, Wait
 from raxol_sql.ops.activity.naming import Label
 from raxol_sql.ops.activity.rates import QueryRate, Rates
+from raxol_sql.ops.amounts import counted
 from raxol_sql.ops.amounts import size as size_in_units
 
 # From this width on there are columns for what can be done without.
@@ -93,6 +94,10 @@ def _head(frame: Frame) -> list[RenderableType]:
     lines.append(_connections(moment, rates))
     lines.append(_states(moment))
     lines.append(_per_second(server, rates))
+    if hidden := sum(one.hidden for one in moment.pools):
+        said = f"{UNKNOWN} is hidden: this role lacks pg_read_all_stats, "
+        said += f"and is not shown what {counted(hidden, 'session')} of other roles do"
+        lines.append(line(Text(said, style="yellow"), Text("")))
     return lines
 
 
@@ -212,7 +217,8 @@ def _query(one: QueryRate, *, is_sampled: bool) -> list[Text]:
 
 def _sessions(moment: Moment, width: int) -> Section:
     if not moment.sessions:
-        return Section("sessions: none does anything", style="dim")
+        whose = "none" if moment.server.sees_all else "none that is shown to this role"
+        return Section(f"sessions: {whose} does anything", style="dim")
     is_wide = width >= _WIDE
     columns = [
         Column.figures("pid", 7),
@@ -228,7 +234,8 @@ def _sessions(moment: Moment, width: int) -> Section:
     for one in moment.sessions:
         pid = Text(str(one.pid), style="bold red" if one.pid in blocking else "")
         rows.append([pid, *_session(one, moment.server, is_wide=is_wide)])
-    return Section("sessions that do something, longest first", columns, rows, step=2)
+    whose = "sessions" if moment.server.sees_all else "sessions shown to this role"
+    return Section(f"{whose} that do something, longest first", columns, rows, step=2)
 
 
 def _session(one: Session, server: Server, *, is_wide: bool) -> list[Text]:
@@ -259,10 +266,10 @@ def _pools(moment: Moment) -> Section:
     rows = [
         [
             Text(str(one.total), style="bold"),
-            _count(one.active, "green"),
-            _count(one.waiting, "bold red"),
-            _count(one.in_transaction, "yellow"),
-            _count(one.idle, ""),
+            _count(one.known(one.active), "green"),
+            _count(one.known(one.waiting), "bold red"),
+            _count(one.known(one.in_transaction), "yellow"),
+            _count(one.known(one.idle), ""),
             Text(
                 one_line(one.application) or "(without a name)",
                 style="bold" if one.application == ours else "",
@@ -274,8 +281,8 @@ def _pools(moment: Moment) -> Section:
     return Section(title, columns, rows)
 
 
-def _count(count: int, style: str) -> Text:
-    return Text(str(count), style=style if count else "dim")
+def _count(count: int | None, style: str) -> Text:
+    return Text(UNKNOWN if count is None else str(count), style=style if count else "dim")
 
 
 def _label(label: Label) -> Text:

@@ -100,7 +100,11 @@ class Wait:
 
 @attrs.frozen
 class Pool:
-    """How many sessions one application has, in all and by what they do."""
+    """
+    How many sessions one application has, in all and by what they do.
+
+    What ``hidden`` of them do the server does not show to this role.
+    """
 
     application: str
     total: int
@@ -108,6 +112,11 @@ class Pool:
     waiting: int
     in_transaction: int
     idle: int
+    hidden: int = 0
+
+    def known(self, count: int) -> int | None:
+        """One of the counts by state; None where hidden sessions may belong to it."""
+        return None if self.hidden else count
 
 
 @attrs.frozen
@@ -212,7 +221,8 @@ def _wait(row: Any, names: Names, cut: int) -> Wait:
 
 def _label(row: Any, names: Names, cut: int) -> Label:
     # What a worker of the server does it says in words, and without values.
-    return names.label(row.query, cut) if row.is_client else Label(row.query)
+    # Of a hidden session the server does not say whether it is a client's.
+    return Label(row.query) if row.is_client is False else names.label(row.query, cut)
 
 
 def _labels(

@@ -104,7 +104,8 @@ select
     ) as active,
     count(*) filter (where a.state = 'active' and a.wait_event_type = 'Lock') as waiting,
     count(*) filter (where a.state like 'idle in transaction%') as in_transaction,
-    count(*) filter (where a.state = 'idle') as idle
+    count(*) filter (where a.state = 'idle') as idle,
+    count(*) filter (where a.backend_type is null) as hidden
 from pg_stat_activity as a
 where a.pid <> pg_backend_pid()
     and (

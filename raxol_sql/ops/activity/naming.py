@@ -39,6 +39,11 @@ class Label:
     is_name: bool = False
     is_own: bool = False
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the server hides the statement from this role."""
+        return self.text == _UNKNOWN
+
 
 class Names:
     """

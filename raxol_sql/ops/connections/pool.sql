@@ -21,11 +21,12 @@ join pg_roles as r on r.rolname = current_user
 where d.datname = current_database();
 
 -- name: sessions :many
--- Who is in, and what they do: the age in seconds of the oldest session of each kind.
+-- Who is in, and what they do: the age in seconds of the oldest session of each kind. What the
+-- server hides from this role is NULL.
 select
     application_name,
     coalesce(datname, '') as database_name,
-    coalesce(state, 'hidden') as state,
+    case when backend_type is not null then coalesce(state, 'starting') end as state,
     count(*)::integer as sessions,
     extract(epoch from clock_timestamp() - min(backend_start))::float8 as oldest
 from pg_stat_activity

@@ -65,14 +65,14 @@ class Sessions:
     """
     Sessions of one name in one database that are in one state: "active", "idle" ...
 
-    The state is "hidden" where the role may not see it. ``oldest`` is in seconds.
+    ``oldest`` is in seconds. Both are None where the server hides them from the role.
     """
 
     application: str
     database: str
-    state: str
+    state: str | None
     count: int
-    oldest: float
+    oldest: float | None
 
 
 @attrs.frozen
@@ -88,6 +88,11 @@ class View:
     sessions: tuple[Sessions, ...]
     application: str
     processes: int
+
+    @property
+    def hidden(self) -> int:
+        """How many sessions the server does not show the activity of to this role."""
+        return sum(one.count for one in self.sessions if one.state is None)
 
 
 _pool = own_queries(__file__, "pool")

@@ -7,31 +7,48 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from raxol_sql.ops.amounts import counted, some, span
 from raxol_sql.ops.diagnosis.check import Check
 from raxol_sql.ops.diagnosis.limits import Limits
 from raxol_sql.ops.diagnosis.subject import Subject
 from raxol_sql.ops.finding import Finding, Status
+from raxol_sql.ops.hidden import grant_to
 from raxol_sql.ops.own_queries import own_queries
 from raxol_sql.text import masked
 
 GROUP = "load"
 _LISTED = 10
+# What the server says in place of a statement of another role's session.
+_HIDDEN = "<insufficient privilege>"
 _IN_TRANSACTION = "idle in transaction"
 
 
 def of_sessions(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
     """What is to be said of the rows of ``load.sessions``."""
     seen = [row for row in rows if not row.is_hidden]
-    yield of_applications(rows)
-    yield from of_long_running(seen, subject.limits)
-    yield from of_idle_in_transaction(seen, subject.limits)
     hidden = len(rows) - len(seen)
+    yield of_applications(rows)
+    for finding in (
+        *of_long_running(seen, subject.limits),
+        *of_idle_in_transaction(seen, subject.limits),
+    ):
+        yield _of_those_shown(finding, len(seen), len(rows)) if hidden else finding
     if hidden:
-        said = f"what {counted(hidden, 'session')} of other roles do is not shown to this role"
-        yield Finding(
-            GROUP, "other sessions", Status.SKIP, said, f"grant pg_monitor to {subject.role};"
+        said = (
+            f"the server does not show this role the activity of {counted(hidden, 'session')} of "
+            "other roles: it lacks pg_read_all_stats"
         )
+        yield Finding(GROUP, "other sessions", Status.SKIP, said, grant_to(subject.role))
+
+
+def _of_those_shown(finding: Finding, shown: int, total: int) -> Finding:
+    """A finding of no problem says of how many sessions it is, and is no OK for the others."""
+    if finding.status is not Status.OK:
+        return finding
+    said = f"looked at {shown:,} of {counted(total, 'session')}: {finding.message}"
+    return attrs.evolve(finding, status=Status.SKIP, message=said)
 
 
 def of_applications(rows: Iterable[Any]) -> Finding:
@@ -113,11 +130,12 @@ def culprit(pid: int, ahead: Mapping[int, Sequence[int]]) -> int | None:
 def _blocked(group: Sequence[Any], first: int | None, limit: float) -> Finding:
     row = group[0]
     waited = row.waited or 0
+    long = "an unknown time" if row.waited is None else span(row.waited)
     place = f" on {row.relation}" if row.relation else ""
     kind = row.mode if row.kind == "relation" else f"{row.mode}, {row.kind}"
     said = (
-        f"{row.application} (pid {row.pid}) waits for {span(waited)} for a lock ({kind}){place} "
-        f"with: {masked(row.statement)}; {'; '.join(_blocker(one) for one in group)}"
+        f"{row.application} (pid {row.pid}) waits for {long} for a lock ({kind}){place} "
+        f"with: {_statement(row.statement)}; {'; '.join(_blocker(one) for one in group)}"
     )
     remedy = f"select pg_terminate_backend({first});" if first else "rollback prepared 'NAME';"
     status = Status.FAIL if waited > limit else Status.WARN
@@ -132,6 +150,10 @@ def _blocker(row: Any) -> str:
         return who
     age = "" if row.blocker_age is None else f", in a transaction for {span(row.blocker_age)}"
     return f"{who}, {row.blocker_state}{age}, with: {masked(row.blocker_statement or '')}"
+
+
+def _statement(text: str) -> str:
+    return "a statement that the server hides from this role" if text == _HIDDEN else masked(text)
 
 
 def _rest(found: Sequence[object], check: str, fine: str) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from raxol_sql.ops.own_queries import own_queries
 from raxol_sql.text.fingerprint import masked
 
 _PREPARED = "prepared transaction"
+_HIDDEN = "another role's session"
 
 
 @attrs.frozen
@@ -34,6 +35,11 @@ class Session:
     state: str | None
     statement: str
     transaction_seconds: float | None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the server hides from this role what the session does."""
+        return self.kind == _HIDDEN
 
     def __str__(self) -> str:
         if self.pid == 0:
@@ -130,7 +136,7 @@ def _session(row: Any) -> Session:
         row.application_name or "",
         row.user_name,
         row.database_name,
-        row.backend_type or "another role's session",
+        row.backend_type or _HIDDEN,
         row.started_at,
         row.state,
         masked(row.query or ""),

@@ -21,17 +21,17 @@ select
             limit 1
         )
     )::regclass::text as relation,
-    greatest(
-        extract(
-            epoch from clock_timestamp() - case
-                when to_jsonb(l) ? 'waitstart' then (to_jsonb(l) ->> 'waitstart')::timestamptz
-                else a.query_start
-            end
-        ),
-        0
-    )::float8 as seconds
+    case when s.since is not null then
+        greatest(extract(epoch from clock_timestamp() - s.since), 0)::float8
+    end as seconds
 from pg_locks as l
 join pg_stat_activity as a on a.pid = l.pid
+cross join lateral (
+    select case
+        when to_jsonb(l) ? 'waitstart' then (to_jsonb(l) ->> 'waitstart')::timestamptz
+        else a.query_start
+    end as since
+) as s
 where not l.granted
     and a.datname = current_database()
     /*? pid */ and l.pid = :pid /*?*/
@@ -48,6 +48,9 @@ select
     a.backend_start as started_at,
     a.state,
     nullif(a.query, '<insufficient privilege>') as query,
-    greatest(extract(epoch from clock_timestamp() - a.xact_start), 0)::float8 as transaction_seconds
+    -- greatest() takes 0 for NULL, which is what the server says of a session that it hides.
+    case when a.xact_start is not null then
+        greatest(extract(epoch from clock_timestamp() - a.xact_start), 0)::float8
+    end as transaction_seconds
 from pg_stat_activity as a
 where a.pid = any(:pids);
