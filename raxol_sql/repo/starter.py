@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from raxol_sql.repo.verbs import Verb, name_of
+from raxol_sql.text.identifier import quoted
 
 _BY_THE_SERVER = ("inserted_at", "updated_at")
 
@@ -17,28 +18,56 @@ class _Names:
 
     table: str
     fields: Sequence[str]
+    stamps: Sequence[str]
     key: Sequence[str]
     conditions: Sequence[str]
 
     @property
+    def into(self) -> str:
+        return quoted(self.table)
+
+    @property
     def columns(self) -> str:
-        return ", ".join(self.fields)
+        return ", ".join(map(quoted, self.fields))
 
     @property
     def given(self) -> list[str]:
         """What an insert is told."""
-        return [name for name in self.fields if name not in (*self.key, *_BY_THE_SERVER)]
+        return [name for name in self.fields if name not in (*self.key, *self.stamps)]
 
     @property
     def insert(self) -> str:
-        values = ", ".join(f":{name}" for name in self.given)
-        return f"insert into {self.table} ({', '.join(self.given)})\nvalues ({values})\n"
+        # A table may have no default for its stamps, and now() is the usual one.
+        values = {
+            **{name: f":{name}" for name in self.given},
+            **{name: "now()" for name in self.stamps if name not in self.key},
+        }
+        if not values:
+            return f"insert into {self.into} default values\n"
+        columns = ", ".join(map(quoted, values))
+        return f"insert into {self.into} ({columns})\nvalues ({', '.join(values.values())})\n"
+
+    @property
+    def stamp(self) -> list[str]:
+        """What a change sets by itself."""
+        is_stamped = "updated_at" in self.stamps and "updated_at" not in self.key
+        return ["updated_at = now()"] if is_stamped else []
+
+    def set_to_itself(self) -> str:
+        """A setting that changes nothing, for where one is needed."""
+        name = quoted(self.key[0])
+        return f"{name} = {name}"
 
     def where(self, names: Sequence[str]) -> str:
-        return "where " + " and ".join(f"{name} = :{name}" for name in names) if names else ""
+        return (
+            "where " + " and ".join(f"{quoted(name)} = :{name}" for name in names) if names else ""
+        )
+
+    def order(self, ending: str = "") -> str:
+        return "order by " + ", ".join(f"{quoted(name)}{ending}" for name in self.key)
 
     def select(self, *more: str) -> str:
-        clauses = [f"select {self.columns}", f"from {self.table}", self.where(self.conditions)]
+        clauses = [f"select {self.columns}", f"from {self.into}", self.where(self.conditions)]
         return "\n".join(clause for clause in (*clauses, *more) if clause)
 
 
@@ -51,9 +80,11 @@ def starter(
     ``table`` is only the name of the namespace, and the columns are only what the record calls
     them: nobody has looked at the database.
     """
-    fields = [field.alias or field.name for field in attrs.fields(record) if field.init]
+    known = [field for field in attrs.fields(record) if field.init]
+    fields = [field.alias or field.name for field in known]
+    stamps = [field.name for field in known if _is_stamp(field)]
     is_by_key = verb in (Verb.GET, Verb.UPDATE, Verb.DELETE) and not conditions
-    names = _Names(table, fields, key, key if is_by_key else conditions)
+    names = _Names(table, fields, stamps, key, key if is_by_key else conditions)
     result = record.__name__ if verb.gives_records else "scalar"
     header = f"-- name: {name_of(verb, conditions)} :{verb.kinds[0].value} -> {result}"
     body = _BODIES[verb](names)
@@ -62,16 +93,22 @@ def starter(
     return f"{header}\n{mark}{body};\n"
 
 
+def _is_stamp(field: attrs.Attribute[object]) -> bool:
+    """Whether a field is one that the server sets to its time."""
+    kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+    return field.name in _BY_THE_SERVER and "date" in (kind or "date")
+
+
 def _first(names: _Names) -> str:
-    return names.select(f"order by {', '.join(names.key)}", "limit 1")
+    return names.select(names.order(), "limit 1")
 
 
 def _last(names: _Names) -> str:
-    return names.select(f"order by {', '.join(f'{name} desc' for name in names.key)}", "limit 1")
+    return names.select(names.order(" desc"), "limit 1")
 
 
 def _all(names: _Names) -> str:
-    return names.select(f"order by {', '.join(names.key)}")
+    return names.select(names.order())
 
 
 def _create(names: _Names) -> str:
@@ -79,8 +116,9 @@ def _create(names: _Names) -> str:
 
 
 def _upsert(names: _Names) -> str:
-    changed = ", ".join(f"{name} = excluded.{name}" for name in names.given)
-    on = ", ".join(names.key)
+    changes = [*names.stamp, *(f"{quoted(one)} = excluded.{quoted(one)}" for one in names.given)]
+    changed = ", ".join(changes or [f"{quoted(names.key[0])} = excluded.{quoted(names.key[0])}"])
+    on = ", ".join(map(quoted, names.key))
     return f"{names.insert}on conflict ({on}) do update set {changed}\nreturning {names.columns}"
 
 
@@ -89,31 +127,26 @@ def _insert_all(names: _Names) -> str:
 
 
 def _update(names: _Names) -> str:
-    first, *others = [
-        *(["updated_at = now()"] if "updated_at" in names.fields else []),
-        *(f"{name} = :{name}" for name in names.given),
-    ]
-    if "updated_at" not in names.fields:
-        first, others = f"{names.key[0]} = {names.key[0]}", [first, *others]
-    blocks = "".join(f"\n    /*? {one.split()[0]} */ , {one} /*?*/" for one in others)
+    first = (names.stamp or [names.set_to_itself()])[0]
+    blocks = "".join(f"\n    /*? {one} */ , {quoted(one)} = :{one} /*?*/" for one in names.given)
     where = names.where(names.key)
-    return f"update {names.table}\nset\n    {first}{blocks}\n{where}\nreturning {names.columns}"
+    return f"update {names.into}\nset\n    {first}{blocks}\n{where}\nreturning {names.columns}"
 
 
 def _delete(names: _Names) -> str:
-    return f"delete from {names.table}\n{names.where(names.key)}\nreturning {names.columns}"
+    return f"delete from {names.into}\n{names.where(names.key)}\nreturning {names.columns}"
 
 
 def _exists(names: _Names) -> str:
     inside = "\n".join(
-        clause for clause in (f"from {names.table}", names.where(names.conditions)) if clause
+        clause for clause in (f"from {names.into}", names.where(names.conditions)) if clause
     )
     return f"select exists (select {inside})"
 
 
 def _count(names: _Names) -> str:
     where = names.where(names.conditions)
-    return f"select count(*) from {names.table}" + (f"\n{where}" if where else "")
+    return f"select count(*) from {names.into}" + (f"\n{where}" if where else "")
 
 
 _BODIES: dict[Verb, Callable[[_Names], str]] = {

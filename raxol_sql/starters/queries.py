@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from raxol_sql.schema import Column, Table
-from raxol_sql.starters.names import LOCK, asked, changed, keys_of, offered, record_name
+from raxol_sql.starters.names import (
+    LOCK,
+    asked,
+    changed,
+    has_lock,
+    keys_of,
+    offered,
+    record_name,
+    set_on_insert,
+    stamped,
+)
 
 # A query may become 256 statements, if nothing else is said.
 _BLOCKS = 8
@@ -76,7 +86,7 @@ def _queries(table: Table, record: str) -> Iterator[str]:
     if key:
         if changed(table):
             yield _update(table, record, by_key, returning)
-        lock = f" and {LOCK} = :{LOCK}" if _has_lock(table) else ""
+        lock = f" and {LOCK} = :{LOCK}" if has_lock(table) else ""
         yield (
             f"-- name: delete :maybe -> {record}\n-- Removes a row; no row where it is gone.\n"
             f"delete from {table.quoted}\nwhere {by_key}{lock}\n{returning}"
@@ -103,9 +113,8 @@ def _create(table: Table, record: str, returning: str) -> str:
 
 def _upsert(table: Table, record: str, arbiter: Sequence[str], returning: str) -> str:
     required, optional, _ = _told(table)
-    names = {one.name for one in table.columns}
-    always = ["updated_at = now()"] if "updated_at" in names else []
-    if _has_lock(table):
+    always = [] if "updated_at" in arbiter else _stamp(table)
+    if has_lock(table):
         always.append(f"{LOCK} = {table.quoted}.{LOCK} + 1")
     always += [_excluded(table, one) for one in required if one not in arbiter]
     # One that is always there, so that the commas before the others fit.
@@ -123,6 +132,11 @@ def _upsert(table: Table, record: str, arbiter: Sequence[str], returning: str) -
         f"on conflict ({', '.join(table.quoted_columns(tuple(arbiter)))}) do update\n"
         f"set{changes}{blocks}\n{returning}"
     )
+
+
+def _stamp(table: Table) -> list[str]:
+    """What a change sets in a table with updated_at."""
+    return ["updated_at = now()"] if "updated_at" in stamped(table) else []
 
 
 def _excluded(table: Table, name: str) -> str:
@@ -148,13 +162,15 @@ def arbiter_of(table: Table) -> tuple[str, ...]:
 
 def _insert(table: Table) -> str:
     required, optional, _ = _told(table)
-    if not required and not optional:
+    always = set_on_insert(table)
+    if not required and not optional and not always:
         return f"insert into {table.quoted} default values"
     names: list[tuple[str, str, str | None]] = [
         (table.column(one).quoted, f":{one}", None) for one in required
     ]
+    names += [(table.column(one).quoted, value, None) for one, value in always.items()]
     names += [(table.column(one).quoted, f":{one}", one) for one in optional]
-    if not required:
+    if not required and not always:
         beginning = _beginning(table, optional)
         # Without one the first of the others is asked for.
         names = beginning + names if beginning else [(*names[0][:2], None), *names[1:]]
@@ -194,11 +210,10 @@ def _listed(items: Sequence[tuple[str, str | None]]) -> str:
 
 
 def _update(table: Table, record: str, by_key: str, returning: str) -> str:
-    names = {one.name for one in table.columns}
     optional = changed(table)
-    settings = ["updated_at = now()"] if "updated_at" in names else []
+    settings = [] if "updated_at" in table.key else _stamp(table)
     where = by_key
-    if _has_lock(table):
+    if has_lock(table):
         settings.append(f"{LOCK} = {LOCK} + 1")
         where += f" and {LOCK} = :{LOCK}"
     if not settings:
@@ -240,7 +255,3 @@ def _uniques(table: Table) -> list[tuple[str, ...]]:
 def _single_foreign(table: Table) -> list[str]:
     found = [one.columns[0] for one in table.of_kind("foreign") if len(one.columns) == 1]
     return list(dict.fromkeys(found))
-
-
-def _has_lock(table: Table) -> bool:
-    return any(one.name == LOCK for one in table.columns)

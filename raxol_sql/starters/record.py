@@ -127,7 +127,8 @@ def _rules(table: Table, column: Column) -> list[Rule]:
     for check in table.of_kind("check"):
         if check.columns == (column.name,):
             rules += _read(check, column) or []
-    if column.base in BOUNDS and column.is_given:
+    # Numbers that the table makes itself, such as those of bigserial, are within its own bounds.
+    if column.base in BOUNDS and column.name in (*asked(table), *offered(table)):
         limit = BOUNDS[column.base]
         kinds = {rule.validator for rule in rules}
         if not kinds & {"gt", "ge"}:
@@ -143,7 +144,7 @@ def _read(check: Constraint, column: Column) -> list[Rule] | None:
 
 def _changeset(table: Table, name: str) -> Iterator[str]:
     permit = [*asked(table), *offered(table)]
-    required = [one for one in asked(table) if type_of(table.column(one)).name != "Any"]
+    required = asked(table)
     calls = [
         _call("cast", ["given"], "permit", permit),
         _call("validate_required", [repr_(one) for one in required]) if required else "",

@@ -15,7 +15,7 @@ from raxol_sql.engine import Database, Transaction
 from raxol_sql.queries import Queries, load
 from raxol_sql.schema import Table, describe
 from raxol_sql.starters.checks import constants_of
-from raxol_sql.starters.names import asked, changed
+from raxol_sql.starters.names import asked, changed, check_names
 from raxol_sql.starters.queries import queries_text
 from raxol_sql.starters.types import type_of
 
@@ -54,9 +54,10 @@ def find_sample(database: Database, table: Table) -> Sample:
     """
     A sample for ``table``, with its parents, found by inserting what is likely until it is taken.
 
-    All of it is taken back. Raises LookupError, naming the constraint, where nothing is taken, and
-    for tables that refer to each other in a circle.
+    All of it is rolled back. Raises ValueError for names as `check_names`, and LookupError, naming
+    the constraint, where nothing is taken, and for tables that refer to each other in a circle.
     """
+    check_names(table)
     found: list[Sample] = []
     try:
         with database.transaction() as tx:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from raxol_sql.starters.names import LOCK, asked, class_name, is_exclusion, keys_of, record_name
+from raxol_sql.starters.names import asked, class_name, has_lock, is_exclusion, keys_of, record_name
 from raxol_sql.starters.queries import arbiter_of
 from raxol_sql.starters.record import repr_
 from raxol_sql.starters.sample import Sample
@@ -138,7 +138,7 @@ def _tests(sample: Sample) -> Iterator[str]:
                 if one.name not in (name, "updated_at", "lock_version") and one.is_given
             ),
         )
-    if sample.change and any(one.name == LOCK for one in table.columns):
+    if sample.change and has_lock(table):
         yield from _test(
             "what_has_changed_meanwhile_is_not_overwritten",
             "made = repo.create(Record, given)",

@@ -132,9 +132,70 @@ create table folded (
     code char(3) not null check (code in ('a', 'b')),
     rate numeric(4, 1) not null check (rate < 10)
 );
+-- What Ecto's timestamps() makes, without defaults, and optimistic locking.
+create table stamped (
+    id bigserial primary key,
+    title text not null,
+    inserted_at timestamp not null,
+    updated_at timestamp not null
+);
+create table locked (
+    id bigserial primary key,
+    title text not null unique,
+    lock_version integer not null,
+    inserted_at timestamptz,
+    updated_at timestamptz
+);
+create table only_stamps (
+    id bigserial primary key, inserted_at date not null, updated_at timestamp not null
+);
+create table keyless (word text, inserted_at timestamp not null, updated_at timestamp not null);
+-- The same names for what is no time of the server and no count.
+create table epochs (
+    id bigint generated always as identity primary key,
+    word text,
+    updated_at bigint not null,
+    inserted_at bigint not null default 0,
+    lock_version text not null
+);
+create table computed (
+    id integer primary key,
+    a integer not null,
+    updated_at timestamp generated always as (timestamp '2020-01-01' + a * interval '1 day') stored
+);
+create table measured (
+    id bigint not null,
+    inserted_at timestamptz not null,
+    updated_at timestamptz not null,
+    value float8 not null,
+    primary key (id, inserted_at)
+) partition by range (inserted_at);
+create table measured_ever partition of measured default;
+-- Names that SQL has for itself, or Python.
+create table reserved (
+    "order" integer primary key,
+    "user" text not null,
+    "table" text,
+    "select" integer not null default 3,
+    "MiXed" text,
+    count integer,
+    "limit" integer
+);
+create table arguments (
+    "of" integer primary key, cls text, given text not null, args text, "values" integer
+);
+create table documents (
+    id bigserial primary key,
+    body jsonb not null,
+    spans int4range not null,
+    at tstzrange not null,
+    inserted_at timestamptz not null,
+    updated_at timestamptz not null
+);
 
 create view seen as select * from notes;
 create table lists ("class" text primary key, changeset text);
+create table importing ("import" text not null, "self" text, id integer primary key);
 create table circles (id bigint primary key, circle bigint not null references circles);
 create table closed (word text not null check (false));
 create table guarded (id bigint primary key);

@@ -22,6 +22,8 @@ TABLES = ["users", "user_preferences", "airlines", "airports", "planes", "weathe
 ODD = [
     *("billing.parents", "children", "hiding", "odd_types", "notes", "plain", "logs"),
     *("empty_ones", "employees", "decimals", "follows", "bookings", "spans", "turns", "folded"),
+    *("stamped", "locked", "only_stamps", "keyless", "epochs", "computed", "measured"),
+    *("reserved", "arguments", "documents"),
 ]
 
 
@@ -128,6 +130,9 @@ def test_what_is_printed_fits_the_database(project: Project) -> None:
         ("odd_types", '.unique_constraint("email", name="odd_types_live")'),
         ("users", '.check_constraint("email", name="users_email_format")'),
         ("hiding", "from datetime import date as date_, time as time_"),
+        ("stamped", "    id: int\n"),
+        ("stamped", '.cast(given, permit=["title"])'),
+        ("documents", '.validate_required("body", "spans", "at")'),
     ],
 )
 def test_a_record_has_the_rules_of_its_table(project: Project, table: str, line: str) -> None:
@@ -182,6 +187,11 @@ def test_a_table_has_the_queries_that_make_sense_for_it(
         ("decimals", "id = id\n    /*? amount */ , amount = :amount /*?*/\n"),
         ("employees", "name = :name\n    /*? manager_id */ , manager_id = :manager_id /*?*/\n"),
         ("users", "on conflict (email) do update\nset\n    updated_at = now(),\n"),
+        ("stamped", "values (\n    :title\n    , now()\n    , now()\n)"),
+        ("stamped", "set\n    updated_at = now()\n    /*? title */ , title = :title /*?*/\n"),
+        ("locked", "values (\n    :title\n    , 1\n    , now()\n    , now()\n)"),
+        ("only_stamps", "values (\n    now()\n    , now()\n)"),
+        ("epochs", "set\n    updated_at = :updated_at\n    /*? lock_version */"),
     ],
 )
 def test_what_is_counted_and_what_is_always_set(project: Project, table: str, clause: str) -> None:
@@ -195,6 +205,8 @@ def test_what_is_counted_and_what_is_always_set(project: Project, table: str, cl
         (record_text, "seen", "seen is no table: rows come from the tables behind it"),
         (record_text, "lists", "lists: no field can be called 'class', 'changeset'"),
         (queries_text, "lists", "lists: no field can be called 'class', 'changeset'"),
+        (queries_text, "importing", "importing: no field can be called 'import', 'self'"),
+        (record_text, "importing", "importing: no field can be called 'import', 'self'"),
     ],
 )
 def test_what_nothing_can_be_printed_for_is_told(
