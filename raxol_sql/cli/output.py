@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import unicodedata
@@ -56,9 +57,20 @@ class Output:
         click.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
 
 
-def console() -> Console:
-    """The terminal, or as much width as the lines need where there is none to fit them into."""
-    return _Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+def console(*, stderr: bool = False) -> Console:
+    """
+    The terminal, or as much width as the lines need where there is none to fit them into.
+
+    With NO_COLOR in the environment, and not empty, it gets no color, bold or other style.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    return _Console(
+        highlight=False,
+        stderr=stderr,
+        width=None if stream.isatty() else WIDE,
+        # rich leaves out the colors alone.
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
 
 
 class _Console(Console):

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from raxol_sql.cli.output import visible
+from raxol_sql.cli.output import console, visible
 from raxol_sql.ops.maintenance.attendant import Look, Watch
 from raxol_sql.ops.maintenance.relation import Relation
 
@@ -26,7 +25,7 @@ def bars(count: int) -> Iterator[Callable[[Relation], Watch | None]]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     ]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
         every = progress.add_task("all", total=count)
         now = progress.add_task("", total=None)
         begun = iter(range(count))

@@ -193,7 +193,8 @@ def _printed(watch: _Watch, count: int | None, output: Output) -> None:
         if output.format == "json":
             click.echo(json.dumps(document(frame), ensure_ascii=False))
         else:
-            output.say(_lines(frame))
+            # Its texts are made visible already, and its own codes are for the terminal.
+            click.echo(_lines(frame))
 
 
 def _pictured(watch: _Watch, file: Path, output: Output) -> None:
