@@ -11,7 +11,7 @@ from raxol_sql.engine.deadline import deadline_of, earliest
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.session import Session
 from raxol_sql.errors import TransactionError
-from raxol_sql.telemetry import Telemetry, Watch
+from raxol_sql.telemetry import Watch, Watching
 
 
 class Sessions(Protocol):
@@ -33,7 +33,7 @@ class Sessions(Protocol):
     until: float | None
     outcome: str
     repeating: Repeating | None
-    telemetry: Telemetry
+    telemetry: Watching
     shows_values: bool
 
     async def acquire(self, purpose: str, until: float | None) -> Session: ...
@@ -67,9 +67,11 @@ class PinnedSession:
     None of its calls ends after ``until``, if the transaction itself has to end by then.
     """
 
-    def __init__(self, outer: Sessions, until: float | None) -> None:
+    def __init__(
+        self, outer: Sessions, until: float | None, telemetry: Watching | None = None
+    ) -> None:
         self.timeout = outer.timeout
-        self.telemetry = outer.telemetry
+        self.telemetry = telemetry or outer.telemetry
         self.shows_values = outer.shows_values
         self.until = until
         self.outcome = "none"

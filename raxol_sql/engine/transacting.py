@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -14,8 +15,10 @@ from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transaction import Block, TransactionOptions, Verify
 from raxol_sql.errors import TransactionError
 from raxol_sql.failures import Attempts, RetryPolicy
+from raxol_sql.telemetry import AttemptTelemetry, Watch
 
 T = TypeVar("T")
+_FAILURES = (psycopg.Error, TransactionError)
 
 
 @attrs.frozen
@@ -36,29 +39,59 @@ async def transact(
     sessions: Sessions, work: Callable[[Block], Awaitable[T]], undertaking: Undertaking
 ) -> T:
     """What ``work`` gives in the transaction that happens; raises as `Database.transact`."""
+    if sessions.repeating is None or not sessions.telemetry.listens:
+        return await _attempted(sessions, work, undertaking, None)
+    watch = sessions.telemetry.watch("transact", "transaction")
+    watch.took(math.inf)
+    try:
+        result = await _attempted(sessions, work, undertaking, watch)
+    except BaseException as error:
+        # With an error of its own the caller's function rolls back, as it means to.
+        is_own = isinstance(error, Exception) and not isinstance(error, _FAILURES)
+        watch.end(None if is_own else error)
+        raise
+    watch.end()
+    return result
+
+
+async def _attempted(
+    sessions: Sessions,
+    work: Callable[[Block], Awaitable[T]],
+    undertaking: Undertaking,
+    watch: Watch | None,
+) -> T:
     options = undertaking.options
     until = earliest(deadline_of(undertaking.timeout), sessions.until)
     repeating = sessions.repeating
     attempts: Attempts | None = None
     is_renewed = False
     while True:
+        telemetry = None if watch is None else AttemptTelemetry(sessions.telemetry)
         block = Block(
             sessions,
             options,
             until=until,
             verify=undertaking.verify,
             repeats=repeating is not None,
+            telemetry=telemetry,
         )
+        is_retried = False
         try:
             result = await _once(block, work)
-        except (psycopg.Error, TransactionError) as error:
+        except _FAILURES as error:
             if block.is_outdated and not is_renewed:
-                is_renewed = True
+                is_renewed = is_retried = True
+                if watch is not None:
+                    watch.pause()
+                    watch.again()
+                    watch.took(math.inf)
                 continue
             failure = block.failure
             if repeating is None or failure is None:
                 raise
             attempts = attempts or repeating.begin(until, undertaking.retry)
+            if watch is not None:
+                watch.pause()
             await repeating.after(
                 attempts,
                 error,
@@ -66,10 +99,17 @@ async def transact(
                 may_repeat=bool(options.read_only),
                 is_standby=block.is_standby and not options.read_only,
             )
+            is_retried = True
         else:
             if attempts is not None:
                 log_success(attempts, "transact")
             return result
+        finally:
+            if telemetry is not None:
+                telemetry.end(is_retried=is_retried)
+        if watch is not None:
+            watch.again()
+            watch.took(math.inf)
 
 
 async def _once(block: Block, work: Callable[[Block], Awaitable[T]]) -> T:

@@ -19,7 +19,7 @@ from raxol_sql.engine.wire import check
 from raxol_sql.engine.witness import Witness, check_outcome
 from raxol_sql.errors import CommittedResultLost, TransactionError
 from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classify, mark_lost
-from raxol_sql.telemetry import Watch
+from raxol_sql.telemetry import Watch, Watching
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _savepoint_numbers = itertools.count(1)
@@ -94,9 +94,10 @@ class Block:
         until: float | None = None,
         verify: Verify | None = None,
         repeats: bool = False,
+        telemetry: Watching | None = None,
     ) -> None:
-        until = earliest(until, outer.until)
-        self.inside = PinnedSession(outer, until)
+        self._until = until = earliest(until, outer.until)
+        self.inside = PinnedSession(outer, until, telemetry)
         self.opening: str | None = None
         self.closing: str | None = None
         self.phase = Phase.ACQUIRE
@@ -106,7 +107,6 @@ class Block:
         self._outer = outer
         self._options = options or TransactionOptions()
         self._joins = joins
-        self._until = until
         self._verify = verify
         self._repeats = repeats
         self._session: Session | None = None
@@ -135,7 +135,7 @@ class Block:
 
         One that ``keeps`` its session does so after the call that enters it, until `exit`.
         """
-        watch = self._outer.telemetry.watch("begin", "transaction")
+        watch = self.inside.telemetry.watch("begin", "transaction")
         try:
             session = await self._enter(purpose, watch)
         except BaseException as error:
@@ -184,7 +184,7 @@ class Block:
             await self._exit(error)
             return
         name = self._name_of(*(_GOOD_END if error is None else _BAD_END))
-        with self._outer.telemetry.watch(name, "transaction") as watch:
+        with self.inside.telemetry.watch(name, "transaction") as watch:
             watch.took(math.inf)  # the connection was there all the time
             await self._exit(error)
 

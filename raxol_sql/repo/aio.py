@@ -10,7 +10,7 @@ from raxol_sql.changesets import Changeset
 from raxol_sql.engine import AsyncDatabase, AsyncTransaction, Multi, documented_as
 from raxol_sql.queries import Bound, Queries
 from raxol_sql.repo.blocking import Given, Repo
-from raxol_sql.repo.plan import Plan, refuse
+from raxol_sql.repo.plan import Plan, expected, refuse
 from raxol_sql.repo.planner import Before, Planner
 from raxol_sql.repo.steps import RepoMulti
 from raxol_sql.repo.verbs import Verb
@@ -77,7 +77,8 @@ class AsyncRepo:
     async def insert_all(self, record: type[R], rows: Iterable[Given]) -> list[R | None]:
         plan = self._planner.insert_all(record, rows)
         try:
-            return await self._runner.run_many(plan.query, plan.arguments)
+            with expected(plan.changeset):
+                return await self._runner.run_many(plan.query, plan.arguments)
         except Exception as error:
             if plan.changeset is not None:
                 refuse(plan.changeset, error)
@@ -151,7 +152,8 @@ class AsyncRepo:
             return await self._runner.run(what)
         ready = what.ready()
         try:
-            return await self._runner.run(ready.multi)
+            with ready.expected():
+                return await self._runner.run(ready.multi)
         except Exception as error:
             ready.refuse(error)
             raise
@@ -172,7 +174,8 @@ class AsyncRepo:
         if plan.bound is None:
             return plan.accept(None)
         try:
-            result = await self._runner.run(plan.bound)
+            with plan.expected():
+                result = await self._runner.run(plan.bound)
         except Exception as error:
             plan.refuse(error)
             raise

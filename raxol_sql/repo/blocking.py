@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar, overload
 from raxol_sql.changesets import Changeset
 from raxol_sql.engine import Database, Multi, Transaction
 from raxol_sql.queries import Bound, Queries
-from raxol_sql.repo.plan import Plan, refuse
+from raxol_sql.repo.plan import Plan, expected, refuse
 from raxol_sql.repo.planner import Before, Planner
 from raxol_sql.repo.steps import RepoMulti
 from raxol_sql.repo.verbs import Verb
@@ -112,7 +112,8 @@ class Repo:
         """
         plan = self._planner.insert_all(record, rows)
         try:
-            return self._runner.run_many(plan.query, plan.arguments)
+            with expected(plan.changeset):
+                return self._runner.run_many(plan.query, plan.arguments)
         except Exception as error:
             if plan.changeset is not None:
                 refuse(plan.changeset, error)
@@ -204,7 +205,8 @@ class Repo:
             return self._runner.run(what)
         ready = what.ready()
         try:
-            return self._runner.run(ready.multi)
+            with ready.expected():
+                return self._runner.run(ready.multi)
         except Exception as error:
             ready.refuse(error)
             raise
@@ -223,7 +225,8 @@ class Repo:
         if plan.bound is None:
             return plan.accept(None)
         try:
-            result = self._runner.run(plan.bound)
+            with plan.expected():
+                result = self._runner.run(plan.bound)
         except Exception as error:
             plan.refuse(error)
             raise

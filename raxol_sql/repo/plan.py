@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import attrs
@@ -11,7 +12,9 @@ from raxol_sql.changesets import Changeset
 from raxol_sql.engine import Operation
 from raxol_sql.errors import InvalidChangesetError, NoRowsError, StaleRecordError
 from raxol_sql.queries import Bound, Query
+from raxol_sql.telemetry import ExpectedRefusals
 
+_NOTHING = nullcontext()
 _STALE = (
     "the row is gone, or was changed by somebody else since it was read; "
     "reload() the record and decide again"
@@ -40,6 +43,14 @@ class Plan(Operation):
         if self.changeset is not None:
             refuse(self.changeset, error)
 
+    def expected(self) -> AbstractContextManager[None]:
+        """
+        A block for running it, in which the violation of a declared constraint is no failure.
+
+        It becomes an error of a field then.
+        """
+        return expected(self.changeset)
+
 
 @attrs.frozen
 class Rows:
@@ -48,6 +59,18 @@ class Rows:
     query: Query[Any]
     arguments: Sequence[Mapping[str, Any]]
     changeset: Changeset[Any] | None
+
+
+def expected(changeset: Changeset[Any] | None) -> AbstractContextManager[None]:
+    """See `Plan.expected`."""
+    if changeset is None:
+        return _NOTHING
+    return ExpectedRefusals(lambda error: declares(changeset, error))
+
+
+def declares(changeset: Changeset[Any], error: BaseException) -> bool:
+    """Whether ``error`` is the violation of a constraint that the changeset declares."""
+    return isinstance(error, Exception) and changeset.refused_by(error) is not None
 
 
 def refuse(changeset: Changeset[Any], error: Exception) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn, Self
 
 from raxol_sql.engine import Multi, Operation, StepFailure
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.queries import Bound
-from raxol_sql.repo.plan import Plan
+from raxol_sql.repo.plan import Plan, declares
 from raxol_sql.repo.planner import Planner
 from raxol_sql.repo.verbs import Verb
+from raxol_sql.telemetry import ExpectedRefusals
 
 Done = Mapping[str, Any]
 Step = Callable[[Done], Any]
@@ -119,6 +121,10 @@ class ReadyMulti:
             else:
                 self.multi = self.multi.add(name, following)
 
+    def expected(self) -> AbstractContextManager[None]:
+        """A block for running it; see `Plan.expected`."""
+        return ExpectedRefusals(self._is_declared)
+
     def refuse(self, error: Exception) -> None:
         """Raises what stands in place of ``error``, which running it raised, if anything does."""
         failure = StepFailure.of(error)
@@ -129,6 +135,12 @@ class ReadyMulti:
             plan.refuse(error)
         except RaxolSQLError as instead:
             _mark(failure, instead)
+
+    def _is_declared(self, error: BaseException) -> bool:
+        failure = StepFailure.of(error)
+        plan = None if failure is None else self._plans.get(failure.step)
+        changeset = None if plan is None else plan.changeset
+        return changeset is not None and declares(changeset, error)
 
     def _kept(self, name: str, step: Step) -> Step:
         def following(done: Done) -> Any:

@@ -6,16 +6,20 @@ knows: the `Recorder` of the `Metrics`, the `QueryLog`, and whoever else subscri
 knows the driver.
 """
 
+from raxol_sql.telemetry.attempt import AttemptTelemetry, Watching
 from raxol_sql.telemetry.event import QueryEvent
 from raxol_sql.telemetry.health import Health, LostPromise
 from raxol_sql.telemetry.histogram import Histogram
 from raxol_sql.telemetry.metrics import Metrics, QueryMetrics, Recorder
 from raxol_sql.telemetry.pool_status import PoolStatus
 from raxol_sql.telemetry.query_log import LogOptions, QueryLog
+from raxol_sql.telemetry.refusal import ExpectedRefusals
 from raxol_sql.telemetry.telemetry import Telemetry
 from raxol_sql.telemetry.watch import Watch
 
 __all__ = [
+    "AttemptTelemetry",
+    "ExpectedRefusals",
     "Health",
     "Histogram",
     "LogOptions",
@@ -28,4 +32,5 @@ __all__ = [
     "Recorder",
     "Telemetry",
     "Watch",
+    "Watching",
 ]

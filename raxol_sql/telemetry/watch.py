@@ -10,6 +10,7 @@ from typing import Self
 
 from raxol_sql.failures import Phase, classify
 from raxol_sql.telemetry.event import QueryEvent
+from raxol_sql.telemetry.refusal import is_expected
 
 _LONGEST_NAME = 255
 
@@ -121,7 +122,7 @@ class Watch:
             self.paused += now - self._paused_at
         else:
             self._settle(now)
-        if error is not None:
+        if error is not None and not is_expected(error):
             self.error = getattr(error, "sqlstate", None) or type(error).__name__
             self.category = classify(error, Phase.SENT).category.value
             self.rows = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
 from raxol_sql.ops.amounts import counted, size, span
@@ -56,9 +56,7 @@ def of_unused(subject: Subject, statistics: Any, rows: Iterable[Any]) -> Iterato
         )
         yield Finding(GROUP, "unused index", Status.SKIP, said)
         return
-    found = [
-        row for row in rows if row.scans < limits.index_scans and row.bytes >= limits.index_mb * _MB
-    ]
+    found = unused(subject, statistics, rows)
     for row in found:
         said = (
             f"{row.name} on {row.table_name} ({size(row.bytes)}) was used "
@@ -69,6 +67,59 @@ def of_unused(subject: Subject, statistics: Any, rows: Iterable[Any]) -> Iterato
     if not found:
         said = f"every index of {limits.index_mb:g} MB or more is used"
         yield Finding(GROUP, "unused index", Status.OK, said)
+
+
+def unused(subject: Subject, statistics: Any, rows: Iterable[Any]) -> list[Any]:
+    """Those of the rows of ``indexes.unused`` that are to go; none while the counts are young."""
+    limits = subject.limits
+    if statistics.days < limits.statistics_days:
+        return []
+    return [
+        row for row in rows if row.scans < limits.index_scans and row.bytes >= limits.index_mb * _MB
+    ]
+
+
+def of_surplus(
+    subject: Subject,
+    duplicates: Sequence[Any],
+    statistics: Any,
+    rows: Sequence[Any],
+    nulls: Sequence[Any],
+) -> Iterator[Finding]:
+    """
+    What is to be said of duplicate and unused indexes and of those of NULLs, together.
+
+    The remedies of one run can all be followed: no index is named twice, and none is dropped for
+    the sake of another one that is dropped as well.
+    """
+    idle = {row.name for row in unused(subject, statistics, rows)}
+    left = without_idle(duplicates, idle)
+    dropped = idle | {row.name for row in left}
+    yield from of_duplicates(subject, left)
+    yield from of_unused(subject, statistics, rows)
+    yield from of_nulls(subject, [row for row in nulls if row.name not in dropped])
+
+
+def without_idle(duplicates: Sequence[Any], idle: Set[str]) -> list[Any]:
+    """
+    The rows of ``indexes.duplicates`` about indexes that can go, and others that then stay.
+
+    ``idle`` are the indexes that are dropped because no query uses them. Pure.
+    """
+    others: dict[str, list[str]] = {}
+    for row in duplicates:
+        others.setdefault(row.name, []).append(row.other)
+    known: dict[str, bool] = dict.fromkeys(idle, True)
+
+    def goes(name: str) -> bool:
+        if name not in known:
+            known[name] = False  # of a circle one stays
+            known[name] = any(not goes(other) for other in others.get(name, ()))
+        return known[name]
+
+    return [
+        row for row in duplicates if row.name not in idle and goes(row.name) and not goes(row.other)
+    ]
 
 
 def of_nulls(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
@@ -91,7 +142,8 @@ def of_nulls(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
 _QUERIES = own_queries(__file__, "indexes")
 CHECKS = (
     Check.asking(GROUP, "invalid index", of_invalid, _QUERIES.invalid),
-    Check.asking(GROUP, "duplicate index", of_duplicates, _QUERIES.duplicates),
-    Check.asking(GROUP, "unused index", of_unused, _QUERIES.statistics, _QUERIES.unused),
-    Check.asking(GROUP, "index of NULLs", of_nulls, _QUERIES.full_of_nulls),
+    Check.asking(
+        *(GROUP, "surplus index", of_surplus),
+        *(_QUERIES.duplicates, _QUERIES.statistics, _QUERIES.unused, _QUERIES.full_of_nulls),
+    ),
 )

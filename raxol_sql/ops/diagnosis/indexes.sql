@@ -103,13 +103,14 @@ cross join lateral (
         (
             surplus.is_btree
             and not surplus.indisunique
-            and not kept.indisunique
             and surplus.indnkeyatts = cardinality(surplus.columns)
             and surplus.expressions = ''
             and kept.expressions = ''
             and surplus.predicate = ''
             and kept.predicate = ''
-            and kept.indnkeyatts > surplus.indnkeyatts
+            and kept.indnkeyatts >= surplus.indnkeyatts
+            -- Of as many columns as the other one it includes more.
+            and cardinality(kept.columns) > cardinality(surplus.columns)
             and kept.columns[0:surplus.indnkeyatts - 1]
                 = surplus.columns[0:surplus.indnkeyatts - 1]
             and kept.classes[0:surplus.indnkeyatts - 1]
@@ -121,6 +122,11 @@ cross join lateral (
         ) as is_beginning
 ) as pairs
 where not surplus.is_chosen
+    -- A foreign key needs the very index that it was made with.
+    and not exists (
+        select from pg_constraint as f
+        where f.contype = 'f' and f.conindid = surplus.indexrelid
+    )
     and (
         pairs.is_beginning
         or (

@@ -1,0 +1,62 @@
+"""The telemetry of one attempt of a transaction that may be retried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from raxol_sql.telemetry.watch import Watch
+
+
+class Watching(Protocol):
+    """What operations report to: the telemetry of a database, or of one attempt of it."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether anything is measured."""
+        ...
+
+    def watch(self, name: str, operation: str, text: str = "") -> Watch:
+        """A clock for an operation that begins now."""
+        ...
+
+    @property
+    def over(self) -> Callable[[Watch], None]:
+        """What an operation that has ended is handed to."""
+        ...
+
+
+class AttemptTelemetry:
+    """
+    Reports what succeeds at once, and holds back what fails until the attempt has ended.
+
+    What failed in an attempt that is retried is a part of the transaction, which counts the retry:
+    it failed nothing. In the last attempt it is reported as it is. As safe for threads as the
+    telemetry of the database.
+    """
+
+    def __init__(self, outer: Watching) -> None:
+        self._outer = outer
+        self._held: list[Watch] | None = []
+
+    @property
+    def listens(self) -> bool:
+        return self._outer.listens
+
+    def watch(self, name: str, operation: str, text: str = "") -> Watch:
+        return Watch(self.over, name, operation, text)
+
+    def over(self, watch: Watch) -> None:
+        held = self._held
+        if watch.error is None or held is None:
+            self._outer.over(watch)
+            return
+        watch.event()  # it ended now, whenever that is reported
+        held.append(watch)
+
+    def end(self, *, is_retried: bool) -> None:
+        """Reports what was held back, unless the attempt ``is_retried``."""
+        held, self._held = self._held, None
+        if not is_retried:
+            for watch in held or ():
+                self._outer.over(watch)
