@@ -8,13 +8,14 @@ import ssl
 import attrs
 from psycopg.sql import Identifier
 
+from raxol_sql.ops.network import hba
+from raxol_sql.ops.network.hba import Attempt
+
 CONFIG = "raxol-sql config shows where each part of the address comes from"
 _CREDENTIALS = "raxol-sql config shows where the name and the password come from"
 # Numbers of OpenSSL for what is wrong with a certificate.
 _UNKNOWN_ISSUERS = (18, 19, 20, 21)
 _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 10, 62, 64
-# The function in the server (auth.c) that goes by pg_hba.conf.
-_BY_HBA = "ClientAuthentication"
 
 
 @attrs.frozen
@@ -156,15 +157,15 @@ def _of_certificate(error: ssl.SSLCertVerificationError, host: str) -> tuple[str
     return f"the server's certificate is refused: {error.verify_message}", "have it replaced"
 
 
-def of_login(sqlstate: str | None, login: Login, routine: str, words: str) -> Cause:
+def of_login(sqlstate: str | None, login: Login, routine: str, attempt: Attempt) -> Cause:
     """
     A login that the server refused.
 
-    ``routine`` is the function of the server that did, "" where that is not known; ``words`` are
-    the driver's, for what has none of ours. They hold no password.
+    ``routine`` is the function of the server that did, "" where that is not known; the words of
+    ``attempt`` are for what has none of ours. They hold no password.
     """
     if sqlstate == "28000":
-        message, remedy = _of_authorization(login, routine)
+        message, remedy = _of_authorization(login, routine, attempt)
     elif sqlstate in _LOGINS:
         message, remedy = _LOGINS[sqlstate]
     else:
@@ -177,20 +178,18 @@ def of_login(sqlstate: str | None, login: Login, routine: str, words: str) -> Ca
         "database": login.database,
         "quoted": login.quoted,
         "password": login.asked_for,
-        "words": words,
+        "words": attempt.words,
     }
     return Cause(
         message.format(**known), remedy.format(**known), sqlstate not in _PASSING, sqlstate
     )
 
 
-def _of_authorization(login: Login, routine: str) -> tuple[str, str]:
-    if routine == _BY_HBA:
-        return (
-            "pg_hba.conf of the server lets no {role} into {quoted} from here",
-            "add a line for them to pg_hba.conf, as in: host {quoted} {role} ADDRESS "
-            "scram-sha-256, and run select pg_reload_conf()",
-        )
+def _of_authorization(login: Login, routine: str, attempt: Attempt) -> tuple[str, str]:
+    if routine == hba.BY_LINES:
+        return _plain(hba.of_lines(attempt, login.role, login.quoted))
+    if routine == hba.BY_METHOD:
+        return _plain(hba.of_method(attempt, login.user, login.role))
     if routine:
         return (
             "there is no role {role} that may log in",
@@ -201,6 +200,12 @@ def _of_authorization(login: Login, routine: str) -> tuple[str, str]:
         "for it",
         f"see the server's log, its roles and its pg_hba.conf; {_CREDENTIALS}",
     )
+
+
+def _plain(texts: tuple[str, str]) -> tuple[str, str]:
+    """Texts that are complete, as templates."""
+    message, remedy = (text.replace("{", "{{").replace("}", "}}") for text in texts)
+    return message, remedy
 
 
 # Besides what has no code, these may be other at the next attempt.

@@ -22,6 +22,7 @@ from raxol_sql.ops.finding import Finding, Status
 from raxol_sql.ops.network import cause, knocking
 from raxol_sql.ops.network.cause import Cause, Login
 from raxol_sql.ops.network.greeting import Greeting, LoggedIn, log_in
+from raxol_sql.ops.network.hba import BY_LINES, Attempt
 from raxol_sql.ops.network.target import Target, narrowed, parameters_of, targets_of
 
 _NETWORK, _CREDENTIALS = "network", "credentials"
@@ -32,6 +33,9 @@ STEPS = (*_WALKED, "pooler")
 _POOLER = (
     "PgBouncer before 1.21 forgets prepared statements in transaction mode: set prepare = false"
 )
+
+
+_UNASKED = knocking.Refusal("", "")
 
 
 @attrs.frozen
@@ -237,22 +241,50 @@ class _Walk:
                 sqlstate, routine = told.sqlstate or None, told.routine
         if sqlstate is None and _is_missing(conninfo, self._database, self._timeout):
             sqlstate = "3D000"
-        words = " ".join(str(error).split())
-        return cause.of_login(sqlstate, login, routine, words)
+        attempt = self._attempt(" ".join(str(error).split()), routine)
+        return cause.of_login(sqlstate, login, routine, attempt)
 
-    def _turned_away(self) -> knocking.Refusal | None:
-        """What the server says to the user's name alone."""
+    def _attempt(self, words: str, routine: str) -> Attempt:
+        """How the client came, and whether the server refuses what its sslmode rules out, too."""
+        target, _ = self._addresses[0]
+        mode = self._mode
+        if target.is_socket:
+            return Attempt("socket", mode, False, words)
+        if mode in ("allow", "prefer"):
+            return Attempt("any", mode, False, words)
+        is_plain = mode == "disable"
+        other = _UNASKED
+        if routine == BY_LINES:
+            other = self._turned_away(with_tls=is_plain)
+        works = other is None or (other is not _UNASKED and other.routine not in ("", BY_LINES))
+        return Attempt("plain" if is_plain else "tls", mode, works, words)
+
+    @property
+    def _mode(self) -> str:
+        return self._parameters.get("sslmode") or "prefer"
+
+    def _turned_away(self, *, with_tls: bool | None = None) -> knocking.Refusal | None:
+        """
+        What the server says to the user's name alone; None if it does not refuse that.
+
+        ``with_tls`` says whether to come with TLS, None as sslmode says. A server that is not
+        reached, or not in that way, refuses without a word.
+        """
         target, address = self._addresses[0]
-        mode = self._parameters.get("sslmode", "prefer")
+        wants_tls = self._mode != "disable" if with_tls is None else with_tls
         try:
             line = self._line = self._connected(target, address, self._timeout)
-            if not target.is_socket and mode != "disable" and knocking.offers_tls(line):
+            if not target.is_socket and wants_tls:
+                if not knocking.offers_tls(line):
+                    if with_tls:
+                        return _UNASKED
+                    return knocking.refusal(line, self._user, self._database)
                 line = self._lines.enter_context(
                     knocking.secured(line, self._parameters, target.host, verify=False)
                 )
             return knocking.refusal(line, self._user, self._database)
         except OSError:
-            return None
+            return None if with_tls is None else _UNASKED
 
     def _pooler(self, reason: str) -> Finding:
         if self._in is None:

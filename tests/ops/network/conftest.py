@@ -27,13 +27,26 @@ SECRET = "canary-" + secrets.token_hex(4)
 PHRASE = "Could not connect to database"
 HBA = """\
 host all rejected 127.0.0.1/32 reject
+hostssl all tlsonly,encrypted 127.0.0.1/32 trust
+host all tlsonly 127.0.0.1/32 reject
+hostnossl all plainonly 127.0.0.1/32 trust
+hostssl all plainonly 127.0.0.1/32 reject
+hostssl all certified 127.0.0.1/32 trust clientcert=verify-ca
+hostssl all named 127.0.0.1/32 cert
+host all unlisted 127.0.0.2/32 trust
 host all trusted,narrow,absent 127.0.0.1/32 trust
-host all all 127.0.0.1/32 scram-sha-256
+host all locked,sleeping,postgres,somebody 127.0.0.1/32 scram-sha-256
 """
 ROLES = f"""\
 create role locked login password '{SECRET}';
 create role rejected login superuser;
 create role trusted login;
+create role tlsonly login;
+create role encrypted login;
+create role plainonly login;
+create role certified login;
+create role named login;
+create role unlisted login;
 create role narrow login connection limit 0;
 create role sleeping nologin password '{SECRET}';
 """
@@ -70,7 +83,9 @@ def tcp() -> Iterator[Tcp]:
             row = connection.execute("show data_directory").fetchone()
         data = Path(str(row and row[0]))
         hba = data / "pg_hba.conf"
-        hba.write_text(HBA + hba.read_text())
+        # Its own lines end with one that rejects all others.
+        kept = [line for line in hba.read_text().splitlines() if not line.startswith("host")]
+        hba.write_text("\n".join([HBA, *kept, ""]))
         root = _own_certificate(data) if has_tls else None
         process = Path(f"/proc/{server.pid}")
         variables = (process / "environ").read_text().split("\0")
@@ -187,6 +202,7 @@ def _listening(
         "port": port,
         "unix_socket_directories": "",
         "ssl": "on" if has_tls else "off",
+        "ssl_ca_file": "server.crt" if has_tls else "",
         "max_connections": 8,
         "superuser_reserved_connections": 3,
     }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from raxol_sql.testing import FaultServer
 from tests.ops.network.conftest import SECRET, Tcp, failing, until, walk
@@ -40,8 +42,8 @@ LOGINS: dict[str, tuple[dict[str, object], str, str, str]] = {
     "pg_hba.conf": (
         {"user": "rejected"},
         "28000",
-        'pg_hba.conf of the server lets no "rejected" into "postgres"',
-        "add a line",
+        'pg_hba.conf of the server keeps "rejected" out of "postgres"',
+        "add above the reject line",
     ),
     "no database": ({"dbname": 'no"where'}, "3D000", 'no database "no""where"', "raxol-sql setup"),
     "a closed database": ({"dbname": "closed"}, "55000", "no connections", "allow_connections"),
@@ -137,3 +139,94 @@ def test_a_server_that_is_being_shut_down_may_be_waited_for() -> None:
     assert "starting up, shutting down" in failing(reached, "login").message
     assert reached.cause is not None
     assert (reached.cause.sqlstate, reached.cause.is_final) == ("57P03", False)
+
+
+REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
+    "hostssl only, and the client has TLS off": (
+        {"user": "tlsonly", "sslmode": "disable"},
+        'takes "tlsonly" with TLS only, and sslmode=disable',
+        "set sslmode=require",
+    ),
+    "hostssl only, and no other line": (
+        {"user": "encrypted", "sslmode": "disable"},
+        'takes "encrypted" with TLS only, and sslmode=disable',
+        "set sslmode=require",
+    ),
+    "hostnossl only, and the client asks for TLS": (
+        {"user": "plainonly", "sslmode": "require"},
+        'takes "plainonly" without TLS only, and sslmode=require',
+        'add a line to pg_hba.conf: hostssl "postgres" "plainonly" 127.0.0.1/32 scram-sha-256',
+    ),
+    "a reject line": (
+        {"user": "rejected"},
+        'a reject line in pg_hba.conf of the server keeps "rejected" out of "postgres"',
+        'add above the reject line host "postgres" "rejected" 127.0.0.1/32 scram-sha-256',
+    ),
+    "a reject line, with TLS off": (
+        {"user": "rejected", "sslmode": "disable"},
+        "a reject line in pg_hba.conf",
+        'add above the reject line host "postgres" "rejected"',
+    ),
+    "a line for another address": (
+        {"user": "unlisted"},
+        'lets no "unlisted" into "postgres"',
+        'as in: host "postgres" "unlisted" 127.0.0.1/32 scram-sha-256',
+    ),
+    "a line for another address, with TLS": (
+        {"user": "unlisted", "sslmode": "require"},
+        'lets no "unlisted" into "postgres"',
+        'as in: hostssl "postgres" "unlisted" 127.0.0.1/32 scram-sha-256',
+    ),
+    "a client's certificate": (
+        {"user": "certified", "sslmode": "require"},
+        'asks "certified" for a certificate',
+        "name the client's certificate and its key in sslcert and sslkey",
+    ),
+    "the method cert": (
+        {"user": "named", "sslmode": "require"},
+        'asks "named" for a certificate',
+        "name the client's certificate and its key in sslcert and sslkey",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_remedy_for_pg_hba_fits_the_clients_settings_and_the_servers_lines(
+    tls: Tcp, case: str
+) -> None:
+    parameters, said, remedy = REFUSED[case]
+
+    one = failing(walk(tls.conninfo(**parameters)), "login")  # type: ignore[arg-type]
+
+    assert said in one.message
+    assert remedy in one.remedy
+
+
+@pytest.mark.parametrize(
+    ("user", "mode", "other"),
+    [("tlsonly", "disable", "require"), ("encrypted", "disable", "require")],
+)
+def test_who_follows_the_remedy_is_let_in(tls: Tcp, user: str, mode: str, other: str) -> None:
+    one = failing(walk(tls.conninfo(user, sslmode=mode)), "login")
+    assert f"set sslmode={other}" in one.remedy
+
+    assert walk(tls.conninfo(user, sslmode=other)).cause is None
+
+
+@pytest.mark.faults
+def test_a_socket_that_asks_for_the_account_of_the_system_names_that() -> None:
+    with FaultServer() as server:
+        server.ask("create role other_account login")
+        ((file,),) = server.ask("show hba_file")
+        hba = Path(str(file))
+        hba.write_text(
+            "local all other_account peer\nlocal all stranger reject\n" + hba.read_text()
+        )
+        server.ask("select pg_reload_conf()")
+        server.restart()
+        refused = failing(walk(make_conninfo(server.conninfo(), user="other_account")), "login")
+        rejected = failing(walk(make_conninfo(server.conninfo(), user="stranger")), "login")
+
+    assert 'Peer authentication of "other_account" failed' in refused.message
+    assert "run this as the account other_account" in refused.remedy
+    assert 'add above the reject line local "postgres" "stranger" scram-sha-256' in rejected.remedy
