@@ -21,11 +21,13 @@ class Watch:
 
     The upper bound is for a machine that has a processor for every process. While a block runs,
     a thread measures how late it is woken, and the bound grows by that: on a machine that stands
-    still for a second the call may take that second, and on an idle one it may not.
+    still for a second the call may take that second, and on an idle one it may not. ``took`` is
+    the time of the last block, and ``allowance`` what its bound grew by, in seconds.
     """
 
     def __init__(self) -> None:
         self.took = 0.0
+        self.allowance = 0.0
 
     @contextmanager
     def at_most(self, seconds: float, at_least: float = 0.0) -> Iterator[None]:
@@ -41,7 +43,8 @@ class Watch:
             self.took = time.monotonic() - begun
             over.set()
             thread.join()
-        allowed = seconds + _PROCESSES * late[0]
+            self.allowance = _PROCESSES * late[0]
+        allowed = seconds + self.allowance
         assert at_least <= self.took <= allowed, f"{self.took:.3f} s; late by {late[0]:.3f} s"
 
 

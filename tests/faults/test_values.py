@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import decimal
 import math
-import time
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -300,16 +299,14 @@ def counting(count: int) -> tuple[str, dict[str, int]]:
 
 
 def test_more_parameters_than_the_protocol_counts_are_refused_before_anything_is_sent(
-    play: Play, q: Any, write: Any
+    play: Play, q: Any, write: Any, watch: Any
 ) -> None:
     text, arguments = counting(MOST + 1)
 
     async def story(db: Any) -> None:
         pid = await db.run(q.pid())
-        started = time.monotonic()
-        with pytest.raises((rx.LoadError, rx.ParameterError)) as caught:
+        with watch.at_most(5), pytest.raises((rx.LoadError, rx.ParameterError)) as caught:
             await db.run(write(text).count(**arguments))
-        assert time.monotonic() - started < 5
         assert "65535" in str(caught.value).replace(",", "").replace(" ", "")
         assert "array" in str(caught.value)
         assert await db.run(q.pid()) == pid

@@ -274,7 +274,7 @@ def test_a_server_that_cannot_answer_is_not_waited_for_without_end(
         with pytest.raises(LOST):
             connection.execute("select pg_sleep(20)")
 
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 10
     assert fired.is_set()
     assert not fired.is_settled
     side.execute("select pg_terminate_backend(pid) from pg_stat_activity where query ~ 'sleep\\('")

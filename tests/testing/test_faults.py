@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from raxol_sql.testing import FaultProxy
+from tests.stopwatch import Watch
 
 SOON = 0.3
 
@@ -51,9 +52,8 @@ def sessions(side: psycopg.Connection[Any]) -> int:
 
 @contextmanager
 def takes(at_least: float, at_most: float) -> Iterator[None]:
-    start = time.monotonic()
-    yield
-    assert at_least <= time.monotonic() - start < at_most
+    with Watch().at_most(at_most, at_least):
+        yield
 
 
 def works(connection: psycopg.Connection[Any]) -> bool:

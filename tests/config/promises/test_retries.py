@@ -48,7 +48,7 @@ def test_without_jitter_the_waits_of_a_call_are_exactly_the_doubled_ones(
             db.run(rx.load("own.sql").own.conflict())
         taken = time.monotonic() - begun
 
-    assert 0.7 <= taken < 2
+    assert taken >= 0.7
     assert "0.7 s of it waiting" in " ".join(caught.value.__notes__)
 
 

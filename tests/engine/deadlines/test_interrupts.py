@@ -146,7 +146,7 @@ def test_while_the_server_is_waited_for_an_interruption_comes_out_and_tells_the_
                 verb(small, slow)
                 thread.join()
             except raised as error:
-                assert time.monotonic() - sent[0] < 2
+                assert time.monotonic() - sent[0] < 10
                 check_outcome(verb, error, marks())
             finally:
                 thread.join()
@@ -188,7 +188,7 @@ def test_an_alarm_while_the_commit_is_on_its_way_does_not_stop_it(
                     small.transact(lambda tx: tx.run(slow.add(n=1)))
             finally:
                 thread.join()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
         assert commit_note(caught.value) == "committed"
         assert marks() == [1]
         assert small.run(slow.one()) == 1

@@ -33,13 +33,15 @@ def test_eight_dead_connections_cost_the_next_call_less_than_50_ms(
 
     async def story(db: Any) -> None:
         await hold_all(db, begin, soon, q, backends, 8)
-        # The quickest of three: what else the machine does is no part of the promise.
-        for _ in range(3):
+        # The quickest of some: what else the machine does is no part of the promise.
+        for _ in range(12):
             assert len(end_all()) >= 1
             since = time.monotonic()
             assert await db.run(q.echo(n=7)) == 7
             took.append(time.monotonic() - since)
             await soon(lambda: len(backends()) >= 8)
+            if took[-1] < 0.05:
+                break
 
     play(story, pool_size=8, pool_min_size=8)
     assert min(took) < 0.05
@@ -60,14 +62,13 @@ def test_a_connection_that_the_server_ended_fails_no_write_and_writes_once(
 
 
 def test_a_session_that_the_server_ended_for_idling_fails_no_write(
-    play: Play, q: Any, notes: Any, soon: Any, backends: Any
+    play: Play, q: Any, notes: Any, soon: Any, backends: Any, watch: Any
 ) -> None:
     async def story(db: Any) -> None:
         assert await db.run(q.put(n=1)) == 1
         await soon(lambda: not backends())
-        since = time.monotonic()
-        assert await db.run(q.put(n=2)) == 1
-        assert time.monotonic() - since < 1
+        with watch.at_most(1):
+            assert await db.run(q.put(n=2)) == 1
 
     play(story, play.conninfo + " options='-c idle_session_timeout=150'", pool_min_size=1)
     assert notes() == [1, 2]
@@ -88,16 +89,15 @@ def test_a_connection_that_was_reset_fails_no_write(
 
 @mostly_asyncio
 def test_a_peer_that_vanished_while_idle_is_found_out_before_anything_is_sent(
-    play: Play, q: Any, notes: Any, proxy: FaultProxy
+    play: Play, q: Any, notes: Any, proxy: FaultProxy, watch: Any
 ) -> None:
     async def story(db: Any) -> None:
         assert await db.run(q.put(n=1)) == 1
         # The line stands, and nobody is at its other end: no system knows that yet.
         frozen = proxy.cut_at(to_server(b"Q"), how="freeze")
         time.sleep(0.2)  # idle for longer than idle_timeout, after which it is asked first
-        since = time.monotonic()
-        assert await db.run(q.put(n=2)) == 1
-        assert time.monotonic() - since < 3
+        with watch.at_most(3):
+            assert await db.run(q.put(n=2)) == 1
         assert frozen.wait(1)
 
     play(story, proxy.conninfo, pool_size=1, pool_min_size=1, idle_timeout=100)

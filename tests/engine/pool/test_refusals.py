@@ -38,7 +38,7 @@ def gate(spare: Any) -> Iterator[FaultProxy]:
 
 
 def refused(play: Play, conninfo: str, **options: Any) -> psycopg.Error:
-    """What `open` raises, in less than a second."""
+    """What `open` raises, long before the time of a call is over."""
 
     async def story(db: Any) -> None:
         raise AssertionError("it cannot be open")
@@ -46,7 +46,7 @@ def refused(play: Play, conninfo: str, **options: Any) -> psycopg.Error:
     since = time.monotonic()
     with pytest.raises(psycopg.OperationalError) as caught:
         play(story, conninfo, **options)
-    assert time.monotonic() - since < 1
+    assert time.monotonic() - since < 10
     return caught.value
 
 
@@ -120,7 +120,7 @@ def test_a_refusal_is_understood_in_any_language(
 
 
 def test_a_refusal_for_good_is_told_to_all_who_wait_at_once(
-    play: Play, q: Any, begin: Any, gate: FaultProxy, door: Any
+    play: Play, q: Any, begin: Any, gate: FaultProxy, door: Any, watch: Any
 ) -> None:
     async def story(db: Any) -> None:
         gate.redirect(door.conninfo)
@@ -130,9 +130,8 @@ def test_a_refusal_for_good_is_told_to_all_who_wait_at_once(
         assert not any(call.done() for call in calls)
         door.answer = said_by_a_server("28P01", "FATAL", b"no")
         attempts = len(door.came)
-        since = time.monotonic()
-        errors = await asyncio.gather(*calls, return_exceptions=True)
-        assert time.monotonic() - since < 1.5
+        with watch.at_most(1.5):
+            errors = await asyncio.gather(*calls, return_exceptions=True)
         assert {getattr(error, "sqlstate", None) for error in errors} == {"28P01"}
         assert len({id(error) for error in errors}) == 20
         assert len(door.came) - attempts <= 6
@@ -179,7 +178,7 @@ def test_sessions_outlive_a_change_of_the_password_and_new_ones_are_refused(
             since = time.monotonic()
             with pytest.raises(psycopg.errors.OperationalError) as caught:
                 await db.run(q.echo(n=4))
-            assert (caught.value.sqlstate, time.monotonic() - since < 1) == ("28P01", True)
+            assert (caught.value.sqlstate, time.monotonic() - since < 10) == ("28P01", True)
             assert await tx.run(q.echo(n=5)) == 5
         assert await db.run(q.echo(n=6)) == 6
 
@@ -195,7 +194,7 @@ def test_sessions_outlive_a_change_of_the_password_and_new_ones_are_refused(
 
 
 def test_a_place_at_a_full_server_is_waited_for_and_taken_soon(
-    play: Play, q: Any, begin: Any, spare: Any
+    play: Play, q: Any, begin: Any, spare: Any, watch: Any
 ) -> None:
     # Either limit says the same: each colour meets one of them.
     is_of_role = play.colour == "asyncio"
@@ -207,10 +206,11 @@ def test_a_place_at_a_full_server_is_waited_for_and_taken_soon(
                 others.enter_context(psycopg.connect(conninfo))
             async with db.transaction() as tx:
                 assert await tx.run(q.echo(n=1)) == 1
-                since = time.monotonic()
-                with pytest.raises(psycopg.OperationalError) as caught:
+                with (
+                    watch.at_most(2.5, at_least=0.9),
+                    pytest.raises(psycopg.OperationalError) as caught,
+                ):
                     await db.run(q.echo(n=2))
-                assert 0.9 < time.monotonic() - since < 2.5
                 failure = classify(caught.value, Phase.ACQUIRE)
                 assert (failure.sqlstate, failure.verdict) == ("53300", Verdict.ACQUIRE)
                 assert "too many c" in str(caught.value)
@@ -219,9 +219,8 @@ def test_a_place_at_a_full_server_is_waited_for_and_taken_soon(
                 await asyncio.sleep(0.1)
                 assert not waiting.done()
                 others.close()
-                since = time.monotonic()
-                assert await waiting == 3
-                assert time.monotonic() - since < 0.7
+                with watch.at_most(0.7):
+                    assert await waiting == 3
 
     conninfo = spare.conninfo
     if is_of_role:

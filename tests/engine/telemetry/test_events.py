@@ -101,8 +101,8 @@ def test_total_is_the_sum_of_its_parts_and_the_time_is_where_it_was_spent(
         event.queue_ms + event.query_ms + event.decode_ms + event.paused_ms
     )
     assert event.query_ms >= 100
-    assert event.queue_ms < 50
-    assert event.decode_ms < 50
+    # Who waits is the server's client, and no wait for a connection or work of records is in that.
+    assert event.total_ms - event.query_ms == pytest.approx(event.queue_ms + event.decode_ms)
     assert event.paused_ms == 0
     assert event.idle_ms >= 0
 
@@ -117,10 +117,10 @@ def test_idle_is_how_long_the_connection_had_lain_there(play: Play, write: Any) 
         await db.run(q.one(n=1))
         return events[0]
 
-    assert 100 <= play(story, pool_size=1, pool_min_size=1).idle_ms < 5_000
+    assert 100 <= play(story, pool_size=1, pool_min_size=1).idle_ms < 60_000
 
 
-def test_waiting_for_a_connection_is_queue(write: Any, accounts_database: str) -> None:
+def test_waiting_for_a_connection_is_queue(write: Any, accounts_database: str, until: Any) -> None:
     import threading
 
     q = write(TEXT)
@@ -131,6 +131,7 @@ def test_waiting_for_a_connection_is_queue(write: Any, accounts_database: str) -
         def hold() -> None:
             with db.transaction():
                 holds.set()
+                until(lambda: db.pool_status().waiting)
                 time.sleep(0.15)
 
         thread = threading.Thread(target=hold)
@@ -192,7 +193,8 @@ def test_an_operation_with_retries_is_one_event_that_counts_them(
     (event,) = play(story, retry_interval=10_000)
 
     assert (event.attempts, event.outcome, event.rows) == (3, "ok", 1)
-    assert 0 < event.paused_ms <= 400
+    # Two waits of 0.1 and 0.2 s at most, and never one of ten seconds.
+    assert 0 < event.paused_ms < 5_000
 
 
 def test_the_ends_of_a_transaction_are_told_by_their_names(play: Play, write: Any) -> None:
@@ -228,17 +230,22 @@ def test_a_stream_is_told_at_its_end_without_the_time_of_its_reader(
 
     async def story(db: Any) -> list[QueryEvent]:
         events = _told(db)
+        began = time.monotonic()
         async for _ in db.stream(q.rows(n=30), batch=10):
+            since = time.monotonic()
             time.sleep(0.01)
+            reading.append(time.monotonic() - since)
+        taken.append(time.monotonic() - began)
         assert len(await collect(db.stream(q.rows(n=30), batch=10), upto=15)) == 15
         return events
 
+    reading: list[float] = []
+    taken: list[float] = []
     whole, cut = (one for one in play(story) if one.operation == "stream")
 
     assert (whole.name, whole.rows, whole.outcome) == ("q.rows", 30, "ok")
     assert (cut.rows, cut.outcome) == (20, "ok")
-    assert whole.total_ms < 250
-    assert whole.queue_ms < 100
+    assert whole.total_ms <= (taken[0] - sum(reading)) * 1000
     assert whole.query_ms > 0
     assert whole.decode_ms > 0
 
