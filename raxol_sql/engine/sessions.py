@@ -33,8 +33,10 @@ class Sessions(Protocol):
     until: float | None
     outcome: str
     repeating: Repeating | None
-    telemetry: Watching
     shows_values: bool
+
+    @property
+    def telemetry(self) -> Watching: ...
 
     async def acquire(self, purpose: str, until: float | None) -> Session: ...
 
@@ -71,7 +73,7 @@ class PinnedSession:
         self, outer: Sessions, until: float | None, telemetry: Watching | None = None
     ) -> None:
         self.timeout = outer.timeout
-        self.telemetry = telemetry or outer.telemetry
+        self.telemetry: Watching = telemetry or outer.telemetry
         self.shows_values = outer.shows_values
         self.until = until
         self.outcome = "none"

@@ -253,10 +253,8 @@ class _Walk:
         if mode in ("allow", "prefer"):
             return Attempt("any", mode, False, words)
         is_plain = mode == "disable"
-        other = _UNASKED
-        if routine == BY_LINES:
-            other = self._turned_away(with_tls=is_plain)
-        works = other is None or (other is not _UNASKED and other.routine not in ("", BY_LINES))
+        other = self._turned_away(with_tls=is_plain) if routine == BY_LINES else _UNASKED
+        works = other is None or other.routine not in ("", BY_LINES)
         return Attempt("plain" if is_plain else "tls", mode, works, words)
 
     @property
@@ -267,18 +265,17 @@ class _Walk:
         """
         What the server says to the user's name alone; None if it does not refuse that.
 
-        ``with_tls`` says whether to come with TLS, None as sslmode says. A server that is not
-        reached, or not in that way, refuses without a word.
+        ``with_tls`` says whether to come with TLS, None as sslmode says. A server that cannot be
+        reached so gives `_UNASKED`.
         """
         target, address = self._addresses[0]
         wants_tls = self._mode != "disable" if with_tls is None else with_tls
         try:
             line = self._line = self._connected(target, address, self._timeout)
-            if not target.is_socket and wants_tls:
-                if not knocking.offers_tls(line):
-                    if with_tls:
-                        return _UNASKED
-                    return knocking.refusal(line, self._user, self._database)
+            offers = not target.is_socket and wants_tls and knocking.offers_tls(line)
+            if with_tls and not offers:
+                return _UNASKED
+            if offers:
                 line = self._lines.enter_context(
                     knocking.secured(line, self._parameters, target.host, verify=False)
                 )
