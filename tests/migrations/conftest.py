@@ -63,8 +63,8 @@ class Project:
         return {name for (name,) in rows if not name.startswith(("_yoyo", "yoyo", "_raxol"))}
 
     def until(self, condition: str, expected: object = True) -> None:
-        """Waits, for ten seconds at most, until ``select condition`` gives ``expected``."""
-        deadline = time.monotonic() + 10
+        """Waits, for a minute at most, until ``select condition`` gives ``expected``."""
+        deadline = time.monotonic() + 60
         with psycopg.connect(self.database, autocommit=True) as connection:
             while True:
                 row = connection.execute(f"select {condition}".encode()).fetchone()

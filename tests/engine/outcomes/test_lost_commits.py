@@ -63,7 +63,10 @@ def test_a_commit_on_a_line_that_is_silent_is_settled_on_another_one(
 ) -> None:
     async def story(db: Any) -> None:
         proxy.cut_at(COMMIT, when="after", how="freeze")
-        assert await db.transact(transacting(q, []), timeout=400) == 7
+        try:
+            assert await db.transact(transacting(q, []), timeout=400) == 7
+        except rx.OutcomeUnknownError as error:  # it took longer than there was time
+            assert await db.resolve(error.token) is rx.Effect.COMMITTED
 
     play(story, proxy.conninfo)
     assert marks() == [7]
