@@ -194,7 +194,7 @@ def test_the_owner_maintains_a_table_behind_a_hidden_session_and_is_told_which(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", logins(OWNER))
 
-    ran = raxol_sql(words, "--table", "users", "--lock-timeout", "300")
+    ran = raxol_sql(words, "--table", "users", "--lock-timeout", "2000")
 
     assert ran.code in (1, 4), ran.out
     assert str(others[2]) in ran.out
