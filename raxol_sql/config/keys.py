@@ -112,6 +112,7 @@ KEYS = {
         Key("password", _text, "postgres", "RAXOL_DB_PASS", "password", secret=True),
         Key("hostname", _name, "localhost", "RAXOL_DB_HOST", "host"),
         Key("port", _port, "5432", "RAXOL_DB_PORT", "port"),
+        Key("migration_url", _text, None, "RAXOL_DB_MIGRATION_URL", secret=True),
         Key("server", _server),
         Key("pool_size", _whole(1, "connections"), 10, "RAXOL_DB_POOL_SIZE"),
         Key("pool_min_size", _whole(0, "connections"), 2),

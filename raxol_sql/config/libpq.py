@@ -13,6 +13,7 @@ import psycopg
 from psycopg import conninfo, pq
 
 from raxol_sql.config.keys import is_text
+from raxol_sql.config.passwords import MASK
 from raxol_sql.errors import ConfigError
 
 _KEYS = {
@@ -102,6 +103,19 @@ def read_url(url: str, origin: str) -> tuple[dict[str, str], dict[str, str]]:
     if "port" in ours:
         ours["port"] = ",".join(port or _PORT for port in ours["port"].split(","))
     return ours, {key: value for key, value in given.items() if key not in _KEYS}
+
+
+def masked_url(url: str) -> str:
+    """The parts of a URL in libpq's words, secrets masked; of what is no URL nothing is shown."""
+    try:
+        ours, rest = read_url(url, "")
+    except ConfigError:
+        return MASK
+    names = {key: name for name, key in _KEYS.items()}
+    parts = {**{names[key]: value for key, value in ours.items()}, **rest}
+    return " ".join(
+        f"{name}={MASK if is_secret(name) else value}" for name, value in parts.items()
+    )
 
 
 def _has_stray_at(url: str) -> bool:

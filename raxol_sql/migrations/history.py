@@ -101,6 +101,7 @@ class MigrationStatus:
     rollback_edited: bool = False
     note: str = ""
     other_name: str = ""
+    has_file: bool = True
 
 
 def statuses(files: Sequence[MigrationFile], history: History) -> tuple[MigrationStatus, ...]:
@@ -130,6 +131,7 @@ def statuses(files: Sequence[MigrationFile], history: History) -> tuple[Migratio
             applied_at=applied_at(gone, history),
             note=note_of(gone, history),
             other_name=new_names.get(gone, ""),
+            has_file=False,
         )
         for gone in missing_ids(files, history)
     ]

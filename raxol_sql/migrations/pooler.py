@@ -10,16 +10,16 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psycopg
 from psycopg import pq
 
 from raxol_sql.errors import ConfigError
-from raxol_sql.migrations.session import Session
+from raxol_sql.migrations.session import Session, open_session
 
-__all__ = ["check_direct", "check_session_mode", "find_pooler"]
+__all__ = ["check_direct", "check_direct_server", "check_session_mode", "find_pooler"]
 
 BACKEND = "select pg_backend_pid(), inet_client_addr() is null, inet_client_port()"
 
@@ -91,6 +91,16 @@ def check_direct(session: Session, *, is_session_mode: bool) -> str:
             f"server for as long as they run. {REMEDY}"
         )
     return pooler
+
+
+def check_direct_server(conninfo: str, *, pooler_is_session_mode: bool = False) -> None:
+    """
+    Raise ConfigError where a pooler answers at ``conninfo`` that is not said to be in session mode.
+
+    Raises psycopg.OperationalError if there is no connection.
+    """
+    with closing(open_session(conninfo, Session.lock_timeout)) as session:
+        check_direct(session, is_session_mode=pooler_is_session_mode)
 
 
 def check_session_mode(first: Session, second: Session) -> None:

@@ -213,11 +213,6 @@ class Migrations:
             applied = {one.id for one in shown if one.state not in NOT_APPLIED}
             return MigrationsStatus(shown, invalid_indexes(session, files, applied))
 
-    def check_direct(self) -> None:
-        """Raise ConfigError where a pooler answers that is not said to be in session mode."""
-        with closing(open_session(self.conninfo, self.lock_timeout)) as session:
-            check_direct(session, is_session_mode=self.pooler_is_session_mode)
-
     def new(self, name: str) -> tuple[Path, Path]:
         """
         The paths of a new migration and its rollback in the folder; as ``new_migration``.
