@@ -44,6 +44,7 @@ LITTLE = 2_048
 _FAULTS = (
     *("faults", "fire", "testing", "engine/deadlines", "engine/outcomes", "engine/pool"),
     *("ops", "cli/operations", "cli/no_secrets", "cli/test_adding_features.py", "docs"),
+    *("cli/test_direct_server.py", "migrations/test_lock_row.py"),
     *("starters", "benchmarks"),
 )
 

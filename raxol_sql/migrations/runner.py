@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from raxol_sql.migrations.indexes import InvalidIndex, invalid_indexes
 from raxol_sql.migrations.ledger import Ledger, note_of, read_history
 from raxol_sql.migrations.lock import Holder, hold_lock
 from raxol_sql.migrations.plan import ApplyPlan, plan_apply, plan_rollback
-from raxol_sql.migrations.pooler import check_direct, check_session_mode
+from raxol_sql.migrations.pooler import check_direct, check_session_mode, find_pooler
 from raxol_sql.migrations.refusal import explained_refusals
 from raxol_sql.migrations.session import Session, check_conninfo, open_session, opened_session
 
@@ -220,19 +220,26 @@ class Migrations:
         return new_migration(self.folder, name)
 
     def _history(self) -> History:
-        with self._reading() as session:
-            check_direct(session, is_session_mode=self.pooler_is_session_mode)
+        with self._reading(is_direct=True) as session:
             return read_history(session)
 
     @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        """A session in a transaction, which leaves nothing behind on a pooler's connection."""
+    def _reading(self, *, is_direct: bool = False) -> Iterator[Session]:
+        """
+        A session that leaves nothing behind on a pooler's connection.
+
+        It is in a transaction with our limits; behind a pooler it has neither, as a pooler in
+        statement mode allows no transaction. With ``is_direct`` raises ConfigError there.
+        """
         with (
             explained_refusals(),
             closing(open_session(self.conninfo, self.lock_timeout)) as session,
-            session.limited_transaction(),
         ):
-            yield session
+            if is_direct:
+                check_direct(session, is_session_mode=self.pooler_is_session_mode)
+            has_limits = not find_pooler(session)
+            with session.limited_transaction() if has_limits else nullcontext():
+                yield session
 
     @contextmanager
     def _locked(self) -> Iterator[tuple[Session, Session, Holder]]:
