@@ -180,9 +180,10 @@ class Ledger:
     def create_lock_table(self) -> None:
         """yoyo's lock table, if it is not there: the one thing needed before the lock is held."""
         if self.yoyo.lock_table not in self.yoyo.list_tables():
-            # Another migrator may create it at the same moment.
+            # Another migrator may create it at the same moment. yoyo's own function is silent
+            # about a role that may not create it, and about a standby.
             with suppress(psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation):
-                self.yoyo.create_lock_table()
+                self.yoyo.execute(self.yoyo.format_sql(self.yoyo.create_lock_table_sql))
 
     def create_tables(self) -> None:
         """yoyo's tables and ours, if they are not there; only while the lock is held."""
