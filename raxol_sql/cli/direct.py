@@ -10,13 +10,14 @@ import click
 import psycopg
 
 from raxol_sql import server
-from raxol_sql.cli.failure import Finding
 from raxol_sql.cli.output import visible
 from raxol_sql.config import Config
-from raxol_sql.errors import ConfigError
 from raxol_sql.migrations import Migrations, check_direct_server
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# Seconds to wait for another migrator.
+LOCK_WAIT = 60.0
 
 
 @attrs.frozen
@@ -50,6 +51,7 @@ class Direct:
         return Migrations(
             conninfo,
             config.project.migrations,
+            LOCK_WAIT,
             pooler_is_session_mode=self.pooler_is_session_mode,
             on_notice=lambda text: click.echo(visible(text), err=True),
         )

@@ -244,8 +244,11 @@ def migrations(
         raise click.exceptions.Exit(code)
     config = direct.config()
     status = _on_database(config, folder, output, direct).status()
+    columns = ["status", "id", "applied_at", "reversible", "rollback_edited"]
+    if output.format == "json" or any(entry.note for entry in status.migrations):
+        columns.append("note")
     output.table(
-        ["status", "id", "applied_at", "reversible", "rollback_edited", "note"],
+        columns,
         [
             (
                 entry.state.value,
@@ -254,7 +257,7 @@ def migrations(
                 entry.reversible,
                 entry.rollback_edited,
                 entry.note,
-            )
+            )[: len(columns)]
             for entry in status.migrations
         ],
     )

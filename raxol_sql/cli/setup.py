@@ -14,6 +14,7 @@ from raxol_sql.cli.operations.ping import check_reached, of_reached
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import Unreachable, reachable
 from raxol_sql.config import Config
+from raxol_sql.errors import MigrationChangedError, MigrationMissingError
 from raxol_sql.migrations import NO_WRITES
 from raxol_sql.migrations.folder import read_folder
 from raxol_sql.ops.finding import Status
@@ -61,7 +62,12 @@ def setup(
     except psycopg.errors.ReadOnlySqlTransaction as error:
         raise Finding(f"database {name}: {message(error)}: {NO_WRITES}") from error
     output.say(f"database {name}: {'created' if created else 'already exists'}")
-    applied = apply_all(direct.migrations(reachable(config, None), config), output)
+    try:
+        applied = apply_all(direct.migrations(reachable(config, None), config), output)
+    except (MigrationChangedError, MigrationMissingError) as error:
+        # Whether a program can use the database is worth knowing all the same.
+        click.echo(f"error: {error}", err=True)
+        applied = 0
     _look(config, applied, output)
 
 
