@@ -39,9 +39,7 @@ def _with_folder(command: F) -> F:
     return decorated
 
 
-def _on_database(
-    config: Config, folder: Path | None, output: Output, direct: Direct
-) -> Migrations:
+def _on_database(config: Config, folder: Path | None, output: Output, direct: Direct) -> Migrations:
     """The migrations of ``folder``, or else the project's, on the configured database."""
     chosen = folder or config.project.migrations
     # Before a server is looked for, or started: what cannot be read needs none.
@@ -63,9 +61,7 @@ def _on_database(
     " repeated.",
 )
 @click.option("--accept-changed", is_flag=True, help="Accept every edited migration.")
-@click.option(
-    "--ignore-missing", is_flag=True, help="Run an older release on a newer database."
-)
+@click.option("--ignore-missing", is_flag=True, help="Run an older release on a newer database.")
 @click.option("--dry-run", is_flag=True, help=_DRY_RUN)
 @with_direct_server
 @_with_folder
@@ -101,8 +97,11 @@ def migrate(
     """
     there = _on_database(direct.config(), folder, output, direct)
     chosen: dict[str, Any] = {
-        **{"to": to, "steps": steps, "accept": accept},
-        **{"accept_changed": accept_changed, "ignore_missing": ignore_missing},
+        "to": to,
+        "steps": steps,
+        "accept": accept,
+        "accept_changed": accept_changed,
+        "ignore_missing": ignore_missing,
     }
     if dry_run:
         _foretell("would apply", there.would_apply(**chosen), "nothing to apply", output)

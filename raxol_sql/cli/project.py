@@ -89,8 +89,8 @@ def reachable(config: Config, output: Output | None, database: str | None = None
 
 
 _STARTUP = (
-    "a pooler such as PgBouncer answers, and takes no options= and no PGOPTIONS: leave them out, or "
-    "set ignore_startup_parameters = options there. Commands for migrations take the address of "
+    "a pooler such as PgBouncer answers, and takes no options= and no PGOPTIONS: leave them out, or"
+    " set ignore_startup_parameters = options there. Commands for migrations take the address of "
     "the server itself from --direct-url or RAXOL_DB_MIGRATION_URL"
 )
 

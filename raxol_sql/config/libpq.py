@@ -113,9 +113,7 @@ def masked_url(url: str) -> str:
         return MASK
     names = {key: name for name, key in _KEYS.items()}
     parts = {**{names[key]: value for key, value in ours.items()}, **rest}
-    return " ".join(
-        f"{name}={MASK if is_secret(name) else value}" for name, value in parts.items()
-    )
+    return " ".join(f"{name}={MASK if is_secret(name) else value}" for name, value in parts.items())
 
 
 def _has_stray_at(url: str) -> bool:

@@ -142,7 +142,7 @@ def drop_leftovers(
                 f"{file.path}: the invalid index {index.name}, which an earlier run left, cannot "
                 f"be dropped: {message_of(error)} (SQLSTATE {error.sqlstate})"
             )
-            failed.add_note(f"invalid index on {index.table}: drop index concurrently {index.name};")
+            failed.add_note(f"invalid index on {index.table}: {index.remedy}")
             raise failed from error
         on_notice(f"{file.id}: dropped the invalid index {index.name}, which an earlier run left")
 

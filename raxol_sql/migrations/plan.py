@@ -132,9 +132,7 @@ def plan_apply(
             or (file.id in accepted and file.id in history.marks)
         ),
         renamed=tuple(kept),
-        removed=tuple(
-            gone for gone in missing_ids(files, history) if gone in accepted - replaced
-        ),
+        removed=tuple(gone for gone in missing_ids(files, history) if gone in accepted - replaced),
         accepted=frozenset(accepted),
         warnings=tuple(
             comments_warning(file)

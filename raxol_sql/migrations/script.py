@@ -8,6 +8,7 @@ SQL functions; what the server's own scanner would say of a text decides here.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -184,7 +185,7 @@ def check_copy(sql: str, statement: Sequence[Token]) -> None:
     words = [sql[token.start : token.end].lower() for token in statement]
     if words[0] != "copy":
         return
-    for source, target in zip(words, words[1:], strict=False):
+    for source, target in itertools.pairwise(words):
         if (source, target) in {("from", "stdin"), ("to", "stdout")}:
             remedy = "write the rows as `insert into … values`, or load them with a :copy query"
             raise Problem(

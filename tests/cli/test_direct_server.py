@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +94,12 @@ def running(program: str, text: str, server: embedded.Server) -> Iterator[Path]:
 def until_connected(conninfo: str, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 20
     while True:
-        try:
+        with suppress(psycopg.OperationalError):
             psycopg.connect(conninfo, dbname="postgres").close()
-        except psycopg.OperationalError as error:
-            assert process.poll() is None, error
-            assert time.monotonic() < end, error
-            time.sleep(0.05)
-        else:
             return
+        assert process.poll() is None, "the pooler has ended"
+        assert time.monotonic() < end, "the pooler does not answer"
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -239,7 +237,9 @@ def test_the_url_for_migrations_leads_past_the_pooler_and_is_shown_without_its_p
     behind: str, database: str, raxol_sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = conninfo_to_dict(database)
-    url = f"postgresql://postgres:s3cret@/{known['dbname']}?host={known['host']}&port={known['port']}"
+    url = (
+        f"postgresql://postgres:s3cret@/{known['dbname']}?host={known['host']}&port={known['port']}"
+    )
     monkeypatch.setenv("RAXOL_DB_MIGRATION_URL", url)
 
     assert raxol_sql("migrate").code == 0
@@ -265,7 +265,9 @@ def test_the_option_stands_above_the_variable_and_parts_that_it_leaves_out_are_t
     assert raxol_sql("rollback", "--all", "--yes", "--direct-url", url).code == 0
 
 
-@pytest.mark.parametrize("url", ["mysql://u:s3cret@h/db", "postgresql://u:s3@cret@h/db", "u:s3cret@h"])
+@pytest.mark.parametrize(
+    "url", ["mysql://u:s3cret@h/db", "postgresql://u:s3@cret@h/db", "u:s3cret@h"]
+)
 def test_a_url_that_cannot_be_read_is_named_by_its_origin_and_not_shown(
     empty: str, project: Path, raxol_sql: Run, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:

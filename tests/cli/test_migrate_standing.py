@@ -1,4 +1,4 @@
-"""What the command line says of migrations that are not as they were, and each command it prints."""
+"""What the command line says of migrations that are not as they were, and what it tells to type."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def test_the_command_that_stops_a_migration_prints_works_when_it_is_pasted(
     assert raxol_sql(*shlex.split(command)[1:]).code == 0
 
 
-def test_a_comment_at_the_end_of_an_applied_file_is_a_warning(
-    folder: Path, raxol_sql: Run
-) -> None:
+def test_a_comment_at_the_end_of_an_applied_file_is_a_warning(folder: Path, raxol_sql: Run) -> None:
     with (folder / "0002-seed.sql").open("a") as file:
         file.write("\n-- once\n")
 

@@ -11,8 +11,8 @@ import pytest
 
 from raxol_sql.errors import MigrationError, MigrationFailedError
 from raxol_sql.migrations import server_lost
-from raxol_sql.migrations.folder import Statement, read_folder
 from raxol_sql.migrations.applying import apply_one
+from raxol_sql.migrations.folder import Statement, read_folder
 from raxol_sql.migrations.session import open_session
 
 if TYPE_CHECKING:

@@ -105,7 +105,9 @@ def test_what_a_failed_reindex_left_is_dropped_and_the_index_stays(project: Proj
     project.query("create table a (i int); create index a_i_ccnew1 on a (i)")
     write(project, UNIQUE.format(""))
     project.migrations().apply()
-    project.query("update pg_index set indisvalid = false where indexrelid = 'a_i_ccnew1'::regclass")
+    project.query(
+        "update pg_index set indisvalid = false where indexrelid = 'a_i_ccnew1'::regclass"
+    )
 
     (index,) = project.migrations().status().invalid_indexes
     assert index.remedy == "drop index concurrently public.a_i_ccnew1;"
@@ -123,8 +125,7 @@ def test_an_index_that_the_server_named_is_not_built_beside_its_leftover(doubled
     doubled.migrations().apply()
 
     assert doubled.query(
-        "select indexrelid::regclass::text, indisvalid from pg_index "
-        "where indrelid = 'a'::regclass"
+        "select indexrelid::regclass::text, indisvalid from pg_index where indrelid = 'a'::regclass"
     ) == [("a_i_idx", True)]
 
 

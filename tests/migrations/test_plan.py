@@ -219,7 +219,10 @@ def test_a_loss_that_was_accepted_stops_nothing_afterwards() -> None:
     known = History({"0001-m": NOON}, {"0001-m": LedgerRow("0001-m", "", None, NOON, None, True)})
 
     assert [one.id for one in plan_apply([file("0002-m")], known).pending] == ["0002-m"]
-    assert [one.state for one in statuses([file("0002-m")], known)] == ["pending", "applied, file removed and accepted"]
+    assert [one.state for one in statuses([file("0002-m")], known)] == [
+        "pending",
+        "applied, file removed and accepted",
+    ]
 
 
 def test_an_older_release_runs_on_a_newer_database_where_it_is_told_to() -> None:

@@ -80,7 +80,7 @@ def test_a_byte_order_mark_is_skipped_in_a_migration_and_in_its_rollback(
 
 def test_nested_comments_and_bodies_of_functions_are_applied_as_written(project: Project) -> None:
     project.query("create table t (i int)")
-    project.write("0001-a", ";\n".join(STATEMENTS[:8] + [ATOMIC]) + ";\n/* ; /* ; */ ; */\n")
+    project.write("0001-a", ";\n".join([*STATEMENTS[:8], ATOMIC]) + ";\n/* ; /* ; */ ; */\n")
 
     project.migrations().apply()
 

@@ -14,9 +14,9 @@ from psycopg.sql import SQL, Identifier
 
 from raxol_sql import databases
 from raxol_sql.engine import Database
+from raxol_sql.migrations.applying import apply_one, rollback_one
 from raxol_sql.migrations.folder import MigrationFile
 from raxol_sql.migrations.ledger import Ledger
-from raxol_sql.migrations.applying import apply_one, rollback_one
 from raxol_sql.migrations.session import open_session
 from raxol_sql.ops.drift.item import Item
 from raxol_sql.ops.drift.snapshot import Surroundings, read_snapshot
