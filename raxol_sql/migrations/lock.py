@@ -50,8 +50,11 @@ create table if not exists _raxol_lock (
 
 EXISTS = "select to_regclass('_raxol_lock') is not null"
 
+# Moments go from one statement to the next inside the server: in which form a client gets them
+# depends on the DateStyle of the database.
 SET_HOLDER = """
-insert into _raxol_lock (host, pid, backend, backend_start) values (%s, %s, %s, %s)
+insert into _raxol_lock (host, pid, backend, backend_start)
+select %s, %s, pid, backend_start from pg_stat_activity where pid = %s
 on conflict (is_held) do update set
     host = excluded.host,
     pid = excluded.pid,
@@ -62,15 +65,23 @@ on conflict (is_held) do update set
     running_start = null
 """
 
-SET_RUNNING = "update _raxol_lock set running = %s, running_start = %s"
+SET_RUNNING = """
+update _raxol_lock set running = activity.pid, running_start = activity.backend_start
+from pg_stat_activity as activity
+where activity.pid = %s
+"""
 
-CLEAR_HOLDER = "delete from _raxol_lock where backend = %s and backend_start = %s"
+# Only while the lock is held, so it is the entry of this process.
+CLEAR_HOLDER = "delete from _raxol_lock"
 
-SELF = "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()"
+SELF = "select pg_backend_pid()"
 
 # A session that has inserted into yoyo's table, and does not wait for another one that has.
 HOLDER = """
-select distinct activity.pid, activity.application_name, activity.backend_start
+select distinct
+    activity.pid,
+    activity.application_name,
+    to_char(activity.backend_start, 'YYYY-MM-DD HH24:MI:SSOF')
 from pg_locks
 join pg_stat_activity as activity using (pid)
 where pg_locks.relation = to_regclass('yoyo_lock')
@@ -83,7 +94,13 @@ where pg_locks.relation = to_regclass('yoyo_lock')
     )
 """
 
-DESCRIBED = "select host, pid, backend, backend_start, since from _raxol_lock"
+# The entry may be that of an earlier migrator, which was killed.
+DESCRIBED = """
+select host, _raxol_lock.pid, to_char(since, 'YYYY-MM-DD HH24:MI:SSOF')
+from _raxol_lock
+join pg_stat_activity as activity on activity.pid = backend
+where backend = %s and coalesce(activity.backend_start = _raxol_lock.backend_start, true)
+"""
 
 # Of another role the start of a backend is not shown: then its number has to do.
 RUNNING = """
@@ -187,23 +204,22 @@ def wait_for_holder(session: Session, patience: Patience) -> None:
             )
 
 
-def described(session: Session, pid: int, name: str | None, since: object) -> str:
-    """Who holds the lock, as far as this role may know."""
-    shown = f", since {since:%Y-%m-%d %H:%M:%S%z}" if since else ""
-    said = f"another migrator is at work: pid {pid}, application {name or '(not shown)'!r}{shown}"
-    if session.execute(EXISTS).fetchone() != (True,):
-        return said
-    try:
-        row = session.execute(DESCRIBED).fetchone()
-    except psycopg.errors.InsufficientPrivilege:
-        return said
-    # The row may be that of an earlier one, which was killed.
-    if row is None or row[2] != pid or (since and row[3] != since):
-        return said
-    shown = shown or f", since {row[4]:%Y-%m-%d %H:%M:%S%z}"
+def described(session: Session, pid: int, name: str | None, since: str | None) -> str:
+    """Which session holds the lock, as far as this role may know."""
+    row = None
+    # An entry that this role may not read says nothing to it.
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        if session.execute(EXISTS).fetchone() == (True,):
+            row = session.execute(DESCRIBED, [pid]).fetchone()
+    if row is None:
+        application = repr(name) if name else "not shown to this role"
+        return f"another migrator is at work: pid {pid}, application {application}" + (
+            f", since {since}" if since else ""
+        )
+    host, process, held_since = row
     return (
-        f"another migrator is at work: pid {pid}, application {name or APPLICATION_NAME!r}{shown}, "
-        f"process {row[1]} on host {row[0]}"
+        f"another migrator is at work: pid {pid}, application {name or APPLICATION_NAME!r}, "
+        f"since {since or held_since}, process {process} on host {host}"
     )
 
 
@@ -243,24 +259,30 @@ class Holder:
     def __init__(self, session: Session, guard: Session) -> None:
         self.session = session
         self.guard = guard
-        self.key: tuple[object, ...] = ()
 
     @contextmanager
     def entry(self) -> Iterator[None]:
         """Name this process as the holder while the block runs."""
         if self.session.execute(EXISTS).fetchone() != (True,):
             self.session.execute(CREATE)
-        self.key = self.guard.execute(SELF).fetchone() or ()
-        self.session.execute(SET_HOLDER, [platform.node(), os.getpid(), *self.key])
+        self.session.execute(SET_HOLDER, [platform.node(), os.getpid(), backend_pid(self.guard)])
         try:
             yield
         finally:
             with suppress(psycopg.Error):
-                self.session.execute(CLEAR_HOLDER, self.key)
+                # Without the lock it may be the entry of the next migrator.
+                self.guard.execute(SELF)
+                self.session.execute(CLEAR_HOLDER)
 
     def set_running(self, session: Session) -> None:
         """Make the next migrator wait for the end of ``session``."""
-        self.session.execute(SET_RUNNING, session.execute(SELF).fetchone())
+        self.session.execute(SET_RUNNING, [backend_pid(session)])
+
+
+def backend_pid(session: Session) -> object:
+    """The server's own number, which is not the one that a pooler gives the client."""
+    row = session.execute(SELF).fetchone()
+    return row and row[0]
 
 
 def clear_row(session: Session, patience: Patience) -> None:
