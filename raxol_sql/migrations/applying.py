@@ -116,7 +116,7 @@ def undo_statements(session: Session, attempt: Attempt) -> Attempt:
         return attempt
     undone = 0
     try:
-        # Where the file had begun a transaction of its own, that one comes first.
+        # Where the file had begun a transaction itself, that one comes first.
         session.rollback()
         for statement in attempt.file.rollback[-attempt.ran :]:
             session.execute(statement.text.encode())

@@ -31,7 +31,7 @@ __all__ = ["Holder", "hold_lock"]
 OnNotice = Callable[[str], object]
 
 POLL_SECONDS = 0.1
-# Seconds until the first notice of whom a migrator waits for, and between two of them.
+# Seconds until the first notice of a migrator that waits, and between two of them.
 FIRST_NOTICE, NOTICE_SECONDS = 1.0, 3.0
 LIMIT_INSERT = "select set_config('lock_timeout', '1s', true)"
 
@@ -133,7 +133,7 @@ where datname = current_database()
 
 @attrs.define
 class Patience:
-    """How long to wait for a lock, in seconds, and when to say for whom."""
+    """How long to wait for a lock, in seconds, and when to name its holder."""
 
     wait: float
     until: float
