@@ -67,7 +67,7 @@ class Migrations:
     migrator, ``lock_timeout`` how many seconds a statement waits for a lock before it fails (0: for
     ever), so that traffic does not queue up behind it. ``on_notice`` gets each text about what is
     worth knowing and stops nothing, such as for which session it waits, also from another thread;
-    by default they are logged as warnings of ``raxol_sql.migrations``.
+    by default the logger ``raxol_sql.migrations`` gets them at INFO, and edited comments at WARNING.
 
     Holds no connection between calls; may be shared by threads and processes, of which one at a
     time migrates. All calls block. Each raises psycopg.OperationalError if there is no server,
@@ -81,7 +81,7 @@ class Migrations:
     lock_wait: float = attrs.field(default=60.0, validator=attrs.validators.ge(0))
     lock_timeout: float = attrs.field(default=5.0, validator=attrs.validators.ge(0))
     pooler_is_session_mode: bool = attrs.field(default=False, kw_only=True)
-    on_notice: OnNotice = attrs.field(default=logger.warning, repr=False, eq=False, kw_only=True)
+    on_notice: OnNotice = attrs.field(default=logger.info, repr=False, eq=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         check_conninfo(self.conninfo)
@@ -127,8 +127,7 @@ class Migrations:
             ignore_missing=ignore_missing,
         )
         plan = planned(self._history())
-        for warning in plan.warnings:
-            self.on_notice(warning)
+        self._warn(plan.warnings)
         if not plan:
             return ()
 
@@ -162,8 +161,7 @@ class Migrations:
             accept=names_of(accept),
             ignore_missing=ignore_missing,
         )
-        for warning in plan.warnings:
-            self.on_notice(warning)
+        self._warn(plan.warnings)
         return tuple(file.id for file in plan.pending)
 
     def rollback(
@@ -218,6 +216,11 @@ class Migrations:
         The paths of a new migration and its rollback in the folder; as ``new_migration``.
         """
         return new_migration(self.folder, name)
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        say = logger.warning if self.on_notice == logger.info else self.on_notice
+        for warning in warnings:
+            say(warning)
 
     def _history(self) -> History:
         with self._reading(is_direct=True) as session:
