@@ -67,7 +67,7 @@ class Migrations:
     migrator, ``lock_timeout`` how many seconds a statement waits for a lock before it fails (0: for
     ever), so that traffic does not queue up behind it. ``on_notice`` gets each text about what is
     worth knowing and stops nothing, such as for which session it waits, also from another thread;
-    by default the logger ``raxol_sql.migrations`` gets them at INFO, and edited comments at WARNING.
+    by default the logger ``raxol_sql.migrations`` gets them: edited comments at WARNING, else INFO.
 
     Holds no connection between calls; may be shared by threads and processes, of which one at a
     time migrates. All calls block. Each raises psycopg.OperationalError if there is no server,
