@@ -10,16 +10,20 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
+
 _FIND = "select from pg_database where datname = %s"
 
 
-def create(maintenance: str, name: str) -> bool:
+def create(maintenance: Given, name: str) -> bool:
     """
     Creates the database ``name``, in UTF8 and with its times in UTC, unless it exists.
 
     ``maintenance`` is the connection string of another database of the server. Gives whether it
     was created now. Raises the driver's errors, such as InsufficientPrivilege.
     """
+    maintenance = Conninfo.of(maintenance)
     identifier = _identifier(name)
     with _connected(maintenance) as connection:
         try:
@@ -38,13 +42,14 @@ def create(maintenance: str, name: str) -> bool:
     return True
 
 
-def drop(maintenance: str, name: str, *, force: bool = False) -> bool:
+def drop(maintenance: Given, name: str, *, force: bool = False) -> bool:
     """
     Drops the database ``name`` with everything in it, if it exists; gives whether it did.
 
     Raises psycopg.errors.ObjectInUse while others are connected to it, unless ``force`` ends
     their sessions.
     """
+    maintenance = Conninfo.of(maintenance)
     statement = sql.SQL("drop database {}{}").format(
         _identifier(name), sql.SQL(" with (force)" if force else "")
     )
@@ -56,8 +61,9 @@ def drop(maintenance: str, name: str, *, force: bool = False) -> bool:
     return True
 
 
-def sessions(maintenance: str, name: str) -> int:
+def sessions(maintenance: Given, name: str) -> int:
     """How many sessions are connected to the database ``name``."""
+    maintenance = Conninfo.of(maintenance)
     with _connected(maintenance) as connection:
         row = connection.execute(
             "select count(*) from pg_stat_activity where datname = %s", [name]
@@ -66,13 +72,14 @@ def sessions(maintenance: str, name: str) -> int:
 
 
 @contextmanager
-def temporary(maintenance: str, prefix: str, *, keep: bool = False) -> Iterator[str]:
+def temporary(maintenance: Given, prefix: str, *, keep: bool = False) -> Iterator[str]:
     """
     The name of a new database for the length of a block: ``prefix`` and something random.
 
     Dropped at the end whatever happens, with everything in it, unless ``keep``. Where the server
     is gone by then, it stays.
     """
+    maintenance = Conninfo.of(maintenance)
     name = f"{prefix}_{secrets.token_hex(4)}"
     try:
         create(maintenance, name)
@@ -92,6 +99,6 @@ def _identifier(name: str) -> sql.Identifier:
 
 
 @contextmanager
-def _connected(conninfo: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+def _connected(conninfo: Given) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    with Conninfo.of(conninfo).connect(autocommit=True) as connection:
         yield connection

@@ -5,21 +5,26 @@ from __future__ import annotations
 import itertools
 
 from raxol_sql import embedded
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo
 
 
 def conninfo(config: Config, database: str | None = None) -> str:
+    """`target` as libpq's connection string, which may hold a password."""
+    return target(config, database).revealed()
+
+
+def target(config: Config, database: str | None = None) -> Conninfo:
     """
-    libpq's connection string for the configuration's database, or for another of its server.
+    What connects to the configuration's database, or to another one of its server.
 
     Starts the project's embedded server, if that is what the configuration asks for; raises
-    `EmbeddedError` where it cannot be had. The string may hold a password.
+    `EmbeddedError` if that server cannot be started.
     """
     changed = {"dbname": database} if database else {}
     if config.server == "embedded":
         server = embedded.start(config.project.root)
         changed |= {"host": server.host, "port": str(server.port)}
-    return config.conninfo(**changed)
+    return config.target(**changed)
 
 
 def describe(config: Config) -> str:

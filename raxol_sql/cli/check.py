@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-import psycopg
 
 from raxol_sql import server
 from raxol_sql.cli.failure import FINDINGS
@@ -34,10 +33,9 @@ def check(strict: bool, output: Output) -> int:
     config = Config.find()
     queries = project_queries(config.project)
     with opened(config, output) as database:
-        conninfo = server.conninfo(config)
         # Queries are in this encoding, whatever PGCLIENTENCODING asks for.
-        with psycopg.connect(
-            conninfo, autocommit=True, client_encoding="utf8", connect_timeout=5
+        with server.target(config).connect(
+            autocommit=True, client_encoding="utf8", connect_timeout=5
         ) as connection:
             proof = prove(connection, queries)
         findings = [*proof.findings, *lint(database, proof.origins)]

@@ -41,7 +41,7 @@ def demo(keep: bool) -> None:
     # A name of its own, so that two demos on one server do not meet.
     with databases.temporary(maintenance, "raxol_demo", keep=keep) as name:
         output.say(f"using {server.describe(config)}, database {name}")
-        conninfo = server.conninfo(config, name)
+        conninfo = server.target(config, name)
         apply_all(project_migrations(config, conninfo), output)
         with Database.open(conninfo, **ONE_CONNECTION) as database:
             _Tour(database, queries, console()).run()

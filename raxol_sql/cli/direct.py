@@ -11,7 +11,7 @@ import psycopg
 
 from raxol_sql import server
 from raxol_sql.cli.output import visible
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Given
 from raxol_sql.migrations import Migrations, check_direct_server
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,18 +35,18 @@ class Direct:
         """The configuration, with the address that is for migrations alone."""
         return Config.find().for_migrations(self.url)
 
-    def check(self, conninfo: str) -> None:
+    def check(self, conninfo: Given) -> None:
         """Raise ConfigError where a pooler answers that is not said to be in session mode."""
         check_direct_server(conninfo, pooler_is_session_mode=self.pooler_is_session_mode)
 
     def check_configured(self, config: Config) -> None:
         """As `check`, for the configured database, where that can be reached."""
         try:
-            self.check(server.conninfo(config))
+            self.check(server.target(config))
         except psycopg.OperationalError:
             return
 
-    def migrations(self, conninfo: str, config: Config) -> Migrations:
+    def migrations(self, conninfo: Given, config: Config) -> Migrations:
         """The project's migrations there; what is worth knowing goes to stderr."""
         return Migrations(
             conninfo,

@@ -16,7 +16,7 @@ import psycopg
 from raxol_sql import Database, Queries, load, server
 from raxol_sql.cli.logs import logged
 from raxol_sql.cli.output import Output
-from raxol_sql.config import Config, Project
+from raxol_sql.config import Config, Conninfo, Given, Project
 from raxol_sql.config.passwords import without_passwords
 from raxol_sql.errors import ConfigError
 from raxol_sql.migrations import Migrations
@@ -71,18 +71,18 @@ def opened(config: Config, output: Output) -> Iterator[Database]:
         yield database
 
 
-def reachable(config: Config, output: Output | None, database: str | None = None) -> str:
+def reachable(config: Config, output: Output | None, database: str | None = None) -> Conninfo:
     """
-    The connection string of a database that takes connections.
+    What connects to a database of a database that takes connections.
 
     Says which server is in use, to ``output``. Raises `Unreachable`, with what to do about it,
     where there is no connection to be had.
     """
     if output is not None:
         output.say(f"using {server.describe(config)}, database {database or config.database}")
-    conninfo = server.conninfo(config, database)
+    conninfo = server.target(config, database)
     try:
-        psycopg.connect(conninfo, connect_timeout=5).close()
+        conninfo.connect(connect_timeout=5).close()
     except psycopg.OperationalError as error:
         raise Unreachable(_explained(error, config, database)) from error
     return conninfo
@@ -115,7 +115,7 @@ def _explained(error: psycopg.OperationalError, config: Config, database: str | 
 def _is_missing(config: Config) -> bool:
     """Whether the server takes the login, and has no such database."""
     try:
-        with psycopg.connect(server.conninfo(config, "postgres"), connect_timeout=5) as connection:
+        with server.target(config, "postgres").connect(connect_timeout=5) as connection:
             found = connection.execute(
                 "select 1 from pg_database where datname = %s", [config.database]
             )
@@ -124,6 +124,6 @@ def _is_missing(config: Config) -> bool:
         return False
 
 
-def project_migrations(config: Config, conninfo: str) -> Migrations:
+def project_migrations(config: Config, conninfo: Given) -> Migrations:
     """The project's migrations on a database."""
     return Migrations(conninfo, config.project.migrations)

@@ -13,7 +13,7 @@ from raxol_sql.cli.migrate import apply_all
 from raxol_sql.cli.operations.ping import check_reached, of_reached
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import Unreachable, reachable
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo
 from raxol_sql.errors import MigrationChangedError, MigrationMissingError
 from raxol_sql.migrations import NO_WRITES
 from raxol_sql.migrations.folder import read_folder
@@ -71,7 +71,7 @@ def setup(
     _look(config, applied, output)
 
 
-def _maintenance(config: Config, direct: Direct, output: Output) -> str:
+def _maintenance(config: Config, direct: Direct, output: Output) -> Conninfo:
     """The connection string of the maintenance database, on the server itself."""
     try:
         maintenance = reachable(config, output, MAINTENANCE)
@@ -111,7 +111,7 @@ def _confirm(config: Config, yes: bool, force_prod: bool) -> None:
     )
 
 
-def _drop(maintenance: str, name: str, force: bool, output: Output) -> None:
+def _drop(maintenance: Conninfo, name: str, force: bool, output: Output) -> None:
     try:
         dropped = databases.drop(maintenance, name, force=force)
     except psycopg.errors.ObjectInUse as error:

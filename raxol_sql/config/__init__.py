@@ -7,6 +7,8 @@ Where the database is and how it is used, and where each of these values comes f
 
 from raxol_sql.config.config import Config
 from raxol_sql.config.conflict import Conflict
+from raxol_sql.config.conninfo import Conninfo, Given
 from raxol_sql.config.project import Project
+from raxol_sql.config.secret import Hidden, Secret
 
-__all__ = ["Config", "Conflict", "Project"]
+__all__ = ["Config", "Conflict", "Conninfo", "Given", "Hidden", "Project", "Secret"]

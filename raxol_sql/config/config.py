@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from psycopg import conninfo
 
 from raxol_sql.config import libpq
 from raxol_sql.config.conflict import Conflict
+from raxol_sql.config.conninfo import AskPassword, Conninfo
 from raxol_sql.config.keys import DATABASES, KEYS, Key
 from raxol_sql.config.passwords import MASK, without_passwords
 from raxol_sql.config.project import Project
+from raxol_sql.config.secret import Hidden, Secret, without_frames
+from raxol_sql.config.variables import check_variables
 from raxol_sql.errors import ConfigError, did_you_mean
 
 _ARGUMENT, _URL_ARGUMENT, _URL_VARIABLE = "argument", "argument url", "DATABASE_URL"
@@ -29,17 +31,18 @@ class Config:
     ``conflicts`` are the keys of which ``DATABASE_URL`` says something else than the ``RAXOL_DB_*``
     that stands above it: likely one of the two was forgotten.
 
-    Immutable. Its repr, and everything made for people, hides the password.
+    ``password`` is a `Secret`, whose ``reveal()`` gives the text, or a callable that is asked for
+    each new connection. Immutable. Its repr, and everything made for people, hides the password.
     """
 
     environment: str
     project: Project
     database: str
     username: str
-    password: str = attrs.field(repr=False)
+    password: Secret | AskPassword = attrs.field(repr=False)
     hostname: str
     port: str
-    migration_url: str | None = attrs.field(repr=False)
+    migration_url: Secret | None = attrs.field(repr=False)
     server: str | None
     pool_size: int
     pool_min_size: int
@@ -54,14 +57,14 @@ class Config:
     metrics: bool
     stacktrace: bool
     show_sensitive_data_on_connection_error: bool
-    extra: Mapping[str, str] = attrs.field(repr=False)
+    extra: Mapping[str, str | Secret] = attrs.field(repr=False)
     origins: Mapping[str, str] = attrs.field(repr=False)
     conflicts: tuple[Conflict, ...] = ()
 
     @classmethod
     def find(
         cls,
-        url: str | None = None,
+        url: str | Secret | Conninfo | None = None,
         *,
         start: str | os.PathLike[str] | None = None,
         environ: Mapping[str, str] | None = None,
@@ -80,10 +83,34 @@ class Config:
         Raises `ConfigError` for a value that is wrong, naming its origin, for a key or section
         that does not exist, and for an environment other than dev and test without a database.
         """
+        given = Hidden(url, start, environ, explicit)
+        del url, environ, explicit
+        failure: BaseException
+        try:
+            return cls._found(*given.reveal())
+        except BaseException as error:
+            # What is read there are texts with passwords in them.
+            failure = without_frames(error)
+        raise failure
+
+    @classmethod
+    def of(cls, given: Hidden) -> Config:
+        """As `find`, for a URL and single keys that the caller's own frame does not show."""
+        return cls.find(given.reveal()[0], **given.reveal()[1])
+
+    @classmethod
+    def _found(
+        cls,
+        url: str | Secret | Conninfo | None,
+        start: str | os.PathLike[str] | None,
+        environ: Mapping[str, str] | None,
+        explicit: dict[str, object],
+    ) -> Config:
         environ = os.environ if environ is None else environ
-        project = Project.find(None if start is None else Path(start))
+        project = Project.find(None if start is None else Path(start), environ)
         chosen = environ.get("RAXOL_ENV") or "dev"
         layers = _Layers()
+        check_variables(environ)
         layers.defaults(chosen)
         layers.sections(project, chosen)
         in_file = layers.origins.get("server")
@@ -96,6 +123,10 @@ class Config:
         for entry in KEYS.values():
             if entry.variable and entry.variable in environ:
                 layers.set(entry, environ[entry.variable], entry.variable)
+        if isinstance(url, Conninfo):
+            explicit = {"password": url.ask, **explicit} if url.ask else explicit
+            url = url.revealed()
+        url = url.reveal() if isinstance(url, Secret) else url
         if url is not None:
             if not isinstance(url, str):
                 raise TypeError(f"a database is named by a text; not by {type(url).__name__}")
@@ -118,16 +149,22 @@ class Config:
         """
         libpq's connection string; ``changed`` replaces single parameters of it by libpq's names.
 
-        It holds the password, unless a line of the password file stands above the configured one.
+        It holds the password, unless a line of the password file stands above the configured one,
+        or the password is a callable. `target` is the same without a text that holds it.
         """
-        parameters: dict[str, str] = dict(self.extra)
+        return self.target(**changed).revealed()
+
+    def target(self, **changed: str) -> Conninfo:
+        """What `conninfo` gives, with its secrets hidden and a password callable."""
+        parameters: dict[str, Any] = dict(self.extra)
         by_service = "service" in self.extra
         for key in KEYS.values():
             if key.libpq and not (by_service and self.origins[key.name] == "default"):
                 parameters[key.libpq] = getattr(self, key.name)
-        if self._password_file():
-            del parameters["password"]
-        return conninfo.make_conninfo("", **{**parameters, **changed})
+        ask = None if isinstance(self.password, Secret) else self.password
+        if ask is not None or self._password_file():
+            parameters.pop("password", None)
+        return Conninfo.split({**parameters, **changed}, ask)
 
     def for_migrations(self, url: str | None = None) -> Config:
         """
@@ -136,12 +173,15 @@ class Config:
         ``url``, or else ``migration_url``, replaces the parts of the address that it names; without
         both it is this configuration. Raises `ConfigError` for what is no URL.
         """
-        given = url or self.migration_url
+        given = url or (self.migration_url.reveal() if self.migration_url else "")
         if not given:
             return self
         origin = "--direct-url" if url else self.origins["migration_url"]
         ours, rest = libpq.read_url(given, origin)
         values = {name: KEYS[name].read(value) for name, value in ours.items()}
+        secret_rest = {
+            name: Secret(text) if libpq.is_secret(name) else text for name, text in rest.items()
+        }
         # libpq would take the numeric address of the pooler before the name of the server.
         kept = {
             name: value
@@ -152,14 +192,14 @@ class Config:
             self,
             **values,
             server=None,
-            extra={**kept, **rest},
+            extra={**kept, **secret_rest},
             origins={**self.origins, **dict.fromkeys([*ours, *rest], origin)},
         )
 
     @property
     def leaves_statement_timeout(self) -> bool:
         """Whether libpq's options set a statement_timeout, from a stronger source than ours."""
-        options = self.extra.get("options") or os.environ.get("PGOPTIONS", "")
+        options = str(self.extra.get("options") or "") or os.environ.get("PGOPTIONS", "")
         ours = self.origins["timeout"]
         by_argument = self.origins.get("options") == _URL_ARGUMENT and ours != _ARGUMENT
         return "statement_timeout" in options and (by_argument or ours in self._weaker_than_libpq())
@@ -172,13 +212,13 @@ class Config:
             if self.server == "embedded" and key.name in ("hostname", "port"):
                 value, origin = "(the embedded server's)", self.origins["server"]
             if key.name == "migration_url" and value:
-                value = libpq.masked_url(value)
+                value = libpq.masked_url(value.reveal())
             elif key.secret:
                 file = self._password_file()
                 value, origin = (MASK, file) if file else (MASK if value else "", origin)
             yield key.name, _shown(value), origin
         for name, value in sorted(self.extra.items()):
-            yield name, MASK if libpq.is_secret(name) else value, self.origins[name]
+            yield name, str(value), self.origins[name]
 
     def _password_file(self) -> str | None:
         if self.server or self.origins["password"] not in self._weaker_than_libpq():
@@ -189,7 +229,8 @@ class Config:
             "database": self.database,
             "username": self.username,
         }
-        return libpq.password_file(self.extra.get("passfile"), os.environ, address)
+        named = self.extra.get("passfile")
+        return libpq.password_file(str(named) if named else None, os.environ, address)
 
     def _weaker_than_libpq(self) -> set[str]:
         return {"default", *(_place(self.project, name) for name in self.project.sections)}
@@ -201,7 +242,7 @@ class _Layers:
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.origins: dict[str, str] = {}
-        self.extra: dict[str, str] = {}
+        self.extra: dict[str, str | Secret] = {}
         self.names_a_server = False
 
     def set(self, key: Key, value: object, origin: str, secret: bool = False) -> None:
@@ -237,7 +278,8 @@ class _Layers:
         for key, value in ours.items():
             # With a character in it that is not written as %.., a password can end up anywhere.
             self.set(KEYS[key], value, origin, secret=True)
-        self.extra.update(rest)
+        for name, text in rest.items():
+            self.extra[name] = Secret(text) if libpq.is_secret(name) else text
         self.origins.update(dict.fromkeys(rest, origin))
         self.names_a_server = True
 
@@ -255,8 +297,7 @@ class _Layers:
     def explicit(self, given: Mapping[str, object]) -> None:
         for name, value in given.items():
             if name not in KEYS:
-                nearest = difflib.get_close_matches(name, KEYS, n=2)
-                raise ConfigError(f"unknown key {name!r}{did_you_mean(nearest)}")
+                raise ConfigError(f"unknown key {name!r}{libpq.instead_of_key(name)}")
             self.set(KEYS[name], value, _ARGUMENT)
 
     def finished(self, environment: str) -> dict[str, Any]:

@@ -9,10 +9,14 @@ from typing import Any
 import attrs
 
 from raxol_sql.config.passwords import without_passwords
+from raxol_sql.config.secret import Secret
 
 LARGEST = 2**31 - 1
 _ON = ("true", "on", "yes", "1")
 _OFF = ("false", "off", "no", "0")
+_TIME = re.compile(r"([0-9]+)(ms|s|min|h|d)?")
+_UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LONGEST_TIME = 20
 _PORTS = re.compile(r"\d{1,5}(,\d{1,5})*")
 
 
@@ -44,10 +48,20 @@ def is_text(value: object) -> bool:
     return True
 
 
-def _text(value: object) -> Any:
+def _password(value: object) -> Any:
+    if isinstance(value, Secret) or callable(value):
+        return value
     if not is_text(value):
-        raise ValueError("give a text, in UTF-8 and without NUL")
-    return value
+        raise ValueError("give a text, in UTF-8 and without NUL, or a callable that returns one")
+    return Secret(str(value))
+
+
+def _url(value: object) -> Any:
+    if isinstance(value, Secret):
+        return value
+    if not is_text(value):
+        raise ValueError("give a URL, in UTF-8 and without NUL")
+    return Secret(str(value))
 
 
 def _name(value: object) -> Any:
@@ -78,6 +92,29 @@ def _whole(least: int, unit: str) -> Callable[[object], int]:
     return read
 
 
+def milliseconds_of(text: str) -> int | None:
+    """A time such as "15s" or "1min" in milliseconds; a bare number is in these already."""
+    found = _TIME.fullmatch(text)
+    return None if found is None else int(found[1]) * _UNITS[found[2] or "ms"]
+
+
+def _milliseconds(least: int) -> Callable[[object], int]:
+    """Reads times: numbers of milliseconds, and texts with a unit."""
+    whole = _whole(least, "milliseconds")
+
+    def read(value: object) -> int:
+        # Longer ones are above any limit, and their digits costly to read.
+        if isinstance(value, str) and len(value) <= _LONGEST_TIME:
+            known = milliseconds_of(value)
+            value = value if known is None else known
+        try:
+            return whole(value)
+        except ValueError as error:
+            raise ValueError(f'{error}, or a text such as "15s", "500ms" or "1min"') from None
+
+    return read
+
+
 def _switch(value: object) -> bool:
     """Reads what PostgreSQL reads as a boolean: a variable can give nothing but a text."""
     if isinstance(value, bool):
@@ -102,27 +139,25 @@ def _outcome(value: object) -> str:
     return str(value)
 
 
-_MS = "milliseconds"
-
 KEYS = {
     key.name: key
     for key in [
         Key("database", _name, variable="RAXOL_DB_NAME", libpq="dbname"),
         Key("username", _name, "postgres", "RAXOL_DB_USER", "user"),
-        Key("password", _text, "postgres", "RAXOL_DB_PASS", "password", secret=True),
+        Key("password", _password, Secret("postgres"), "RAXOL_DB_PASS", "password", secret=True),
         Key("hostname", _name, "localhost", "RAXOL_DB_HOST", "host"),
         Key("port", _port, "5432", "RAXOL_DB_PORT", "port"),
-        Key("migration_url", _text, None, "RAXOL_DB_MIGRATION_URL", secret=True),
+        Key("migration_url", _url, None, "RAXOL_DB_MIGRATION_URL", secret=True),
         Key("server", _server),
         Key("pool_size", _whole(1, "connections"), 10, "RAXOL_DB_POOL_SIZE"),
         Key("pool_min_size", _whole(0, "connections"), 2),
-        Key("timeout", _whole(0, _MS), 15_000, "RAXOL_DB_TIMEOUT"),
-        Key("idle_timeout", _whole(1, _MS), 30_000, "RAXOL_DB_IDLE_TIMEOUT"),
-        Key("retry_interval", _whole(0, _MS), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
+        Key("timeout", _milliseconds(0), 15_000, "RAXOL_DB_TIMEOUT"),
+        Key("idle_timeout", _milliseconds(1), 30_000, "RAXOL_DB_IDLE_TIMEOUT"),
+        Key("retry_interval", _milliseconds(0), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
         Key("max_retries", _whole(0, "retries"), 5, "RAXOL_DB_MAX_RETRIES"),
         Key("retry_jitter", _switch, True, "RAXOL_DB_RETRY_JITTER"),
         Key("outcome", _outcome, "xid", "RAXOL_DB_OUTCOME"),
-        Key("leak_after", _whole(1, _MS), 60_000),
+        Key("leak_after", _milliseconds(1), 60_000),
         Key("prepare", _switch, True, "RAXOL_DB_PREPARE"),
         Key("metrics", _switch, True, "RAXOL_DB_METRICS"),
         Key("stacktrace", _switch),

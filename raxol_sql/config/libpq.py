@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import getpass
 import itertools
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 from psycopg import conninfo, pq
 
-from raxol_sql.config.keys import is_text
+from raxol_sql.config.foreign import SSL_MODES, Meaning, instead_of, meaning_of, with_settings
+from raxol_sql.config.keys import KEYS, is_text
 from raxol_sql.config.passwords import MASK
-from raxol_sql.errors import ConfigError
+from raxol_sql.errors import ConfigError, did_you_mean
 
 _KEYS = {
     "dbname": "database",
@@ -27,6 +30,10 @@ _PORT = "5432"
 # Where a server's socket is by default, as PostgreSQL and its packages for Linux are built.
 _SOCKET_FOLDERS = ("/tmp", "/var/run/postgresql")
 _URL = re.compile(r"postgres(ql)?://")
+_NAME = re.compile(r"[A-Za-z][\w.-]*")
+_WORD = re.compile(
+    r"""\s*([A-Za-z][\w.-]*)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\']|\\.)*)(?=\s|$)""", re.DOTALL
+)
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -76,32 +83,52 @@ def is_secret(parameter: str) -> bool:
     )
 
 
-def read_url(url: str, origin: str) -> tuple[dict[str, str], dict[str, str]]:
+def read_url(url: str, origin: str) -> tuple[dict[str, object], dict[str, str]]:
     """
     A URL or a libpq connection string as our keys, and as the rest of libpq's.
 
-    Raises `ConfigError`, which does not repeat the URL: there may be a password in it.
+    Parameters of other tools are understood where they have a meaning here. Raises `ConfigError`,
+    which does not repeat the URL: there may be a password in it.
     """
     plain = re.sub(r"^postgres(ql)?\+\w+:", "postgresql:", url)
-    values = None
+    values, meaning = None, Meaning()
     if is_text(plain) and not _has_stray_at(plain):
+        is_url = _URL.match(plain)
+        known, foreign = _without_foreign_in_url(plain) if is_url else _without_foreign(plain)
+        meaning = meaning_of(foreign, _names(), origin)
         with suppress(psycopg.ProgrammingError):
-            values = conninfo.conninfo_to_dict(plain)
+            values = conninfo.conninfo_to_dict(known)
+    if values is None and _is_query_wrong(plain):
+        raise ConfigError(
+            f"{origin}: the parameters after the ? cannot be read; write name=value&name=value, "
+            "with % as %25 and & as %26 in a value"
+        )
     if values is None:
         # Not while that is handled: it quotes what could not be read, and would come along.
         raise ConfigError(
             f"{origin} is not a PostgreSQL URL; write postgresql://user:password@host:port/database"
             " (in the password, @ is %40, : is %3A, / is %2F, % is %25)"
         )
-    given = {key: str(value) for key, value in values.items() if value is not None}
+    given = {**meaning.libpq}
+    given.update((key, str(value)) for key, value in values.items() if value is not None)
+    # A server's own setting in the options is as near as one can get to it.
+    options = with_settings(given.pop("options", None), meaning.settings)
+    if options is not None:
+        given["options"] = options
+    if given.get("sslmode", "prefer") not in SSL_MODES:
+        raise ConfigError(
+            f"{origin}: the value of sslmode is wrong: give {', '.join(SSL_MODES[:-1])} "
+            f"or {SSL_MODES[-1]}"
+        )
     # To libpq, a name that is empty is one that is not given.
-    ours = {
+    ours: dict[str, object] = {
         _KEYS[key]: value
         for key, value in given.items()
         if key in _KEYS and (value or key == "password")
     }
     if "port" in ours:
-        ours["port"] = ",".join(port or _PORT for port in ours["port"].split(","))
+        ours["port"] = ",".join(port or _PORT for port in str(ours["port"]).split(","))
+    ours.update(meaning.keys)
     return ours, {key: value for key, value in given.items() if key not in _KEYS}
 
 
@@ -112,7 +139,7 @@ def masked_url(url: str) -> str:
     except ConfigError:
         return MASK
     names = {key: name for name, key in _KEYS.items()}
-    parts = {**{names[key]: value for key, value in ours.items()}, **rest}
+    parts = {**{names.get(key, key): value for key, value in ours.items()}, **rest}
     return " ".join(f"{name}={MASK if is_secret(name) else value}" for name, value in parts.items())
 
 
@@ -122,6 +149,80 @@ def _has_stray_at(url: str) -> bool:
         return False
     authority, _, rest = url.partition("//")[2].partition("/")
     return authority.count("@") > 1 or "@" in rest.partition("?")[0]
+
+
+def instead_of_key(name: str) -> str:
+    """What to write instead of a key that does not exist: the end of a sentence, or nothing."""
+    if name in _KEYS:
+        return did_you_mean([_KEYS[name]])
+    if name in _names():
+        return f": it is a parameter of libpq; write it into the URL, as in ?{name}=..."
+    return instead_of(name) or did_you_mean(difflib.get_close_matches(name, KEYS, n=2))
+
+
+def _names() -> set[str]:
+    return {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+
+
+def _query_of(url: str) -> int:
+    """Where the query of a URL begins, with its question mark; -1 where there is none."""
+    # A password that is written as it is may have a question mark in it.
+    end_of_user = url.partition("//")[2].partition("/")[0].rfind("@") + url.index("//") + 3
+    return url.find("?", end_of_user)
+
+
+def _is_query_wrong(url: str) -> bool:
+    """Whether a URL can be read without its query."""
+    if not is_text(url) or not _URL.match(url) or _has_stray_at(url) or _query_of(url) < 0:
+        return False
+    with suppress(psycopg.ProgrammingError):
+        conninfo.conninfo_to_dict(url[: _query_of(url)])
+        return True
+    return False
+
+
+def variable_of(parameter: str) -> str | None:
+    """libpq's own environment variable for one of its parameters; None if there is none."""
+    variables = {option.keyword: option.envvar for option in pq.Conninfo.get_defaults()}
+    variable = variables.get(parameter.encode())
+    return variable.decode() if variable else None
+
+
+def _without_foreign_in_url(url: str) -> tuple[str, list[tuple[str, str | None]]]:
+    """A URL with the parameters that libpq knows, and the others by name and value."""
+    start = _query_of(url)
+    if start < 0:
+        return url, []
+    known: list[str] = []
+    foreign: list[tuple[str, str | None]] = []
+    names = _names()
+    for pair in url[start + 1 :].split("&"):
+        name, sign, value = pair.partition("=")
+        if not sign and _NAME.fullmatch(unquote(name)):
+            foreign.append((unquote(name), None))
+        # What has no name, or an escape that is none, is for libpq to refuse.
+        elif unquote(name) in names or not _NAME.fullmatch(unquote(name)):
+            known.append(pair)
+        else:
+            foreign.append((unquote(name), unquote(value)))
+    return url[: start + 1] + "&".join(known), foreign
+
+
+def _without_foreign(words: str) -> tuple[str, list[tuple[str, str | None]]]:
+    """The same for a connection string of ``name = value``."""
+    known: list[str] = []
+    foreign: list[tuple[str, str | None]] = []
+    names, position = _names(), 0
+    while found := _WORD.match(words, position):
+        position = found.end()
+        if found[1] in names:
+            known.append(found[0])
+            continue
+        value = found[2][1:-1] if found[2].startswith("'") else found[2]
+        foreign.append((found[1], re.sub(r"\\(.)", r"\1", value)))
+    if words[position:].strip():
+        return words, []  # libpq refuses it
+    return " ".join(known), foreign
 
 
 def password_file(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from raxol_sql.config.keys import KEYS
+from raxol_sql.config.libpq import instead_of_key
+from raxol_sql.config.ownership import problem_with
 from raxol_sql.config.passwords import without_passwords
+from raxol_sql.config.secret import Secret, without_frames
 from raxol_sql.errors import ConfigError, did_you_mean
 
 FILE_NAME = "raxol_sql.toml"
@@ -38,31 +42,50 @@ class Project:
     sections: dict[str, dict[str, Any]] = attrs.field(factory=dict, repr=False)
 
     @classmethod
-    def find(cls, start: Path | None = None) -> Project:
+    def find(cls, start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
         """
         The project of the nearest ``raxol_sql.toml``, in ``start`` (the working folder) or above.
 
-        Raises `ConfigError` for a file that cannot be read, and for sections and keys that do
-        not exist.
+        Raises `ConfigError` for a file that cannot be read, for sections and keys that do not
+        exist, and for a file that another user can have written, unless RAXOL_SAFE_DIRECTORY in
+        ``environ`` (the process's variables) names its folder.
         """
-        start = (start or Path.cwd()).resolve()
+        failure: BaseException
+        try:
+            return cls._nearest((start or Path.cwd()).resolve(), environ)
+        except BaseException as error:
+            # The variables of those frames hold the file, and the file may hold a password.
+            failure = without_frames(error)
+        raise failure
+
+    @classmethod
+    def _nearest(cls, start: Path, environ: Mapping[str, str] | None) -> Project:
         for folder in (start, *start.parents):
             file = folder / FILE_NAME
             if file.is_file():
-                return cls.read(file)
+                return cls.read(file, environ)
             if os.path.lexists(file):
                 raise ConfigError(f"{file} is no file that can be read")
         return cls(start, start / "sql", start / "migrations")
 
     @classmethod
-    def read(cls, file: Path) -> Project:
+    def read(cls, file: Path, environ: Mapping[str, str] | None = None) -> Project:
         """The project of one file; raises `ConfigError` as `find` does."""
         document: dict[str, Any] = {}
-        wrong: str | None = None
+        wrong = refused = None
         try:
-            document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+            with file.open("rb") as opened:
+                # Of the open file: its name may lead to another one at any moment.
+                status = os.fstat(opened.fileno())
+                refused = problem_with(
+                    file, file.parent, os.environ if environ is None else environ, status
+                )
+                if refused is None:
+                    document = tomllib.loads(opened.read().decode("utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             wrong = str(error)
+        if refused is not None:
+            raise ConfigError(refused)
         if wrong is not None:
             # Not in there: the first error would come along, and with it the whole file.
             raise ConfigError(f"{file}: {wrong}")
@@ -94,7 +117,10 @@ def _section(file: Path, name: str, section: object, known: list[str]) -> dict[s
         )
     for key in section:
         if key not in known:
-            nearest = difflib.get_close_matches(key, known, n=2)
-            unknown = f"unknown key {without_passwords(repr(key))}{did_you_mean(nearest)}"
+            near = did_you_mean(difflib.get_close_matches(key, known, n=2))
+            instead = near if name == "project" else instead_of_key(key)
+            unknown = f"unknown key {without_passwords(repr(key))}{instead}"
             raise ConfigError(f"{file} [{name}]: {unknown}")
-    return section
+    secret = [name for name in section if name in KEYS and KEYS[name].secret]
+    hidden = {name: Secret(section[name]) for name in secret if isinstance(section[name], str)}
+    return {**section, **hidden}

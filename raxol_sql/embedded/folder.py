@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from attrs import asdict, evolve, frozen
 
+from raxol_sql.config.ownership import is_safe, problem_with
 from raxol_sql.embedded.account import Account
 from raxol_sql.embedded.deadline import Deadline
 from raxol_sql.errors import EmbeddedError
@@ -161,7 +163,7 @@ def find_folder(project: Path) -> Folder | None:
     """
     project = _checked(project)
     path = project / NAME
-    return _opened(project, path.resolve()) if path.is_dir() else None
+    return _opened(project, path) if path.is_dir() else None
 
 
 def make_folder(project: Path) -> Folder:
@@ -169,10 +171,12 @@ def make_folder(project: Path) -> Folder:
     project = _checked(project)
     path = project / NAME
     try:
-        path.mkdir(exist_ok=True)
-        folder = _opened(project, path.resolve())
+        # Without the write bits of a loose umask, with which it would be refused the next time.
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o755)
+        folder = _opened(project, path)
         ignored = path / ".gitignore"
-        if not ignored.exists():
+        if not os.path.lexists(ignored):  # nor one that leads elsewhere
             ignored.write_text("*\n", encoding="utf-8")
     except OSError as failure:
         raise EmbeddedError(
@@ -214,12 +218,23 @@ def _checked(project: Path) -> Path:
 
 
 def _opened(project: Path, path: Path) -> Folder:
+    if path.is_symlink():
+        raise EmbeddedError(
+            f"{path} is a symbolic link, and the server's folder must be a directory: nothing in "
+            f"it is used. Remove the link, or run this in the project that it leads to"
+        )
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     owner = path.stat().st_uid
-    if owner != os.geteuid():
+    if owner != os.geteuid() and not is_safe(project, os.environ):
         raise EmbeddedError(
             f"{path} belongs to uid {owner} and this process runs as uid {os.geteuid()}: "
             "run this as that user, or remove the folder and with it that user's data"
         )
+    # What it remembers is obeyed, and what is in there is run.
+    refused = problem_with(path, project, os.environ)
+    if refused is not None:
+        raise EmbeddedError(refused)
     state = _remembered(path)
     return Folder(project, path, _base(project, path, state), _own_sockets(project, state))
 

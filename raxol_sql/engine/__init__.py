@@ -15,8 +15,10 @@ blocking and asyncio, and `waiting` most of that.
 When something breaks: a `line` that is interrupted is brought to its end, at the latest by a
 `deadline`; `limits` have the server stop before that. `repeating` judges a failure and waits for
 the next attempt, `resolving` finds out what became of a transaction, by the `witness` that it had.
-The pool connects through `dialling`, looks at the `liveness` of what it hands out, knows who is
-`holding` it, and lets go of everything after `forking`.
+The pool hands out sessions from a `session_queue` and looks at their `liveness`; a `pool_keeper` in
+the background, with whom callers share `mailbox`es, is the only user of psycopg_pool, and connects
+through `dialling`. `checkouts` knows every session that is outside of it, and who is `holding` it;
+everything is let go after `forking`.
 """
 
 from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, overload
 import psycopg
 
 from raxol_sql import server
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Given, Hidden
 from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.blocking import Database, Verbs
 from raxol_sql.engine.checkup import checked
@@ -211,15 +211,16 @@ class AsyncDatabase(AsyncVerbs, Observed):
 
     @classmethod
     def open(
-        cls, url: str | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+        cls, url: Given | None = None, *, retry: RetryPolicy | None = None, **configuration: object
     ) -> Self:
         """
         A database that opens when it is entered or awaited; configuration as for `Database.open`.
 
         The configuration is found, and `ConfigError` raised, here; the first connection is made,
-        and the driver's errors raised, there.
+        and the driver's errors raised, there. A ``password`` callable may be a coroutine function.
         """
-        return cls(Config.find(url, **configuration), retry)  # type: ignore[arg-type]
+        given, url, configuration = Hidden(url, configuration), None, {}
+        return cls(Config.of(given), retry)
 
     @documented_as(Database.resolve)
     async def resolve(self, token: OutcomeToken) -> Effect:
@@ -263,7 +264,7 @@ class AsyncDatabase(AsyncVerbs, Observed):
 
     async def __aenter__(self) -> Self:
         # Starting the embedded server takes a moment, in which the loop has other work.
-        await self._pool.open(await asyncio.to_thread(server.conninfo, self.config))
+        await self._pool.open(await asyncio.to_thread(server.target, self.config))
         return self
 
     async def __aexit__(

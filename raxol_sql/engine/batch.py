@@ -18,6 +18,7 @@ from raxol_sql.engine.deadline import deadline_of, earliest
 from raxol_sql.engine.explaining import misfit
 from raxol_sql.engine.limit import limited
 from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.repeating import log_success
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.statements import Prepared
@@ -341,6 +342,8 @@ async def run_batch(
                 await block.answer_for(failed)
             if pending is not None:
                 await block.settle(pending)
+            if attempts is not None:
+                log_success(attempts, options.purpose)
             return result
         except psycopg.Error as error:
             if repeating is None or block.failure is None or not options.may_repeat():

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, overload
 import psycopg
 
 from raxol_sql import server
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Given, Hidden
 from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.checkup import checked
 from raxol_sql.engine.colour import BLOCKING, run_blocking
@@ -314,34 +314,35 @@ class Database(Verbs, Observed):
 
     @classmethod
     def open(
-        cls, url: str | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+        cls, url: Given | None = None, *, retry: RetryPolicy | None = None, **configuration: object
     ) -> Self:
         """
         An open database; configuration is found as `Config.find` finds it.
 
-        ``url`` and single keys of the ``configuration`` (``database="x"``, ``pool_size=4``) are
-        stronger than what is found. ``retry`` stands in place of the policy that ``max_retries``,
-        ``retry_interval`` and ``retry_jitter`` make. One connection is made at once, so a wrong
-        address, name or password is the driver's error here. Close it, or use a ``with`` block.
+        ``url`` and keys of the ``configuration`` (``database="x"``, ``pool_size=4``) are stronger
+        than what is found; a ``password`` callable returns a str for each new connection. ``retry``
+        replaces ``max_retries``, ``retry_interval`` and ``retry_jitter``. One connection is made at
+        once: a wrong address or password is the driver's error here. Close it, or use ``with``.
         """
-        database = cls(Config.find(url, **configuration), retry)  # type: ignore[arg-type]
-        run_blocking(database._pool.open(server.conninfo(database.config)))
+        given, url, configuration = Hidden(url, configuration), None, {}
+        database = cls(Config.of(given), retry)
+        run_blocking(database._pool.open(server.target(database.config)))
         return database
 
     def resolve(self, token: OutcomeToken) -> Effect:
         """
         What became of a transaction: `Effect.COMMITTED`, `Effect.ROLLED_BACK`, or UNKNOWN.
 
-        Of a transaction with a witness row this settles it: one that has not happened cannot
-        happen any more. Raises the driver's error where no server answers in time.
+        Of a transaction with a witness row this settles it: it cannot happen any more if it has
+        not happened. Raises the driver's error where no server answers in time.
         """
         return run_blocking(self._pool.resolve(token, deadline_of(self.config.timeout)))
 
     def forget_outcomes(self, days: int = 7) -> int:
         """
-        Removes the witness rows that are older than so many ``days``, 1 or more; gives how many.
+        Removes the witness rows older than so many ``days``, 1 or more; gives how many.
 
-        A token that is older than what was removed cannot be resolved any more, and says UNKNOWN.
+        A token that is older than these cannot be resolved any more, and says UNKNOWN.
         """
         return run_blocking(forget_outcomes(self._pool, days))
 

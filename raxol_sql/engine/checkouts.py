@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Iterator
+from time import monotonic
 from typing import Any
 
 import attrs
@@ -47,7 +48,7 @@ class Checkouts:
     ) -> None:
         self._idle = idle
         self._dropped = dropped
-        self._looks: dict[weakref.ref[Session], tuple[Taken, object]] = {}
+        self._unseen: dict[weakref.ref[Session], tuple[Taken, float]] = {}
         self._checkouts: dict[weakref.ref[Session], Checkout] = {}
 
     def __len__(self) -> int:
@@ -79,24 +80,37 @@ class Checkouts:
         taken = [(session.holding, session.place) for session in held]
         return [Holding(*holding, place) for holding, place in taken if holding is not None]
 
-    def abandoned(self, call_of: Callable[[Any], object]) -> list[Session]:
+    def are_of(self, who: Any, holds: Callable[[Any, Session], bool | None]) -> bool:
+        """Whether all that are held are so by ``who``, the caller, and will be until it ends."""
+        return all(
+            session.holding is not None
+            and session.holding[2] == who
+            and (session.outlives_call or bool(holds(who, session)))
+            for session in self.held()
+        )
+
+    def abandoned(self, holds: Callable[[Any, Session], bool | None]) -> list[Session]:
         """
         The sessions of calls that have ended without giving them back.
 
         Something still references these sessions, such as the traceback of the exception that
-        interrupted the call. ``call_of`` gives the call that a holder is inside of, None if it is
-        in none; where that is another one than the last time, the call that took the session is
-        over.
+        interrupted the call. ``holds`` says whether a holder still has a session. Where that
+        cannot be seen, it is not so if that is found twice, some time apart, of one holding.
         """
-        looks, found = {}, []
+        now, unseen, found = monotonic(), {}, []
         for session in self.held():
             holding = session.holding
-            if holding is None or session.outlives_call:
+            if holding is None or session.outlives_call or (held := holds(holding[2], session)):
                 continue
-            reference, call = weakref.ref(session), call_of(holding[2])
-            before, first = self._looks.get(reference, (None, None))
-            looks[reference] = (holding, first if before is holding else call)
-            if call is None or looks[reference][1] is not call:
+            reference = weakref.ref(session)
+            before, since = self._unseen.get(reference, (None, now))
+            since = since if before is holding else now
+            unseen[reference] = (holding, since)
+            if held is False or now - since >= _UNSEEN:
                 found.append(session)
-        self._looks = looks
+        self._unseen = unseen
         return found
+
+
+# Seconds. A session is on its way from one frame to the next for less than a millisecond.
+_UNSEEN = 0.3

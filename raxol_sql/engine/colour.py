@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -22,10 +23,12 @@ import psycopg
 import psycopg_pool
 
 from raxol_sql.engine.mailbox import LoopMailbox, Mailbox, ThreadMailbox
+from raxol_sql.engine.passwords import Ask, ask_asyncio, ask_blocking
 from raxol_sql.engine.turn import TaskTurn, ThreadTurn, Turn
 from raxol_sql.engine.waiting import BlockingWaiting, LoopWaiting, Waiting
 
 T = TypeVar("T")
+_ENGINE = str(Path(__file__).parent)
 
 Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
@@ -39,10 +42,11 @@ class Colour:
     its end, even if nobody waits for that any more; ``callback`` makes of a coroutine function what
     psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
     ``lock`` makes a lock for ``async with`` and ``turn`` one with a deadline, ``who`` tells apart
-    those who might hold it, ``name_of`` names one of them, and ``call_of`` gives the call that it
-    is inside of.
-    ``start`` runs a coroutine in the background, in a thread or task that no caller interrupts,
-    and ``mailbox`` makes what the background reads from. ``may_fork`` says whether a process that
+    those who might hold it, ``name_of`` names one of them, and ``holds`` says whether it is inside
+    of a call that has a session, None where that cannot be seen. ``ask_password`` calls a password
+    callable. ``start`` runs a coroutine in the background, in a thread or task that no caller
+    interrupts, and gives what tells whether it still runs; ``mailbox`` makes what the background
+    reads from. ``may_fork`` says whether a process that
     is forked can go on with what its parent had.
     """
 
@@ -54,9 +58,10 @@ class Colour:
     lock: Callable[[], AbstractAsyncContextManager[Any]]
     turn: Callable[[], Turn]
     who: Callable[[], object]
+    ask_password: Ask
     name_of: Callable[[Any], str]
-    call_of: Callable[[Any], object]
-    start: Callable[[Coroutine[Any, Any, Any]], None]
+    holds: Callable[[Any, object], bool | None]
+    start: Callable[[Coroutine[Any, Any, Any]], Callable[[], bool]]
     mailbox: Callable[[], Mailbox]
     connection: type[Any]
     pool: type[Any]
@@ -104,30 +109,46 @@ def _name_of_task(task: asyncio.Task[Any] | None) -> str:
     return "no task" if task is None else f"task {task.get_name()}"
 
 
-def _call_of_thread(ident: int) -> object:
-    """What the outermost `run_blocking` of a thread works on; None if it is in none."""
-    frame, work = sys._current_frames().get(ident), None
+def _thread_holds(ident: int, session: object) -> bool | None:
+    """
+    Whether a thread is inside of a call that has this session.
+
+    None where it is in a call of which no frame refers to the session, directly or by what is
+    called ``_session``: it may be on its way from one frame to the next.
+    """
+    frame, is_calling = sys._current_frames().get(ident), False
+    # Whoever asks has a reference, too.
+    asking = (sys._getframe(1).f_globals, globals())
     while frame is not None:
         if frame.f_code is run_blocking.__code__:
-            work = frame.f_locals.get("work")
+            is_calling = True
+        elif frame.f_code.co_filename.startswith(_ENGINE) and not any(
+            frame.f_globals is one for one in asking
+        ):
+            for value in [*frame.f_locals.values()]:
+                if value is session or getattr(value, "_session", None) is session:
+                    return True
         frame = frame.f_back
-    return work
+    return None if is_calling else False
 
 
-def _call_of_task(task: asyncio.Task[Any] | None) -> object:
-    """The task itself, unless it has ended; outside of tasks nothing is known."""
-    return True if task is None else None if task.done() else task
+def _task_holds(task: asyncio.Task[Any] | None, session: object) -> bool | None:
+    """Whether a task that has this session has not ended; outside of tasks nothing is known."""
+    return task is None or not task.done()
 
 
-def _start_thread(work: Coroutine[Any, Any, Any]) -> None:
-    threading.Thread(target=run_blocking, args=[work], name="raxol_sql", daemon=True).start()
+def _start_thread(work: Coroutine[Any, Any, Any]) -> Callable[[], bool]:
+    thread = threading.Thread(target=run_blocking, args=[work], name="raxol_sql", daemon=True)
+    thread.start()
+    return thread.is_alive
 
 
-def _start_task(work: Coroutine[Any, Any, Any]) -> None:
+def _start_task(work: Coroutine[Any, Any, Any]) -> Callable[[], bool]:
     # The loop itself keeps no task alive.
     task = asyncio.ensure_future(work)
     _unfinished.add(task)
     task.add_done_callback(_unfinished.discard)
+    return lambda: not task.done()
 
 
 async def _awaited(value: Awaitable[T]) -> T:
@@ -159,8 +180,9 @@ BLOCKING = Colour(
     lock=_ThreadLock,
     turn=ThreadTurn,
     who=threading.get_ident,
+    ask_password=ask_blocking,
     name_of=_name_of_thread,
-    call_of=_call_of_thread,
+    holds=_thread_holds,
     start=_start_thread,
     mailbox=ThreadMailbox,
     connection=psycopg.Connection,
@@ -176,8 +198,9 @@ ASYNCIO = Colour(
     lock=asyncio.Lock,
     turn=TaskTurn,
     who=asyncio.current_task,
+    ask_password=ask_asyncio,
     name_of=_name_of_task,
-    call_of=_call_of_task,
+    holds=_task_holds,
     start=_start_task,
     mailbox=LoopMailbox,
     connection=psycopg.AsyncConnection,

@@ -12,12 +12,14 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ConnStatus, PollingStatus, Trace, TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.waiting import Wait
 
+from raxol_sql.config import Conninfo, Secret
+from raxol_sql.config.conninfo import AskPassword
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.connecting import Connecting
 from raxol_sql.errors import ConfigError
 from raxol_sql.failures import REFUSED, Phase, Verdict, classify, is_refused, mark_refused
 
@@ -29,6 +31,9 @@ _CONNECTING = 10.0
 _ERROR = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[A-Z]+")? C "([0-9A-Z]{5})"')
 # The connections of libpq that the attempt of this thread or task has begun.
 _begun: ContextVar[list[PGconn] | None] = ContextVar("begun", default=None)
+# What it connects with. libpq's string with the secrets is made where libpq takes it: psycopg would
+# keep it in variables of its frames, which a traceback shows.
+_target: ContextVar[Conninfo] = ContextVar("target")
 _ANY_MOVE = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
 
 
@@ -37,9 +42,9 @@ def longest_connecting(timeout: int) -> float:
     return min(timeout / 1000, _CONNECTING) if timeout else _CONNECTING
 
 
-def completed(conninfo: str, timeout: int) -> str:
+def completed(conninfo: Conninfo, timeout: int) -> Conninfo:
     """``conninfo`` with a name for the server's views, and with a bound on connecting."""
-    given = conninfo_to_dict(conninfo)
+    given = conninfo.parameters
     added: dict[str, Any] = {"fallback_application_name": "raxol_sql"}
     if "connect_timeout" not in given:
         # Of several hosts each has its part. libpq counts whole seconds, and takes less than two
@@ -48,7 +53,7 @@ def completed(conninfo: str, timeout: int) -> str:
         hosts = str(given.get("host") or "").count(",") + 1
         added["connect_timeout"] = max(2, int(-(-longest // hosts)))
     # Names and texts come in this encoding, whatever PGCLIENTENCODING asks for.
-    return make_conninfo("", **{**added, **given, "client_encoding": "utf8"})
+    return conninfo.changed(**{**added, **given, "client_encoding": "utf8"})
 
 
 def check_literals(connection: Connection) -> None:
@@ -90,7 +95,7 @@ class Unconnected:
         return _Nothing()
 
     def __repr__(self) -> str:
-        return f"<none: {self.error}>"
+        return f"<no connection: {self.error}>"
 
 
 class Dial:
@@ -100,15 +105,24 @@ class Dial:
     It never raises. While attempts fail there is one at a time, after a pause with full jitter
     that grows to half a second: many processes that wait for one server do not come all at once,
     and none comes late. A refusal for good stands in for the attempts that would be made during
-    that pause, which would find out the same. ``configure`` gets each new connection ready. For
-    the workers of one pool.
+    that pause, which would find out the same. ``configure`` gets each new connection ready. A
+    password callable may take as long as a server, where calls may take ``timeout`` ms. For the
+    workers of one pool.
     """
 
-    def __init__(self, colour: Colour, configure: Callable[[Connection], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        colour: Colour,
+        configure: Callable[[Connection], Awaitable[None]],
+        timeout: int = 0,
+    ) -> None:
         self.connect = colour.callback(self._connect)
+        self.connecting = Connecting()
         self._colour = colour
         self._class = _traced(colour.connection, lambda: self._is_over)
         self._configure = configure
+        self._longest = longest_connecting(timeout)
+        self._is_asking = False
         self._one_at_a_time = colour.lock()
         self._under_way: set[object] = set()
         self._is_over = False
@@ -122,6 +136,13 @@ class Dial:
         """Whether an attempt is under way."""
         return bool(self._under_way)
 
+    @property
+    def silent(self) -> str:
+        """What has not answered the attempt that is under way."""
+        if self._is_asking:
+            return "the password callable has not returned"
+        return "the server has not answered"
+
     def trouble(self, since: float) -> Unconnected | None:
         """What the last attempt came to, if it failed, and that was at ``since`` or later."""
         last = self._last
@@ -131,15 +152,21 @@ class Dial:
         """Ends the attempts that are under way, within a tenth of a second, and all others."""
         self._is_over = True
 
-    async def attempt(self, conninfo: str, **options: Any) -> Connection:
-        """One attempt; raises the driver's error, with the SQLSTATE if the server gave one."""
+    async def attempt(self, conninfo: Conninfo, **options: Any) -> Connection:
+        """
+        One attempt; raises the driver's error, with the SQLSTATE if the server gave one.
+
+        Where a callable gives the password, it may raise any error.
+        """
         failure: Exception
+        if conninfo.ask is not None:
+            conninfo = conninfo.with_password(await self._password(conninfo.ask))
         # What psycopg gives up it leaves to whoever collects garbage.
         begun: list[PGconn] = []
-        before = _begun.set(begun)
+        before, target = _begun.set(begun), _target.set(conninfo)
         try:
             connection: Connection = await self._colour.wait(
-                self._class.connect(conninfo, **options)
+                self._class.connect(conninfo.public(), **options)
             )
         except psycopg.Error as error:
             failure = _plain(error)
@@ -152,9 +179,17 @@ class Dial:
             return await self._configured(connection)
         finally:
             _begun.reset(before)
+            _target.reset(target)
         _finish(begun)
         # Not in there: the first error would come along, and with it the socket in its frames.
         raise failure
+
+    async def _password(self, ask: AskPassword) -> Secret:
+        self._is_asking = True
+        try:
+            return await self._colour.ask_password(ask, self._longest)
+        finally:
+            self._is_asking = False
 
     async def _configured(self, connection: Connection) -> Connection:
         try:
@@ -164,7 +199,7 @@ class Dial:
             raise
         return connection
 
-    async def _connect(self, conninfo: str, **options: Any) -> Connection | Unconnected:
+    async def _connect(self, conninfo: Conninfo, **options: Any) -> Connection | Unconnected:
         attempt = object()
         self._under_way.add(attempt)
         try:
@@ -180,7 +215,8 @@ class Dial:
         finally:
             self._under_way.discard(attempt)
 
-    async def _tried(self, conninfo: str, options: dict[str, Any]) -> Connection | Unconnected:
+    async def _tried(self, conninfo: Conninfo, options: dict[str, Any]) -> Connection | Unconnected:
+        began = monotonic()
         try:
             try:
                 connection = await self.attempt(conninfo, **options)
@@ -190,13 +226,16 @@ class Dial:
                 # TLS is refused in the middle of it also by a server that is being shut down.
                 connection = await self.attempt(conninfo, **options)
         except Exception as error:
-            return self._failed(error)
+            return self._failed(error, began)
+        self.connecting.succeed(began, monotonic())
         self._failures, self._last = 0, None
         return connection
 
-    def _failed(self, error: Exception) -> Unconnected:
+    def _failed(self, error: Exception, began: float) -> Unconnected:
         now = monotonic()
         is_final = classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
+        if not self._is_over:
+            self.connecting.fail(error, began, now, is_final=is_final)
         longest = min(LONGEST_PAUSE, _PAUSE * 2 ** min(self._failures, 16))
         # What is refused for good is asked for again by nobody but new callers: they are no herd.
         share = 1.0 if is_final else random.SystemRandom().random()
@@ -286,7 +325,7 @@ def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
         @classmethod
         def _connect_gen(cls, conninfo: str = "") -> Generator[tuple[int, Wait], Any, Any]:
             # psycopg's own generator does the same, and leaves no place to listen.
-            pgconn = pq.PGconn.connect_start(conninfo.encode())
+            pgconn = pq.PGconn.connect_start(_target.get().revealed(conninfo).encode())
             if (begun := _begun.get()) is not None:
                 begun.append(pgconn)
             ear = _Ear(pgconn)
@@ -313,6 +352,9 @@ def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
             finally:
                 ear.close()
 
+    # What a log line or a repr calls it.
+    Traced.__name__ = Traced.__qualname__ = connection.__name__
+    Traced.__module__ = connection.__module__
     return Traced
 
 

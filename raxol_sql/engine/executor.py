@@ -17,7 +17,7 @@ from raxol_sql.engine.many import run_all, run_alone, run_many
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.outdated import may_commit
 from raxol_sql.engine.parameters import ParameterMisfit
-from raxol_sql.engine.repeating import check_doubt, judged
+from raxol_sql.engine.repeating import check_doubt, judged, log_success
 from raxol_sql.engine.scope import current as scopes
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
@@ -116,6 +116,8 @@ class Executor:
                     except psycopg.Error as error:
                         trouble = _Trouble.of(error, session, bound)
                         raise
+                    if attempts is not None:
+                        log_success(attempts, query.name)
                     if watch is None:
                         return result_of(query, answer)
                     since = monotonic()

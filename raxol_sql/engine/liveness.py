@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 import select
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
+import psycopg
+from psycopg.pq import ConnStatus
 from psycopg.pq.abc import PGconn
 
 # That the other end will send nothing more. Linux tells it apart from data that are there, such as
@@ -46,3 +50,20 @@ class Liveness:
         if not found:
             return Sign.QUIET
         return Sign.UNREAD if found[0][1] == select.POLLIN else Sign.GONE
+
+
+def is_connected(pgconn: PGconn) -> bool:
+    """Whether the other end is not known to be gone; for a connection that others may use."""
+    if pgconn.status != ConnStatus.OK:
+        return False
+    try:
+        # Not the connection's own: two threads cannot ask one at the same time.
+        return Liveness(pgconn).look() is not Sign.GONE
+    except (psycopg.Error, OSError, ValueError):
+        return False  # it was closed at this moment
+
+
+def count_connected(wires: Iterable[Callable[[], Any]]) -> int:
+    """How many wires, which these references lead to, are connected."""
+    alive = (reference() for reference in [*wires])
+    return sum(wire is not None and is_connected(wire.pgconn) for wire in alive)

@@ -83,7 +83,7 @@ class Observed:
             slow_ms,
             sample,
             place=spot_of_caller if self.config.stacktrace else None,
-            explain=Planner(server.conninfo(self.config)) if explain else None,
+            explain=Planner(server.target(self.config)) if explain else None,
         )
         with self._switching:
             self._stop_logging()

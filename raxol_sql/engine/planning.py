@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from raxol_sql.config import Conninfo
+
 # In seconds, for connecting.
 _CONNECTING = 5
 _LIMITS = """
@@ -25,7 +27,7 @@ class Planner:
     The plan is the one that fits any arguments, so that none of them is in it. Safe for threads.
     """
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: Conninfo) -> None:
         self._conninfo = conninfo
 
     def __call__(self, text: str) -> str:
@@ -36,12 +38,12 @@ class Planner:
                 # pooler lets pass.
                 connection.execute(_LIMITS)
                 return "\n".join(_plan(connection, text))
-        except psycopg.Error as error:
+        except Exception as error:  # a password callable raises what it likes
             return f"none: {type(error).__name__}"
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(
-            self._conninfo, connect_timeout=_CONNECTING, application_name="raxol_sql plans"
+        return self._conninfo.connect(
+            connect_timeout=_CONNECTING, application_name="raxol_sql plans"
         )
 
 

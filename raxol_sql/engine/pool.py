@@ -14,15 +14,17 @@ import attrs
 import psycopg
 from psycopg_pool import PoolClosed
 
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo
 from raxol_sql.engine import forking
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.connecting import Connecting
 from raxol_sql.engine.deadline import earliest
 from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
 from raxol_sql.engine.furnishing import furnished
 from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller
-from raxol_sql.engine.liveness import Sign
+from raxol_sql.engine.liveness import Sign, count_connected
 from raxol_sql.engine.pool_keeper import CLOSED, PoolKeeper
+from raxol_sql.engine.pool_log import quieten
 from raxol_sql.engine.repeating import Repeating
 from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
@@ -81,7 +83,7 @@ class PooledSessions:
         self.repeating: Repeating | None = self._repeating
         self._colour = colour
         self._config = config
-        self._conninfo = ""
+        self._conninfo = Conninfo({})
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
         self._home: object = None
         self._who = colour.who
@@ -98,12 +100,13 @@ class PooledSessions:
         self._opening = self._colour.lock()
         self._open = False
         self._waits = self._refused = 0
+        self._connecting = Connecting()
         self._waited = 0.0
         self._keeper: PoolKeeper | None = None
         self._queue = SessionQueue()
         self._idle = self._queue.idle
 
-    async def open(self, conninfo: str) -> None:
+    async def open(self, conninfo: Conninfo) -> None:
         """Connects once to see that it works, and opens the pool; an open one stays as it is."""
         async with self._opening:
             if self._keeper is None:
@@ -143,8 +146,9 @@ class PooledSessions:
                 keeper.repair()
         return status_of(
             {} if keeper is None else keeper.figures(),
-            self._config,
+            *(self._config, self._connecting),
             held=held,
+            connected=count_connected(self._wires),
             waiting=len(self._queue.waiting()),
             calls=self._repeating.calls,
             waits=self._waits,
@@ -293,10 +297,10 @@ class PooledSessions:
         holdings = keeper.checkouts.holdings()
         self._leaks.look(holdings, now)
         end = until
-        if len(holdings) >= self._config.pool_size:
-            me = self._who()
-            if all(holding.who == me for holding in holdings):
-                end = earliest(until, waiter.since + _OWN)
+        if len(holdings) >= self._config.pool_size and keeper.checkouts.are_of(
+            self._who(), self._colour.holds
+        ):
+            end = earliest(until, waiter.since + _OWN)
         left = _LOOKING if end is None else end - now
         if left <= 0:
             if (found := waiter.mailbox.take()) is not None:
@@ -318,7 +322,7 @@ class PooledSessions:
             refused.add_note(told)
             return refused
         if has_room and self._dial.is_trying:
-            return psycopg.errors.ConnectionTimeout(f"{told}: the server has not answered yet")
+            return psycopg.errors.ConnectionTimeout(f"{told}: {self._dial.silent} yet")
         return exhausted(
             holdings,
             now=now,
@@ -365,7 +369,10 @@ class PooledSessions:
         config = self._config
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
-        dial = self._dial = Dial(self._colour, partial(_furnish, self._colour, config, self._wires))
+        furnish = partial(_furnish, self._colour, config, self._wires)
+        dial = self._dial = Dial(self._colour, furnish, config.timeout)
+        self._connecting = dial.connecting
+        quieten()
         # Nothing of this refers to the pool itself, so that one that is dropped is noticed.
         pool_class: Any = self._colour.pool
         make_pool = partial(

@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg_pool import PoolClosed, PoolTimeout
 
+from raxol_sql.config import Conninfo
 from raxol_sql.engine.checkouts import Checkout, Checkouts
 from raxol_sql.engine.colour import Colour
 from raxol_sql.engine.dialling import Dial, Unconnected
@@ -72,11 +73,12 @@ class PoolKeeper:
         self._size = most
         self._is_closed = self._watches_surplus = self._has_warned = False
         self._stuck_since: float | None = None
+        self._alive: dict[Mailbox, Callable[[], bool]] = {}
         self._wanted: Mailbox = colour.mailbox()
         self._returned: Mailbox = colour.mailbox()
         self.checkouts = Checkouts(self.queue.idle, self._returned.put)
 
-    async def open(self, conninfo: str | None, seconds: float) -> None:
+    async def open(self, conninfo: Conninfo | None, seconds: float) -> None:
         """
         Opens psycopg_pool's pool, and waits up to so many seconds for what it keeps.
 
@@ -90,8 +92,6 @@ class PoolKeeper:
             self._pool = pool = self._make_pool()
             await self._colour.wait(pool.open(wait=True, timeout=seconds))
 
-        self._colour.start(_serve(self, self._wanted, self._supply))
-        self._colour.start(_serve(self, self._returned, self._take_back))
         # Each of these steps has a deadline of its own.
         await self._command(open_, None)
 
@@ -102,7 +102,7 @@ class PoolKeeper:
 
     def abandoned(self) -> list[Session]:
         """The sessions that calls did not give back when they ended; see `Checkouts`."""
-        return self.checkouts.abandoned(self._colour.call_of)
+        return self.checkouts.abandoned(self._colour.holds)
 
     def repair(self) -> None:
         """Has such sessions replaced."""
@@ -118,10 +118,12 @@ class PoolKeeper:
 
     def want(self) -> None:
         """Has callers in the queue served with connections of psycopg_pool."""
+        self._ensure_workers()
         self._wanted.put(None)
 
     def retire(self, session: Session) -> None:
         """Gives a session back to psycopg_pool, which replaces one that is not free."""
+        self._ensure_workers()
         self._returned.put(session)
 
     def watch_surplus(self) -> None:
@@ -163,7 +165,7 @@ class PoolKeeper:
         self._wanted.put(None)
         await self._give_back_all()
         if self._pool is not None:
-            await self._colour.wait(self._pool.close(seconds))
+            await self._end(self._pool, seconds)
 
     async def _command(
         self, work: Callable[[], Awaitable[None]], seconds: float | None = _COMMAND
@@ -179,12 +181,20 @@ class PoolKeeper:
             else:
                 answer.put(True)
 
+        self._ensure_workers()
         self._returned.put(answered)
         done = await answer.get(seconds)
         if done is None:
             raise PoolTimeout(f"the pool has not done this in {seconds:.0f} s; try again")
         if isinstance(done, Exception):
             raise done
+
+    def _ensure_workers(self) -> None:
+        """Starts the workers, again if a program has cancelled all tasks of its loop."""
+        for mailbox, step in ((self._wanted, self._supply), (self._returned, self._take_back)):
+            is_alive = self._alive.get(mailbox)
+            if is_alive is None or not (is_alive() or self.is_over):
+                self._alive[mailbox] = self._colour.start(_serve(self, mailbox, step))
 
     async def _supply(self, _: object) -> None:
         """Takes connections out of psycopg_pool as long as callers wait for one."""
@@ -200,6 +210,7 @@ class PoolKeeper:
             if isinstance(connection, Unconnected):
                 # psycopg_pool replaces it, by an attempt for the callers who go on waiting.
                 await self._colour.wait(pool.putconn(connection))
+                self._dial.connecting.return_stand_in()
                 for waiter in self.queue.waiting():
                     waiter.mailbox.put(connection.again())
                 continue
@@ -336,11 +347,17 @@ class PoolKeeper:
         self._past.update(counted)
         self.epoch = monotonic()
         await self._colour.wait(self._pool.open())
-        self._colour.start(self._end(old))
+        self._colour.start(self._end(old, _SLICE))
         self._wanted.put(None)
 
-    async def _end(self, pool: Any) -> None:
-        await self._colour.wait(pool.close(_SLICE))
+    async def _end(self, pool: Any, seconds: float) -> None:
+        idle = [*pool._pool]
+        try:
+            await self._colour.wait(pool.close(seconds))
+        except BaseException:
+            # psycopg_pool's own tasks were cancelled, and it stops there.
+            for connection in idle:
+                await self._colour.wait(connection.close())
 
 
 async def _serve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -29,6 +30,7 @@ _NO_WITNESS = (
     "mark a query with -- @idempotent if it may be sent again, as one may that only reads, or have "
     "it in a transaction that can be found again: run(..., outcome='witness'), transact()"
 )
+_log = logging.getLogger("raxol_sql.retry")
 Resolve = Callable[[OutcomeToken, float | None], Awaitable[Effect]]
 
 
@@ -92,6 +94,16 @@ class Repeating:
         if note:
             error.add_note(note)
         raise error
+
+
+def log_success(attempts: Attempts, name: str) -> None:
+    """Writes the line of a call that succeeded after it was retried."""
+    failure = attempts.failure
+    state = failure.sqlstate if failure and failure.sqlstate else "a lost connection"
+    _log.info(
+        "%s succeeded on attempt %d, after %s and waits of %.3f s in all",
+        *(name, attempts.count, state, attempts.waited),
+    )
 
 
 @attrs.frozen

@@ -9,6 +9,7 @@ import attrs
 import psycopg
 
 from raxol_sql.engine.deadline import deadline_of, earliest
+from raxol_sql.engine.repeating import log_success
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transaction import Block, TransactionOptions, Verify
 from raxol_sql.errors import TransactionError
@@ -48,7 +49,7 @@ async def transact(
             repeats=repeating is not None,
         )
         try:
-            return await _once(block, work)
+            result = await _once(block, work)
         except (psycopg.Error, TransactionError) as error:
             failure = block.failure
             if repeating is None or failure is None:
@@ -61,6 +62,10 @@ async def transact(
                 may_repeat=bool(options.read_only),
                 is_standby=block.is_standby and not options.read_only,
             )
+        else:
+            if attempts is not None:
+                log_success(attempts, "transact")
+            return result
 
 
 async def _once(block: Block, work: Callable[[Block], Awaitable[T]]) -> T:

@@ -43,8 +43,8 @@ class Attempts:
     The attempts of one call, the first of which begins when this is made.
 
     ``deadline`` is a moment of ``clock``, None for no limit; ``random`` gives numbers from 0 to
-    below 1. ``waited`` is what all the waits come to. Times are in seconds. Not safe to share
-    between threads.
+    below 1. ``waited`` is what all the waits come to, ``failure`` the last one. Times are in
+    seconds. Not safe to share between threads.
     """
 
     __slots__ = (
@@ -62,6 +62,7 @@ class Attempts:
         "_random",
         "_started",
         "_stop",
+        "failure",
         "waited",
     )
 
@@ -86,6 +87,7 @@ class Attempts:
         self._mute_losses = 0
         self._stop: Stop | None = None
         self.waited = 0.0
+        self.failure: Failure | None = None
 
     @property
     def count(self) -> int:
@@ -110,6 +112,7 @@ class Attempts:
         if self._stop is not None:
             return self._stop
         self._note_time()
+        self.failure = failure
         self._failures += 1
         self._count_losses(failure, is_mute_loss)
         step = self._decide(failure, may_repeat)

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import pq
 
+from raxol_sql.config.conninfo import Given
 from raxol_sql.errors import ConfigError
 from raxol_sql.migrations.session import Session, open_session
 
@@ -93,7 +94,7 @@ def check_direct(session: Session, *, is_session_mode: bool) -> str:
     return pooler
 
 
-def check_direct_server(conninfo: str, *, pooler_is_session_mode: bool = False) -> None:
+def check_direct_server(conninfo: Given, *, pooler_is_session_mode: bool = False) -> None:
     """
     Raise ConfigError where a pooler answers at ``conninfo`` that is not said to be in session mode.
 

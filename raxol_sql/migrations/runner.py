@@ -16,6 +16,8 @@ from pathlib import Path
 import attrs
 import psycopg
 
+from raxol_sql.config import Conninfo, Secret
+from raxol_sql.config.conninfo import hide_conninfo
 from raxol_sql.errors import MigrationFailedError
 from raxol_sql.migrations.applying import OnNotice, apply_one, rollback_one
 from raxol_sql.migrations.blockers import LockWatch
@@ -56,6 +58,7 @@ class MigrationsStatus:
     invalid_indexes: tuple[InvalidIndex, ...]
 
 
+@hide_conninfo
 @attrs.frozen
 class Migrations:
     """
@@ -76,7 +79,7 @@ class Migrations:
     where a pooler answers in place of the server.
     """
 
-    conninfo: str = attrs.field(repr=False)
+    conninfo: str | Secret | Conninfo = attrs.field(repr=False)
     folder: Path
     lock_wait: float = attrs.field(default=60.0, validator=attrs.validators.ge(0))
     lock_timeout: float = attrs.field(default=5.0, validator=attrs.validators.ge(0))

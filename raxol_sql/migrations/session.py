@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.errors import ConfigError
 
 __all__ = [
@@ -94,7 +96,7 @@ class Session(psycopg.Connection[TupleRow]):
         self.execute(SET_LIMITS, [f"{round(self.lock_timeout * 1000)}ms", for_transaction])
 
 
-def check_conninfo(conninfo: str) -> None:
+def check_conninfo(conninfo: Given) -> None:
     """
     Nothing, if libpq can read ``conninfo``.
 
@@ -102,7 +104,7 @@ def check_conninfo(conninfo: str) -> None:
     not read, which may be half a password, such as what stands before a / where the port would.
     """
     try:
-        ports = str(conninfo_to_dict(conninfo).get("port") or "").split(",")
+        ports = Conninfo.of(conninfo).parameters.get("port", "").split(",")
     except psycopg.ProgrammingError:
         readable = False
     else:
@@ -114,26 +116,28 @@ def check_conninfo(conninfo: str) -> None:
         )
 
 
-def open_session(conninfo: str, lock_timeout: float) -> Session:
+def open_session(conninfo: Given, lock_timeout: float) -> Session:
     """
     A connection in autocommit mode whose waits for locks end after ``lock_timeout`` seconds.
 
     The limit holds in the blocks of `Session`. Raises psycopg.OperationalError if there is no
     connection.
     """
-    session: Session = Session.connect(
-        conninfo,
+    conninfo = Conninfo.of(conninfo)
+    connection = conninfo.connect(
+        Session,
         autocommit=True,
         application_name=APPLICATION_NAME,
         client_encoding="utf8",
         prepare_threshold=None,
     )
+    session = cast(Session, connection)
     session.lock_timeout = lock_timeout
     return session
 
 
 @contextmanager
-def opened_session(conninfo: str, lock_timeout: float) -> Iterator[Session]:
+def opened_session(conninfo: Given, lock_timeout: float) -> Iterator[Session]:
     """
     A session that runs migrations or holds their lock, for a block.
 

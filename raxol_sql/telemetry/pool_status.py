@@ -11,14 +11,15 @@ class PoolStatus:
     How a pool is, and what it has done since it was opened.
 
     ``min`` and ``max`` are its bounds and ``size`` the connections that it has, of which ``in_use``
-    are held by somebody and ``available`` are not; ``waiting`` callers wait for one. Of one pool
-    ``size = in_use + available``, and ``0 <= available <= size <= max``; after a `resize` to less
-    ``size`` may be above ``max`` until the surplus has been given back and has ended.
+    are checked out and ``available`` are not. A connection that is known to be closed is neither;
+    ``waiting`` callers wait for one. Of one pool ``size = in_use + available``, and ``0 <=
+    available <= size <= max``; after a `resize` to less ``size`` may be above ``max`` until the
+    surplus has been given back and has ended.
 
     The rest only grows, until the database is closed: ``calls`` that took a connection, of which
     ``waits`` had to wait for it, together ``wait_ms`` milliseconds, and ``refused`` did not get
-    one in time; connections that were ``opened``, in ``connect_ms`` milliseconds, those that could
-    not be (``failed``), and those that were found ``lost``.
+    one in time; connections that were ``opened``, in ``connect_ms`` milliseconds, attempts that
+    ``failed``, and connections that were found ``lost``.
     """
 
     min: int

@@ -33,7 +33,7 @@ def test_a_pool_is_a_whole_number_of_connections(tmp_path: Path, value: str) -> 
     ("key", "value"),
     [
         *[("pool_size", value) for value in (0, -1, 1.0, True, None, "x")],
-        *[("timeout", value) for value in (-1, 1.5, "1s", True)],
+        *[("timeout", value) for value in (-1, 1.5, "1 s", "s", "1S", "1.5s", True)],
         *[("idle_timeout", value) for value in (0, -1)],
         *[("max_retries", value) for value in (-1, "many")],
         *[("port", value) for value in (0, 65536, "", "x", True, None, "1,", ",1", 5432.0, "1;2")],
@@ -95,9 +95,28 @@ def test_a_section_of_another_environment_is_read_for_unknown_keys_too(project: 
 
 
 def test_a_wrong_value_in_a_section_is_named_with_file_and_section(project: Write) -> None:
-    folder = project("[common]\ntimeout = '15s'\n")
+    folder = project("[common]\ntimeout = '15 sec'\n")
 
-    assert _wrong(folder).startswith("timeout: raxol_sql.toml [common] gives '15s': give a whole")
+    error = _wrong(folder)
+
+    assert error.startswith("timeout: raxol_sql.toml [common] gives '15 sec': give a whole")
+    assert error.endswith('or a text such as "15s", "500ms" or "1min"')
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"), [("15s", 15_000), ("500ms", 500), ("1min", 60_000), ("2h", 7_200_000)]
+)
+def test_a_time_may_have_a_unit_wherever_it_is_given(
+    project: Write, text: str, milliseconds: int
+) -> None:
+    folder = project(f"[dev]\ntimeout = '{text}'\n")
+
+    assert rx.Config.find(start=folder, environ={}).timeout == milliseconds
+    environ = {"RAXOL_DB_IDLE_TIMEOUT": text}
+    assert rx.Config.find(start=folder.parent, environ=environ).idle_timeout == milliseconds
+    assert rx.Config.find(start=folder.parent, environ={}, leak_after=text).leak_after == (
+        milliseconds
+    )
 
 
 def test_a_key_outside_of_a_section_is_an_error(project: Write) -> None:

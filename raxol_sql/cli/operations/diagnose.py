@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import click
-from psycopg.conninfo import make_conninfo
 
 from raxol_sql import Database, Queries, server
 from raxol_sql.cli.failure import UNREACHABLE
 from raxol_sql.cli.findings import exit_code, show_findings
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import ONE_CONNECTION, project_queries
-from raxol_sql.config import Config, Project
+from raxol_sql.config import Config, Conninfo, Project
 from raxol_sql.ops.diagnosis.diagnosis import CHECKS, GROUPS, REACHING
 from raxol_sql.ops.diagnosis.diagnosis import diagnose as findings_of
 from raxol_sql.ops.diagnosis.limits import Limits
@@ -93,7 +92,7 @@ def _asked(
     """What the server has to be asked for; nothing, where only the way to it is of interest."""
     if set(groups) <= {*REACHING}:
         return []
-    own = make_conninfo(reached.conninfo, application_name=_APPLICATION)
+    own = Conninfo.of(reached.conninfo).changed(application_name=_APPLICATION)
     with Database.open(own, **ONE_CONNECTION, timeout=_TIMEOUT) as database:
         subject = Subject.of(
             *(database, config, reached.conninfo, limits), lambda: _queries(config.project)

@@ -12,7 +12,7 @@ from raxol_sql.cli.findings import exit_code, show_findings
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import opened, project_queries
 from raxol_sql.cli.registry import arguments_of, discreet, named_query
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo
 from raxol_sql.ops.finding import Finding
 from raxol_sql.ops.plans import asking as plans
 from raxol_sql.ops.plans.judging import findings_of
@@ -83,7 +83,7 @@ def explain(
         generic = True
     with opened(config, output) as database, discreet(found, tuple(secret)):
         if generic:
-            plan = _generic(found, bound, server.conninfo(config))
+            plan = _generic(found, bound, server.target(config))
         else:
             plan = _explained(database, bound, analyze=analyze)
         plan = plan.masked if secret else plan
@@ -108,7 +108,7 @@ def _explained(database: Database, bound: Bound[Any], *, analyze: bool) -> Plan:
         return plan
 
 
-def _generic(query: Query[Any], bound: Bound[Any], conninfo: str) -> Plan:
+def _generic(query: Query[Any], bound: Bound[Any], conninfo: Conninfo) -> Plan:
     text = plans.planned_text(query, bound.statement)
     assert text is not None, "asked before anything was opened"
     try:

@@ -11,7 +11,7 @@ from raxol_sql.cli.failure import message
 from raxol_sql.cli.findings import exit_code, show_findings
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import Unreachable
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Given
 from raxol_sql.ops.amounts import span
 from raxol_sql.ops.connections.pooling import View, full, judge, look
 from raxol_sql.ops.connections.probing import Probe, probe
@@ -61,8 +61,8 @@ def pool_status(probing: bool, output: Output) -> int:
     return exit_code(findings, strict=False)
 
 
-def _let_in(config: Config, output: Output) -> str:
-    """The connection string of the server, which has let in just now."""
+def _let_in(config: Config, output: Output) -> Given:
+    """What connects to the server, which has let in just now."""
     reached = reach(config)
     if reached.cause is None:
         return reached.conninfo
@@ -79,7 +79,7 @@ def _refused(findings: list[Finding], said: str, remedy: str, output: Output) ->
     return Unreachable(f"{said}\nhint: {remedy}")
 
 
-def _probed(config: Config, conninfo: str, view: View) -> Probe | psycopg.Error | None:
+def _probed(config: Config, conninfo: Given, view: View) -> Probe | psycopg.Error | None:
     """What became of the pool; None where it would have taken the last places of the server."""
     if config.pool_size > view.slots.free:
         return None

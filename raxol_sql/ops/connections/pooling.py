@@ -7,8 +7,9 @@ from math import ceil
 from typing import Any
 
 import attrs
-from psycopg.conninfo import make_conninfo
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database
 from raxol_sql.ops.finding import Finding, Status
 from raxol_sql.ops.network.target import parameters_of
@@ -94,16 +95,17 @@ QUERIES: tuple[Query[Any], ...] = (_pool.slots, _pool.sessions, _pool.instances)
 """What `look` sends."""
 
 
-def look(conninfo: str, *, pool_size: int, timeout: int) -> View:
+def look(conninfo: Given, *, pool_size: int, timeout: int) -> View:
     """
     What the server that ``conninfo`` leads to has to say, but for this session itself.
 
     ``timeout`` is in milliseconds. Raises the driver's errors.
     """
+    conninfo = Conninfo.of(conninfo)
     parameters = parameters_of(conninfo)
     named = parameters.get("application_name") or parameters.get("fallback_application_name")
     application = named or "raxol_sql"
-    own = make_conninfo(conninfo, application_name=APPLICATION)
+    own = conninfo.changed(application_name=APPLICATION)
     with (
         Database.open(own, pool_size=1, pool_min_size=1, timeout=timeout) as database,
         database.transaction(read_only=True) as tx,

@@ -9,9 +9,9 @@ from time import perf_counter
 from typing import Any
 
 import attrs
-from psycopg.conninfo import make_conninfo
 
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database
 from raxol_sql.ops.connections.pooling import APPLICATION
 from raxol_sql.ops.own_queries import own_queries
@@ -43,7 +43,7 @@ class Probe:
     error: Exception | None = None
 
 
-def probe(config: Config, conninfo: str) -> Probe:
+def probe(config: Config, conninfo: Given) -> Probe:
     """
     Opens the configured pool on ``conninfo``, takes all its sessions at once, and closes it.
 
@@ -51,8 +51,9 @@ def probe(config: Config, conninfo: str) -> Probe:
     a question for the process that serves. Ends within about the configuration's ``timeout``.
     Raises the driver's error where not even the first connection can be made.
     """
+    conninfo = Conninfo.of(conninfo)
     timeout = config.timeout or _LONGEST
-    own = make_conninfo(conninfo, application_name=APPLICATION)
+    own = conninfo.changed(application_name=APPLICATION)
     since = perf_counter()
     with Database.open(
         own,

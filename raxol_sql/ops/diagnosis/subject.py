@@ -11,6 +11,7 @@ import attrs
 from psycopg.sql import Identifier
 
 from raxol_sql.config import Config
+from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database
 from raxol_sql.ops.diagnosis.limits import Limits
 from raxol_sql.ops.own_queries import own_queries
@@ -28,7 +29,7 @@ class Subject:
 
     database: Database
     config: Config
-    conninfo: str = attrs.field(repr=False)
+    conninfo: Given = attrs.field(repr=False)
     limits: Limits
     server_is_embedded: bool
     _load: Callable[[], Queries]
@@ -38,7 +39,7 @@ class Subject:
         cls,
         database: Database,
         config: Config,
-        conninfo: str,
+        conninfo: Given,
         limits: Limits,
         load: Callable[[], Queries],
     ) -> Self:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import attrs
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database
 from raxol_sql.errors import MigrationMissingError
 from raxol_sql.migrations import Migrations, MigrationState
@@ -39,7 +41,7 @@ class Drift:
 
 
 def find_drift(
-    conninfo: str, folder: Path, *, ignored: Iterable[str] = (), server_wide: bool = False
+    conninfo: Given, folder: Path, *, ignored: Iterable[str] = (), server_wide: bool = False
 ) -> Drift:
     """
     Makes a scratch database beside the live one, with what is applied there, and compares them.
@@ -50,6 +52,7 @@ def find_drift(
     nobody knows what it made; MigrationFailedError where one fails; what `read_folder` raises; and
     psycopg.errors.InsufficientPrivilege for a role that may not create a database.
     """
+    conninfo = Conninfo.of(conninfo)
     files = read_folder(folder)
     states: dict[MigrationState, list[str]] = {state: [] for state in MigrationState}
     for one in Migrations(conninfo, folder).status().migrations:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.errors import MigrationFailedError
 from raxol_sql.migrations import server_lost
 from raxol_sql.migrations.folder import MigrationFile, read_folder
@@ -29,7 +31,7 @@ _AFTER_ALL = {
 }
 
 
-def rehearse(conninfo: str, folder: Path, *, server_wide: bool = False) -> tuple[Finding, ...]:
+def rehearse(conninfo: Given, folder: Path, *, server_wide: bool = False) -> tuple[Finding, ...]:
     """
     Applies every migration on a scratch database, rolls them back, and applies them again.
 
@@ -40,6 +42,7 @@ def rehearse(conninfo: str, folder: Path, *, server_wide: bool = False) -> tuple
     the server, which is only used to make and drop the scratch database. Raises what `read_folder`
     raises, MigrationError for a file without a statement, and the driver's errors.
     """
+    conninfo = Conninfo.of(conninfo)
     files = plan_apply(read_folder(folder), History({}, {})).pending
     tried = [file for file in files if server_wide or not is_server_wide(file)]
     findings = [_left_out(file) for file in files if file not in tried]

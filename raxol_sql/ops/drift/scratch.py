@@ -8,11 +8,12 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import attrs
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Identifier
 
 from raxol_sql import databases
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database
 from raxol_sql.migrations.applying import apply_one, rollback_one
 from raxol_sql.migrations.folder import MigrationFile
@@ -55,7 +56,7 @@ class Scratch:
     ``conninfo`` may hold a password, and is in no repr.
     """
 
-    conninfo: str = attrs.field(repr=False)
+    conninfo: Conninfo
     name: str
     _database: Database = attrs.field(repr=False)
 
@@ -75,23 +76,24 @@ class Scratch:
 
 
 @contextmanager
-def scratch(conninfo: str, prefix: str, surroundings: Surroundings = _NONE) -> Iterator[Scratch]:
+def scratch(conninfo: Given, prefix: str, surroundings: Surroundings = _NONE) -> Iterator[Scratch]:
     """
     A new database on the server of ``conninfo``, dropped in the end whatever happens.
 
     Its name is ``prefix`` and something random. It has the ``surroundings`` of another one. Raises
     psycopg.errors.InsufficientPrivilege for a role that may create none.
     """
+    conninfo = Conninfo.of(conninfo)
     with ExitStack() as stack:
         try:
             name = stack.enter_context(databases.temporary(conninfo, prefix))
         except InsufficientPrivilege as error:
-            role = Identifier(str(conninfo_to_dict(conninfo).get("user") or "ROLE")).as_string()
+            role = Identifier(str(conninfo.parameters.get("user") or "ROLE")).as_string()
             error.add_note(
                 f"for the scratch database; a superuser allows it: {_ALLOW.format(role)}"
             )
             raise
-        there = make_conninfo(conninfo, dbname=name)
+        there = conninfo.changed(dbname=name)
         _adopt_settings(conninfo, name, surroundings.settings)
         with closing(open_session(there, _LOCK_TIMEOUT)) as session:
             if surroundings.home is not None:
@@ -114,7 +116,7 @@ def is_server_wide(file: MigrationFile) -> bool:
     return any(_SERVER_WIDE.search(_COMMENT.sub(" ", one.text)) for one in statements)
 
 
-def _adopt_settings(conninfo: str, name: str, settings: Mapping[str, str]) -> None:
+def _adopt_settings(conninfo: Conninfo, name: str, settings: Mapping[str, str]) -> None:
     """
     Make them the defaults of our sessions in the database ``name``.
 

@@ -187,8 +187,7 @@ class Attendant:
     def _connect(self) -> psycopg.Connection[TupleRow]:
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        connection = psycopg.connect(
-            server.conninfo(self.db.config),
+        connection = server.target(self.db.config).connect(
             autocommit=True,
             application_name=APPLICATION_NAME,
             client_encoding="utf8",

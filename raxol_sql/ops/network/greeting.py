@@ -10,8 +10,9 @@ from typing import Any
 
 import attrs
 import psycopg
-from psycopg.conninfo import make_conninfo
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.engine.colour import BLOCKING, Connection, run_blocking
 from raxol_sql.engine.dialling import Dial, completed
 from raxol_sql.engine.wire import Wire
@@ -53,7 +54,7 @@ class LoggedIn:
     is_missing: bool = False
 
 
-def log_in(conninfo: str, timeout: float, *, looking_for: str | None = None) -> LoggedIn:
+def log_in(conninfo: Given, timeout: float, *, looking_for: str | None = None) -> LoggedIn:
     """
     Logs in to the database of ``conninfo``, asks who answers, and leaves.
 
@@ -62,8 +63,9 @@ def log_in(conninfo: str, timeout: float, *, looking_for: str | None = None) -> 
     is raised then, and else the driver's error, with the SQLSTATE where the system lets it be
     known.
     """
+    conninfo = Conninfo.of(conninfo)
     changed = {"dbname": _MAINTENANCE} if looking_for else {}
-    bounded = make_conninfo(conninfo, connect_timeout=max(2, ceil(timeout)), **changed)
+    bounded = conninfo.changed(connect_timeout=max(2, ceil(timeout)), **changed)
     dial = Dial(BLOCKING, _as_it_is)
     over = threading.Event()
 

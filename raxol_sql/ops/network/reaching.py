@@ -15,7 +15,7 @@ import attrs
 import psycopg
 
 from raxol_sql import server
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo, Given
 from raxol_sql.errors import ConfigError, EmbeddedError
 from raxol_sql.failures import is_refused
 from raxol_sql.ops.finding import Finding, Status
@@ -47,7 +47,7 @@ class Reached:
     findings: tuple[Finding, ...]
     cause: Cause | None = None
     greeting: Greeting | None = None
-    conninfo: str = attrs.field(default="", repr=False)
+    conninfo: Given = attrs.field(default="", repr=False)
 
     @property
     def network(self) -> tuple[Finding, ...]:
@@ -90,7 +90,7 @@ class _Walk:
         self._lines = lines
         self._config = config
         self._timeout = timeout
-        self._conninfo = ""
+        self._conninfo = Conninfo({})
         self._database = config.database
         self._user = config.username
         self._parameters: dict[str, str] = {}
@@ -129,7 +129,7 @@ class _Walk:
 
     def _resolve(self) -> _Step:
         try:
-            self._conninfo = server.conninfo(self._config)
+            self._conninfo = server.target(self._config)
             self._parameters = parameters_of(self._conninfo)
             targets = targets_of(self._parameters)
         except (ConfigError, EmbeddedError) as error:
@@ -226,7 +226,7 @@ class _Walk:
             raise _StepError(self._of_login(conninfo, error)) from None
         return _Step(f"let in as {self._in.greeting.role}")
 
-    def _of_login(self, conninfo: str, error: psycopg.Error) -> Cause:
+    def _of_login(self, conninfo: Conninfo, error: psycopg.Error) -> Cause:
         login = Login(self._user, self._database, self._password_from())
         sqlstate, routine = error.sqlstate, ""
         if sqlstate is None and is_refused(error) and not login.asked_for:
@@ -363,7 +363,7 @@ def _together(failed: list[Cause]) -> Cause:
     return attrs.evolve(failed[0], message=told, is_final=all(one.is_final for one in failed))
 
 
-def _is_missing(conninfo: str, database: str, timeout: float) -> bool:
+def _is_missing(conninfo: Conninfo, database: str, timeout: float) -> bool:
     """Whether the server takes the login, and has no such database."""
     try:
         return log_in(conninfo, timeout, looking_for=database).is_missing

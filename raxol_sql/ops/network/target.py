@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 from psycopg import pq
-from psycopg.conninfo import make_conninfo
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.errors import ConfigError
 
 # It is no value of this parameter: libpq, which has read its variables and files by then, refuses
@@ -58,14 +59,15 @@ class Target:
         return f"{self.host or self.hostaddr}:{self.port}"
 
 
-def parameters_of(conninfo: str) -> dict[str, str]:
+def parameters_of(conninfo: Given) -> dict[str, str]:
     """
     All that libpq makes of a connection string, with its variables and its service file.
 
     ``host`` is there in any case. There may be a password in it. Nothing is sent. Raises
     `ConfigError` with libpq's words for what it cannot read, such as a service that is not there.
     """
-    pgconn = pq.PGconn.connect_start(make_conninfo(conninfo, **_REFUSED).encode())
+    conninfo = Conninfo.of(conninfo)
+    pgconn = pq.PGconn.connect_start(conninfo.changed(**_REFUSED).revealed().encode())
     try:
         said = pgconn.get_error_message()
         if "channel_binding" not in said:
@@ -99,14 +101,13 @@ def targets_of(parameters: Mapping[str, str]) -> list[Target]:
     ]
 
 
-def narrowed(conninfo: str, addresses: Sequence[tuple[Target, str]]) -> str:
+def narrowed(conninfo: Conninfo, addresses: Sequence[tuple[Target, str]]) -> Conninfo:
     """
     ``conninfo`` for these addresses only, in their order; that of a socket is "".
 
     Names need not be looked up any more, and stay what a password file and a certificate go by.
     """
-    return make_conninfo(
-        conninfo,
+    return conninfo.changed(
         host=",".join(target.host for target, _ in addresses),
         hostaddr=",".join(address for _, address in addresses),
         port=",".join(target.port for target, _ in addresses),

@@ -8,6 +8,8 @@ from typing import Any
 import attrs
 import psycopg
 
+from raxol_sql.config import Conninfo
+from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database, Transaction
 from raxol_sql.ops.own_queries import own_queries
 from raxol_sql.ops.plans.tree import Plan
@@ -78,7 +80,7 @@ def explain(runner: Database | Transaction, bound: Bound[Any], *, analyze: bool 
     return Plan.read(runner.run(Bound(asking, statement, bound.values)))
 
 
-def explain_any(conninfo: str, text: str) -> Plan:
+def explain_any(conninfo: Given, text: str) -> Plan:
     """
     The plan of a statement for any arguments: ``$1``, ``$2`` ... stand for themselves.
 
@@ -86,8 +88,9 @@ def explain_any(conninfo: str, text: str) -> Plan:
     is waited for longer than five seconds. Raises psycopg.Error for what the server does not
     plan, and where it cannot be reached.
     """
+    conninfo = Conninfo.of(conninfo)
     with (
-        psycopg.connect(conninfo, client_encoding="utf8", connect_timeout=5) as connection,
+        conninfo.connect(client_encoding="utf8", connect_timeout=5) as connection,
         connection.transaction(force_rollback=True),
     ):
         connection.execute("set local lock_timeout = '5s'")

@@ -317,7 +317,7 @@ def program(tmp_path: Path) -> Callable[..., list[str]]:
         import asyncio, gc, logging, os, signal, sys, threading, time
         import psycopg
         import raxol_sql as rx
-        logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
+        logging.getLogger("raxol_sql.pool").addHandler(logging.NullHandler())
         q = rx.load({str(folder)!r}).q
     """
 

@@ -233,7 +233,6 @@ def test_no_secret_is_told_by_anything_while_the_server_refuses(
     play: Play, q: Any, begin: Any, spare: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    caplog.set_level(logging.DEBUG, "psycopg.pool")  # which the command line silences
     told: list[str] = []
 
     async def story(db: Any) -> None:
@@ -261,7 +260,7 @@ def test_no_secret_is_told_by_anything_while_the_server_refuses(
     finally:
         spare.side("alter role locked password 'right'")
     assert told
-    assert "psycopg.pool" in {record.name for record in caplog.records}
+    assert "raxol_sql.pool" in {record.name for record in caplog.records}
     assert SECRET not in "".join([*told, caplog.text])
 
 

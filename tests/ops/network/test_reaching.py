@@ -15,7 +15,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from raxol_sql import embedded
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Conninfo
 from raxol_sql.ops.finding import Status
 from raxol_sql.ops.network.reaching import reach
 from tests.ops.network.conftest import SECRET, by_name, failing, statuses, until, walk
@@ -72,7 +72,7 @@ def test_a_healthy_server_has_nothing_but_ok_and_skip(accounts_database: str) ->
     assert reached.greeting.role == "postgres"
     assert not reached.greeting.is_standby
     assert reached.greeting.ms > 0
-    with psycopg.connect(reached.conninfo) as connection:
+    with Conninfo.of(reached.conninfo).connect() as connection:
         assert connection.info.dbname == reached.greeting.database
 
 
