@@ -36,21 +36,51 @@ driver; each error is one. Errors of the driver are not wrapped:
 ``except psycopg.errors.UniqueViolation`` works, and such an error carries a note with the name of
 the query and the place where it is written.
 
-All of them pickle. None of them holds the value of an argument.
+All of them pickle, with their notes and, where that pickles too, their ``__cause__``. None of them
+holds the value of an argument.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from psycopg import OperationalError
 from psycopg.errors import QueryCanceled
 from psycopg_pool import PoolTimeout
 
+# Within a trial everything is taken as it is: each link of a chain of causes is tried once.
+_is_trial: ContextVar[bool] = ContextVar("_is_trial", default=False)
+
+
+def can_pickle(value: object) -> bool:
+    """Whether another process could read ``value``, which may be anything."""
+    if _is_trial.get():
+        return True
+    before = _is_trial.set(True)
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception:
+        return False
+    finally:
+        _is_trial.reset(before)
+    return True
+
 
 class RaxolSQLError(Exception):
     """What every error that raxol_sql itself defines derives from."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._reduced(*super().__reduce__())
+
+    def _reduced(self, kind: Any, given: Any, state: Any = None) -> tuple[Any, ...]:
+        """What pickle makes an error of, with its cause, which pickle alone would leave out."""
+        cause = self.__cause__
+        if cause is None or not can_pickle(cause):
+            return kind, given, state
+        return kind, given, {**(state or {}), "__cause__": cause}
 
 
 class DefinitionError(RaxolSQLError, ValueError):
@@ -228,9 +258,10 @@ class DeadlineExceeded(RaxolSQLError, QueryCanceled, TimeoutError):  # noqa: N81
     """
     A call did not end in the time that it had; either side may have noticed first.
 
-    ``effect`` is what became of it on the server: "none", nothing was sent; "rolled back", the
-    server stopped and took it back; "committed", it was done just then; "unknown", the connection
-    had to be closed, and it may still be done. In a transaction the end of that decides.
+    ``effect`` is the effect on the server. "none": nothing was sent. "rolled back": the server
+    stopped, or the connection was closed before a COMMIT was sent. "committed": the work was done
+    just then; inside a transaction its COMMIT still decides. "unknown": the connection was closed
+    and no answer came, so the work may have happened, or may happen yet.
     """
 
     def __init__(self, effect: str) -> None:
@@ -239,7 +270,7 @@ class DeadlineExceeded(RaxolSQLError, QueryCanceled, TimeoutError):  # noqa: N81
 
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError, which TimeoutError is, would make it of nothing.
-        return type(self), (self.effect,), {**vars(self)}
+        return self._reduced(type(self), (self.effect,), {**vars(self)})
 
     def __str__(self) -> str:
         return f"the time of this call is over: {_EFFECTS[self.effect]}"
@@ -247,7 +278,7 @@ class DeadlineExceeded(RaxolSQLError, QueryCanceled, TimeoutError):  # noqa: N81
 
 _EFFECTS = {
     "none": "nothing was sent",
-    "rolled back": "the server stopped, and took back what it had done",
+    "rolled back": "the work was rolled back",
     "committed": "it was done just then, and its result is not waited for",
     "unknown": "no answer came, the connection was closed, and it may have happened or happen yet",
 }
@@ -261,9 +292,12 @@ class OutcomeUnknownError(RaxolSQLError, OperationalError):
     """
     The connection was lost, and it cannot be said whether the work has happened.
 
-    It must not be done again before that is known. ``token``, an `OutcomeToken`, can be kept, as
-    a text too, and asked later, when the server is back: ``token.resolve(db)``. It is None where
-    there is nothing to ask for.
+    Do not retry before that is known. ``token`` is an `OutcomeToken` or None. A token can be kept,
+    as a text too, and asked later, when the server is back: ``token.resolve(db)``. It is None where
+    nothing is left on the server that could be asked for: after a statement outside of a
+    transaction, with ``outcome="none"``, and after a `Multi`, `run_many` or `run` with
+    ``outcome="xid"`` whose COMMIT travelled along, before the id had arrived. The message says
+    which it is, and what would have left a token.
     """
 
     def __init__(self, problem: str, token: Any = None) -> None:

@@ -1,11 +1,13 @@
 -- The queries of the table user_preferences.
 
 -- name: get :maybe -> UserPreferences
+-- @idempotent
 select id, user_id, theme, notifications_enabled, inserted_at, updated_at
 from user_preferences
 where id = :id;
 
 -- name: get_by_user_id :maybe -> UserPreferences
+-- @idempotent
 select id, user_id, theme, notifications_enabled, inserted_at, updated_at
 from user_preferences
 where user_id = :user_id
@@ -13,6 +15,7 @@ order by id desc
 limit 1;
 
 -- name: by_user_ids :many -> UserPreferences
+-- @idempotent
 -- The preferences of many users in one query: an array is the list of an IN.
 select id, user_id, theme, notifications_enabled, inserted_at, updated_at
 from user_preferences
@@ -55,6 +58,7 @@ set theme = :theme, updated_at = now()
 where user_id = :user_id and theme is distinct from :theme;
 
 -- name: themes :many
+-- @idempotent
 -- How many users chose each theme, the most chosen first.
 select coalesce(theme, 'none') as theme, count(distinct user_id) as users
 from user_preferences

@@ -1,36 +1,42 @@
 -- The queries of the table users. Everything here is plain SQL: psql runs it as it is.
 
 -- name: get :maybe -> User
+-- @idempotent
 -- One user by primary key.
 select id, email, name, age, active, inserted_at, updated_at
 from users
 where id = :id;
 
 -- name: get_by_email :maybe -> User
+-- @idempotent
 -- One user by e-mail address, as it is spelled.
 select id, email, name, age, active, inserted_at, updated_at
 from users
 where email = :email;
 
 -- name: all :many -> User
+-- @idempotent
 -- Every user, in the order of arrival.
 select id, email, name, age, active, inserted_at, updated_at
 from users
 order by id;
 
 -- name: first :maybe -> User
+-- @idempotent
 select id, email, name, age, active, inserted_at, updated_at
 from users
 order by id
 limit 1;
 
 -- name: last :maybe -> User
+-- @idempotent
 select id, email, name, age, active, inserted_at, updated_at
 from users
 order by id desc
 limit 1;
 
 -- name: search :many -> User
+-- @idempotent
 -- @timeout 2s
 -- Users by any combination of filters, a page at a time.
 select id, email, name, age, active, inserted_at, updated_at
@@ -44,9 +50,11 @@ order by /*= sort: newest: inserted_at desc, id desc | name: name, id */ id /*=*
 limit :limit;
 
 -- name: count :one -> scalar
+-- @idempotent
 select count(*) from users;
 
 -- name: ages :one
+-- @idempotent
 -- A row without a record gets a class of its own: a field for each column.
 select
     count(*) as users,
@@ -57,9 +65,11 @@ select
 from users;
 
 -- name: exists_by_email :one -> scalar
+-- @idempotent
 select exists (select from users where email = :email);
 
 -- name: all_by_active :many -> User
+-- @idempotent
 select id, email, name, age, active, inserted_at, updated_at
 from users
 where active = :active

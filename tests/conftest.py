@@ -43,9 +43,10 @@ LITTLE = 2_048
 # depends on libpq and the server far more than on the version of Python.
 _FAULTS = (
     *("faults", "fire", "testing", "engine/deadlines", "engine/outcomes", "engine/pool"),
+    "engine/servers",
     *("ops", "cli/operations", "cli/no_secrets", "cli/test_adding_features.py", "docs"),
     *("cli/test_direct_server.py", "migrations/test_lock_row.py"),
-    *("starters", "benchmarks"),
+    *("starters", "benchmarks", "engine/staleness", "engine/typed/test_matrix.py"),
 )
 
 

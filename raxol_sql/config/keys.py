@@ -134,8 +134,8 @@ def _server(value: object) -> str:
 
 
 def _outcome(value: object) -> str:
-    if value not in ("xid", "witness", "none"):
-        raise ValueError('give "xid", "witness" or "none"')
+    if value not in ("xid", "xid-first", "witness", "none"):
+        raise ValueError('give "xid", "xid-first", "witness" or "none"')
     return str(value)
 
 

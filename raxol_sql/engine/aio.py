@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+)
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -23,12 +32,14 @@ from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.lending import Lending
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.observed import Observed
+from raxol_sql.engine.opening import seconds_of
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
 from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
 from raxol_sql.telemetry import Health
@@ -204,23 +215,37 @@ class AsyncDatabase(AsyncVerbs, Observed):
     process that was forked after it was opened it raises `ForkedError`.
     """
 
-    def __init__(self, config: Config, retry: RetryPolicy | None = None) -> None:
-        self._pool = PooledSessions(ASYNCIO, config, retry)
+    def __init__(
+        self, config: Config, retry: RetryPolicy | None = None, types: TypeOptions | None = None
+    ) -> None:
+        self._pool = PooledSessions(ASYNCIO, config, retry, types or TypeOptions())
         AsyncVerbs.__init__(self, self._pool)
         Observed.__init__(self, self._pool, config)
 
     @classmethod
     def open(
-        cls, url: Given | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+        cls,
+        url: Given | None = None,
+        *,
+        wait: float | timedelta = 0,
+        retry: RetryPolicy | None = None,
+        types: Mapping[str, type] | None = None,
+        infinity: str = "error",
+        on_connect: Callable[[psycopg.AsyncConnection[Any]], Awaitable[None] | None] | None = None,
+        **configuration: object,
     ) -> Self:
         """
-        A database that opens when it is entered or awaited; configuration as for `Database.open`.
+        A database that opens when it is entered or awaited; arguments as for `Database.open`.
 
         The configuration is found, and `ConfigError` raised, here; the first connection is made,
-        and the driver's errors raised, there. A ``password`` callable may be a coroutine function.
+        and waited for, and the driver's errors raised, there. A ``password`` callable and
+        ``on_connect`` may be coroutine functions.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
-        return cls(Config.of(given), retry)
+        wanted = TypeOptions(types or {}, infinity, on_connect)
+        database = cls(Config.of(given), retry, wanted)
+        database._pool.wait = seconds_of(wait)
+        return database
 
     @documented_as(Database.resolve)
     async def resolve(self, token: OutcomeToken) -> Effect:

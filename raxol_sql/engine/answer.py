@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.columns import Columns
+from raxol_sql.queries import Query
+from raxol_sql.records import Build
 
 T = TypeVar("T")
 
@@ -29,6 +31,10 @@ class Answer:
     def columns(self) -> tuple[str, ...]:
         """The names of the columns."""
         return self._columns.names
+
+    def build_for(self, query: Query[Any]) -> Build:
+        """What makes a record of a row; see `shape_of`."""
+        return self._columns.build_for(query)
 
     @property
     def count(self) -> int:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
 import attrs
@@ -17,17 +18,18 @@ from raxol_sql.engine.answer import Answer
 from raxol_sql.engine.deadline import deadline_of, earliest
 from raxol_sql.engine.explaining import misfit
 from raxol_sql.engine.limit import limited
+from raxol_sql.engine.outdated import is_outdated
 from raxol_sql.engine.parameters import ParameterMisfit
-from raxol_sql.engine.repeating import log_success
+from raxol_sql.engine.repeating import Pending, log_success
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.statements import Prepared
-from raxol_sql.engine.transaction import Block, Pending, TransactionOptions
+from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.engine.trust import USUAL
 from raxol_sql.engine.wire import DONE, Request, check
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Attempts, Phase
 from raxol_sql.queries import Bound
-from raxol_sql.records import shape_of
 from raxol_sql.telemetry import Watch
 
 T = TypeVar("T")
@@ -38,7 +40,8 @@ class Batch:
     A transaction, or a savepoint of one, whose statements are posted in groups.
 
     The BEGIN travels with the first group, and the COMMIT with the last one, if that is posted as
-    such. A group may be posted before the answers to the one before it are collected. ``failed``
+    such and the COMMIT does not have to wait for the id of the transaction. A group may be posted
+    before the answers to the one before it are collected. ``failed``
     is the number, counted over all groups, of the query that an error is about.
 
     Made and driven by `run_batch`.
@@ -48,6 +51,7 @@ class Batch:
         self, session: Session, block: Block, watch: Watch | None, *, careful: bool
     ) -> None:
         self.failed: int | None = None
+        self._since = monotonic()
         self._session = session
         self._watch = watch
         self._suspect: Bound[Any] | None = None
@@ -73,6 +77,28 @@ class Batch:
         """Whether all of these queries are prepared."""
         return all(map(self._session.knows, _by_text(bounds)))
 
+    def is_ready(self, bounds: Iterable[Bound[Any]]) -> bool:
+        """
+        Whether all of these queries are prepared, and the server need not be asked about them.
+
+        They were asked about for this batch, within a second, or it has run them before, which
+        keeps their tables as they are until it ends.
+        """
+        session = self._session
+        moment = max(self._since, monotonic() - USUAL)
+        if session.path.has_moved:
+            return False
+        for text, bound in _by_text(bounds).items():
+            known = session.statements.find(text)
+            if known is None:
+                return False
+            known.parameters.meet(bound.values)
+            if known.was_described_after(0.0 if text in self._texts else moment):
+                continue
+            if known.is_due:
+                return False
+        return True
+
     async def prepare(self, bounds: Sequence[Bound[Any]]) -> None:
         """
         Has the server prepare what is new to it; a group has to be prepared to be posted.
@@ -80,19 +106,21 @@ class Batch:
         What it refuses in a transaction would end that, so a savepoint is set before. A careful
         batch begins before it asks: behind a pooler only a transaction stays on one server.
         """
-        if self.knows(bounds):
+        if self.is_ready(bounds):
             return
         if not self._opened and (self._careful or self._session.in_transaction):
             await self.send([])
         try:
             await self._session.prepare_all([bound.statement.text for bound in bounds])
         except psycopg.Error:
-            unknown = (number for number, bound in enumerate(bounds) if not self.knows([bound]))
-            self.failed = self._count + next(unknown)
+            unknown = (number for number, bound in enumerate(bounds) if not self.is_ready([bound]))
+            self.failed = self._count + next(unknown, 0)
             raise
 
     async def post(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> None:
         """Sends a group; its answers are to be collected."""
+        witness = self._block.witness
+        last = last and (witness is None or not witness.is_awaited)
         ways = {text: self._way(bound, last) for text, bound in _by_text(bounds).items()}
         witness_at = self._place_of_witness(bounds)
         group = _Group(
@@ -104,7 +132,7 @@ class Batch:
         self._opened = True
         self._closed = last
         self._session.wire.is_committing = self.is_in_doubt
-        self._block.phase = Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION
+        self._reach(Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION)
         await self._session.wire.post(self._requests(group))
 
     async def collect(self) -> list[Answer]:
@@ -112,12 +140,13 @@ class Batch:
         group, witness = self._groups.popleft(), self._session.witness
         try:
             results = iter(await self._session.wire.collect())
-        except BaseException:
-            # What came before the end may say where to look for the rest.
-            received = self._session.wire.received[group.results_before_witness :]
-            if group.witness_at is not None and witness is not None and received:
-                witness.see(received[0])
-            raise
+        except BaseException as error:
+            received = self._session.wire.received
+            self._overhear(group, received)
+            answered = self._committed_in(group, received)
+            if answered is None or not isinstance(error, psycopg.Error):
+                raise
+            results = iter(answered)
         if group.opening and self._block.opening is not None:
             check(next(results))
         answer_of, ways, witness_at = self._session.answer, group.ways, group.witness_at
@@ -140,7 +169,18 @@ class Batch:
         return answers
 
     async def send(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> list[Answer]:
-        """Posts a group, and collects what was posted before and the answers to this one."""
+        """
+        Posts a group, and collects what was posted before and the answers to this one.
+
+        What comes after a statement that may change what names stand for, or a schema, waits
+        for it.
+        """
+        for place, bound in enumerate(bounds[:-1], 1):
+            known = self._session.statements.find(bound.statement.text)
+            if known is not None and (known.may_move or known.changes_schema):
+                answers = await self.send(bounds[:place])
+                await self.prepare(bounds[place:])
+                return answers + await self.send(bounds[place:], last=last)
         await self.post(bounds, last=last)
         answers = []
         while self._groups:
@@ -175,12 +215,32 @@ class Batch:
         if suspect is None:
             return False
         text, cause = suspect.statement.text, error.__cause__ or error
-        if not await self._session.is_outdated(text, cause):
+        if not await is_outdated(self._session, text, cause):
             return False
         # What made one outdated may have done so to the others.
         for text in self._texts:
             self._session.statements.forget(text)
         return True
+
+    def _overhear(self, group: _Group, results: Sequence[PGresult]) -> None:
+        """Has the witness learn from what came of a group before its connection was lost."""
+        witness, before = self._session.witness, group.results_before_witness
+        if group.witness_at is not None and witness is not None and len(results) > before:
+            witness.see(results[before])
+
+    def _committed_in(
+        self, group: _Group, results: Sequence[PGresult]
+    ) -> Sequence[PGresult] | None:
+        """The results of a group up to the answer to its COMMIT; None if that did not come."""
+        if group.closing and self._block.closing == "commit":
+            for number, result in enumerate(results, 1):
+                if result.command_status == b"COMMIT":
+                    return results[:number]
+        return None
+
+    def _reach(self, phase: Phase) -> None:
+        """Notes how far the transaction has come."""
+        self._block.phase = self._session.wire.phase = phase
 
     def _place_of_witness(self, bounds: Sequence[Bound[Any]]) -> int | None:
         """Before which of the queries the witness of the transaction is asked for, if it is."""
@@ -200,7 +260,7 @@ class Batch:
             self._session.has_traces = True
         if last and bound.query.kind.gives_rows:
             # After the commit it would be too late to see that a column fits no field.
-            shape_of(bound.query, prepared.columns.names)
+            prepared.columns.build_for(bound.query)
         return prepared, self._session.limits.of(bound.query.definition.directives.timeout)
 
     def _requests(self, group: _Group) -> Iterator[Request]:
@@ -221,7 +281,7 @@ class Batch:
                 self.failed, self._suspect = number, bound
                 # The COMMIT that was to come after it does not.
                 self._closed = self._session.wire.is_committing = False
-                self._block.phase = Phase.IN_TRANSACTION
+                self._reach(Phase.IN_TRANSACTION)
                 if isinstance(error, ParameterMisfit):
                     raise misfit(bound, error) from error
                 raise
@@ -319,6 +379,7 @@ async def run_batch(
                     session.limits.is_pressed = True
                 batch = Batch(session, block, watch, careful=careful)
                 try:
+                    await session.path.follow()
                     result = await work(batch)
                     pending = await batch.finish()
                 except BaseException as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -13,19 +14,21 @@ from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
 from raxol_sql.engine.attaching import Wanted
 from raxol_sql.engine.checkup import checked
-from raxol_sql.engine.colour import BLOCKING, run_blocking
+from raxol_sql.engine.colour import BLOCKING, iterate_blocking, run_blocking
 from raxol_sql.engine.copying import CopyData
 from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.lending import Lending
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.observed import Observed
+from raxol_sql.engine.opening import seconds_of
 from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
 from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transacting import Undertaking, transact
 from raxol_sql.engine.transaction import Block, TransactionOptions, Verify
+from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
 from raxol_sql.telemetry import Health
@@ -59,11 +62,12 @@ class Verbs:
 
         Outside of a transaction it is done again after a failure that is safe to repeat: a
         conflict, or work that was never sent. Where a connection is lost after a statement was
-        sent, one that is marked ``@idempotent`` is sent again; of another nobody knows whether it
-        has happened, and `OutcomeUnknownError` is raised. With ``outcome="witness"`` it happens
-        exactly once, whatever breaks, in a transaction of its own; ``"xid"`` does the same for as
-        long as the server stays the primary. `DeadlineExceeded` is raised when the time is over
-        that the query's ``@timeout`` or the configuration gives, with all waits and repetitions.
+        sent, one that is marked ``@idempotent`` is sent again; the outcome of another is unknown,
+        and `OutcomeUnknownError` is raised, without a token. With ``outcome="witness"`` it happens
+        exactly once, whatever breaks, in a transaction of its own; with ``"xid-first"`` as long as
+        the server stays the primary, in two round trips; with ``"xid"`` in one, but then the token
+        is None where the connection is lost before the transaction's id arrives. Raises
+        `DeadlineExceeded` when the time of the ``@timeout``, or of the configuration, is over.
         """
         return run_blocking(self._executor.run(bound, outcome))
 
@@ -127,7 +131,7 @@ class Verbs:
 
         A row is a mapping of arguments by name, or an attrs record that has them as fields. Up to
         1,000 rows share a round trip, and the next ones are sent while these are worked on. Raises
-        as `run` does; the note says which row it was, from 0.
+        as `run` does, with the ``outcome`` of the configuration; the note names the row, from 0.
         """
         return run_blocking(self._executor.run_many(query, rows))
 
@@ -140,7 +144,7 @@ class Verbs:
         transaction, in that one. A cursor takes select, values and with, and no statement that
         changes rows. Raises as `run` does; `KindError` for another kind.
         """
-        return _one_by_one(self._executor.stream(bound, batch))
+        return iterate_blocking(self._executor.stream(bound, batch))
 
     @overload
     def copy(self, query: Query[Any]) -> list[Any]: ...
@@ -182,10 +186,10 @@ class Verbs:
         serializable; None leaves each choice to the server. Raises `TransactionError` where the
         block ended well and the server rolled back all the same.
 
-        Where the COMMIT is not answered, ``outcome`` says how it is found out what became of it:
-        "xid", by the transaction's id, which it is given for that even if it writes nothing;
-        "witness", by a row in the table raxol_outcomes, which decides after a failover too; or
-        "none": then `OutcomeUnknownError` is raised.
+        Where the COMMIT is not answered, ``outcome`` says how the outcome is found out: "xid" and
+        "xid-first", by the transaction's id, which it gets even if it writes nothing; "witness", by
+        a row in the table raxol_outcomes, which decides after a failover too; or "none": then
+        `OutcomeUnknownError` is raised, and its token is None.
         """
         options = TransactionOptions(isolation, read_only, deferrable, outcome)
         return Transaction(self._sessions, options)
@@ -215,9 +219,9 @@ class Verbs:
         ``retry`` stands in place of the database's policy. Inside of a transaction this is a
         savepoint, runs once and takes no options: what has to be repeated is the outermost.
 
-        Raises what ``work`` raises, after rolling back; `OutcomeUnknownError` with a token where
-        nothing could decide. An exception that is no error of the driver is never a reason to do
-        it again.
+        Raises what ``work`` raises, after rolling back; `OutcomeUnknownError` where nothing could
+        decide in time, with a token unless ``outcome`` is "none". An exception that is no error of
+        the driver is never a reason to do it again.
         """
         result: R = run_blocking(
             transact(
@@ -247,18 +251,6 @@ def _adapted_verify(verify: Callable[[], bool | None]) -> Verify:
         return verify()
 
     return adapted
-
-
-def _one_by_one(batches: AsyncGenerator[list[Any]]) -> Iterator[Any]:
-    try:
-        while True:
-            try:
-                records = run_blocking(batches.__anext__())
-            except StopAsyncIteration:
-                return
-            yield from records
-    finally:
-        run_blocking(batches.aclose())
 
 
 class Transaction(Verbs):
@@ -307,14 +299,24 @@ class Database(Verbs, Observed):
     opened it makes connections of its own.
     """
 
-    def __init__(self, config: Config, retry: RetryPolicy | None = None) -> None:
-        self._pool = PooledSessions(BLOCKING, config, retry)
+    def __init__(
+        self, config: Config, retry: RetryPolicy | None = None, types: TypeOptions | None = None
+    ) -> None:
+        self._pool = PooledSessions(BLOCKING, config, retry, types or TypeOptions())
         Verbs.__init__(self, self._pool)
         Observed.__init__(self, self._pool, config)
 
     @classmethod
     def open(
-        cls, url: Given | None = None, *, retry: RetryPolicy | None = None, **configuration: object
+        cls,
+        url: Given | None = None,
+        *,
+        wait: float | timedelta = 0,
+        retry: RetryPolicy | None = None,
+        types: Mapping[str, type] | None = None,
+        infinity: str = "error",
+        on_connect: Callable[[psycopg.Connection[Any]], None] | None = None,
+        **configuration: object,
     ) -> Self:
         """
         An open database; configuration is found as `Config.find` finds it.
@@ -323,9 +325,21 @@ class Database(Verbs, Observed):
         than what is found; a ``password`` callable returns a str for each new connection. ``retry``
         replaces ``max_retries``, ``retry_interval`` and ``retry_jitter``. One connection is made at
         once: a wrong address or password is the driver's error here. Close it, or use ``with``.
+
+        ``wait`` is how long, in seconds or as a timedelta, a server that is down, starting or full
+        is waited for; a refusal for good, such as a wrong password, is raised at once all the same.
+        The default is 0: a program that starts with a wrong address says so, and does not hang.
+        An attempt under way at its end may take 2 s more. ValueError is for one without an end.
+
+        ``types`` are classes by the names of enums and composites, for values that no field of a
+        record describes. A date or timestamp that Python lacks is an error, or what ``infinity``
+        says: "clamp" to the nearest, or "none". ``on_connect`` gets each new connection, and has
+        it once more after a reset; what it raises, the attempt to connect raises.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
-        database = cls(Config.of(given), retry)
+        wanted = TypeOptions(types or {}, infinity, on_connect)
+        database = cls(Config.of(given), retry, wanted)
+        database._pool.wait = seconds_of(wait)
         run_blocking(database._pool.open(server.target(database.config)))
         return database
 
@@ -377,7 +391,7 @@ class Database(Verbs, Observed):
             run_blocking(lending.end())
 
     def restart(self) -> None:
-        """Has every connection of this pool made anew; one in use, when it is given back."""
+        """Replaces every connection, one in use when it is given back: call it after migrations."""
         run_blocking(self._pool.drain())
 
     def resize(self, min: int, max: int) -> None:

@@ -12,7 +12,7 @@ from raxol_sql.engine.repeating import judged
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Phase
-from raxol_sql.telemetry import Health
+from raxol_sql.telemetry import Health, LostPromise
 
 
 async def checked(sessions: Sessions, timeout: int) -> Health:
@@ -20,12 +20,14 @@ async def checked(sessions: Sessions, timeout: int) -> Health:
     checked_at, began = time.time(), time.monotonic()
     version: str | None = None
     failure = name = None
+    lost: tuple[LostPromise, ...] = ()
     try:
         session = await sessions.acquire("health()", began + timeout / 1000)
         try:
             await session.wire.ask(partial(session.wire.pgconn.send_query, b"select 1"))
             told = session.wire.pgconn.parameter_status(b"server_version")
             version = None if told is None else told.decode()
+            lost = session.facts.lost
         finally:
             await sessions.release(session)
     except (psycopg.Error, RaxolSQLError, PoolClosed, OSError) as error:
@@ -39,4 +41,5 @@ async def checked(sessions: Sessions, timeout: int) -> Health:
         error=name,
         category=None if failure is None else failure.category.value,
         hint=None if failure is None else failure.hint,
+        lost_promises=lost,
     )

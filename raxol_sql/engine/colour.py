@@ -13,7 +13,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,6 +169,19 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
         return value
     # Raised before closing: a `finally` that awaits would replace this error by its own.
     raise RuntimeError(f"{work!r} waited in the blocking colour")
+
+
+def iterate_blocking(lists: AsyncGenerator[list[T]]) -> Iterator[T]:
+    """The items of lists that a generator of the blocking colour gives, one by one."""
+    try:
+        while True:
+            try:
+                items = run_blocking(lists.__anext__())
+            except StopAsyncIteration:
+                return
+            yield from items
+    finally:
+        run_blocking(lists.aclose())
 
 
 BLOCKING = Colour(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import ref
 
 import psycopg
 from psycopg import abc, adapt, pq
 from psycopg.pq.abc import PGresult
 
+from raxol_sql.engine.column_types import column_types
 from raxol_sql.engine.loading import Loading
+from raxol_sql.engine.type_infos import AlteredTypeError
+from raxol_sql.queries import Query
+from raxol_sql.records import Build, ColumnType, shape_of
 
 T = TypeVar("T")
 
@@ -28,8 +33,11 @@ class Columns:
     """
 
     __slots__ = (
+        "_alter",
+        "_build",
         "_context",
         "_parameter_status",
+        "_query",
         "_settings",
         "_transformer",
         "_watched",
@@ -49,12 +57,31 @@ class Columns:
         self.oids = oids
         loading = Loading(context.adapters)
         self.format = loading.format(oids) if format is None else format
+        self._query: Callable[[], Query[Any] | None] = _no_query
+        self._build: Build = tuple
         self._watched = loading.settings(oids, self.format)
         self._context = context
+        self._alter: Callable[[int], None] = getattr(context, "alter", _nothing)
         connection = context.connection
         assert connection is not None
         self._parameter_status = connection.pgconn.parameter_status
         self._renew()
+
+    def build_for(self, query: Query[Any]) -> Build:
+        """
+        What makes a record of a row of these columns; see `shape_of`.
+
+        One statement is nearly always that of one query, and asking for it again is cheap.
+        """
+        if self._query() is query:
+            return self._build
+        build = shape_of(query, self.names, self.types())
+        self._query, self._build = ref(query), build
+        return build
+
+    def types(self) -> tuple[ColumnType, ...]:
+        """The types of the columns, as far as a field has to fit them."""
+        return column_types(self._context.adapters, self.oids)
 
     def row(self, result: PGresult, index: int, build: Callable[[tuple[Any, ...]], T]) -> T:
         """
@@ -86,6 +113,8 @@ class Columns:
 
     def _note_place(self, error: psycopg.DataError, result: PGresult, rows: range) -> None:
         """Has the error of a loader say which value it was, by reading all of them once more."""
+        if isinstance(error, AlteredTypeError):
+            self._alter(error.oid)
         loaders = [self._transformer.get_loader(oid, self.format).load for oid in self.oids]
         for row in rows:
             for column, load in enumerate(loaders):
@@ -115,3 +144,11 @@ class Columns:
 
 def _of_row(build: Callable[[tuple[Any, ...]], T]) -> Any:
     return build if _GIVES_TUPLES else lambda row: build(tuple(row))
+
+
+def _no_query() -> None:
+    """Stands for the query before there is one."""
+
+
+def _nothing(oid: int) -> None:
+    """Types that psycopg's registry has are not altered."""

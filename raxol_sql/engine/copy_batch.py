@@ -152,7 +152,8 @@ class BatchWriter:
         if isinstance(error, NoBinaryFormError):
             reason = str(error)
         elif isinstance(error, Misfit):
-            reason = "which it does not take"
+            _, _, hint = str(error).partition(": ")
+            reason = "which it does not take" + (f": {hint}" if hint else "")
         else:
             reason = f"which cannot be written ({type(error).__name__})"
         column = self._columns[index] if index < len(self._columns) else None

@@ -16,9 +16,11 @@ from psycopg.types.numeric import DecimalBinaryDumper
 from psycopg.types.range import Range, RangeInfo, dump_range_binary
 
 from raxol_sql.engine.dumping.arrays import Elements, array
+from raxol_sql.engine.dumping.composites import Attribute, composite, values_of
 from raxol_sql.engine.dumping.form import BINARY, TEXT, Data, Form, Forms, Misfit
-from raxol_sql.engine.dumping.target import oids
+from raxol_sql.engine.dumping.target import Target, oids
 from raxol_sql.engine.dumping.writer import Writer
+from raxol_sql.engine.type_infos import DomainInfo
 
 Binary = Callable[[Any], Data | None]
 # What the text of a value is in binary.
@@ -46,13 +48,13 @@ class BinaryForms:
     """
 
     def __init__(self, writer: Writer, adapters: AdaptersMap) -> None:
-        self._writer = writer
+        self.writer = writer
         self._types = adapters.types
         self._numeral = DecimalBinaryDumper(Decimal).dump
 
     def of(self, oid: int, *, is_textual: bool = False) -> Binary:
         """The function for a type; ``is_textual`` says that its binary form is its text."""
-        forms = self._writer.forms(oid)
+        forms = self.writer.forms(oid)
         from_text = _same if is_textual else self._from_text(oid)
 
         def binary(value: Any) -> Data | None:
@@ -65,8 +67,12 @@ class BinaryForms:
         info = self._types.get(oid)
         if info is not None and info.array_oid == oid:
             return self._array(info.oid, info.delimiter, isinstance(info, CompositeInfo))
-        if oid in _TEXTS or isinstance(info, EnumInfo):
+        if isinstance(info, DomainInfo):
+            return self._from_text(info.base_oid)
+        if oid in _TEXTS or isinstance(info, EnumInfo) or getattr(info, "is_textual", False):
             return _same
+        if isinstance(info, CompositeInfo):
+            return self._composite(info)
         if oid == _JSONB:
             return lambda value, text: _JSONB_VERSION + text
         if oid == _NUMERIC:
@@ -83,7 +89,7 @@ class BinaryForms:
         return bytes(self._numeral(_number(value, text)) or b"")
 
     def _float(self, oid: int) -> FromText:
-        forms = self._writer.forms(oid)
+        forms = self.writer.forms(oid)
 
         def exact(value: Any, text: Data) -> Data:
             number = _number(value, text)
@@ -94,8 +100,7 @@ class BinaryForms:
         return exact
 
     def _array(self, oid: int, delimiter: str, of_composites: bool) -> FromText:
-        element = self.of(oid)
-        forms = Forms(lambda kind: Form(lambda value: (element(value), BINARY), element))
+        forms = self._forms_in_binary(oid)
         nests = (list,) if of_composites else (list, tuple)
         whole = array(Elements(oid, forms, delimiter.encode(), raw=True, nests=nests))
 
@@ -105,6 +110,24 @@ class BinaryForms:
             return whole.dump(value)[0] or b""
 
         return elements
+
+    def _forms_in_binary(self, oid: int) -> Forms:
+        write = self.of(oid)
+        return Forms(lambda kind: Form(lambda value: (write(value), BINARY), write))
+
+    def _composite(self, info: CompositeInfo) -> FromText:
+        attributes = [
+            Attribute(oid, self._forms_in_binary(oid), raw=True) for oid in info.field_types
+        ]
+        target = Target(info.oid, info)
+
+        def parts(value: Any, text: Data) -> Data:
+            values = values_of(target, info, type(value))
+            if values is None:
+                return _none(value, text)
+            return composite(values, attributes).dump(value)[0] or b""
+
+        return parts
 
     def _range(self, oid: int) -> FromText:
         bound = self.of(oid)

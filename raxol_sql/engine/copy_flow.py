@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from raxol_sql.engine.session import Session
+from raxol_sql.engine.unknown import tell_ending
 
 
 async def send(
@@ -27,6 +28,7 @@ async def send(
             result = await wire.end_copy(sent=True)
         except BaseException as error:
             await wire.interrupt(error)
+            tell_ending(error, wire.phase, text)
             raise
     return result.command_tuples or 0
 

@@ -74,8 +74,7 @@ class TextColumn:
     oid = TEXT
 
     def __init__(self, writer: Writer, column: CopyColumn) -> None:
-        plain = _plain(column)
-        self._plain = attrs.evolve(plain, kinds=plain.kinds - {dict, list})
+        self._plain = _nothing_infinite(writer, column, _plain(column))
         self._forms = writer.forms(column.oid)
 
     def takes(self, values: list[Any]) -> bool:
@@ -91,7 +90,7 @@ class BinaryColumn:
 
     def __init__(self, forms: BinaryForms, adapters: AdaptersMap, column: CopyColumn) -> None:
         oid = TEXT if column.is_textual else column.oid
-        plain = _plain(column)
+        plain = _nothing_infinite(forms.writer, column, _plain(column))
         plain = attrs.evolve(plain, kinds=_with_own_dumper(adapters, oid, plain.kinds))
         self.oid = oid if plain.kinds else RAW
         self.takes = plain.has
@@ -128,6 +127,10 @@ def _is_drivers(adapters: AdaptersMap, kind: type) -> bool:
         return True
 
 
+def _nothing_infinite(writer: Writer, column: CopyColumn, plain: Plain) -> Plain:
+    return _NOTHING if writer.clamps and column.oid in _MOMENTS else plain
+
+
 def _plain(column: CopyColumn) -> Plain:
     return _STRINGS if column.is_textual else _PLAIN.get(column.oid, _NOTHING)
 
@@ -155,9 +158,16 @@ def _naive(values: list[Any]) -> bool:
     return not any(map(_zone, values))
 
 
+def _positive(values: list[Any]) -> bool:
+    # psycopg writes others with two signs.
+    return all(value.days >= 0 for value in values)
+
+
 _NOTHING = Plain()
+_MOMENTS = frozenset(_types[name].oid for name in ("date", "timestamp", "timestamptz"))
 _STRINGS = Plain(frozenset([str]))
-_DOCUMENTS = Plain(frozenset([dict, list, Json, Jsonb]))
+# A dict or a list may hold what psycopg's dumper cannot write as JSON.
+_DOCUMENTS = Plain(frozenset([Json, Jsonb]))
 _PLAIN = {
     _types[name].oid: plain
     for name, plain in {
@@ -176,6 +186,6 @@ _PLAIN = {
         "timetz": Plain(frozenset([time]), _aware),
         "timestamp": Plain(frozenset([datetime]), _naive),
         "timestamptz": Plain(frozenset([datetime]), _aware),
-        "interval": Plain(frozenset([timedelta])),
+        "interval": Plain(frozenset([timedelta]), _positive),
     }.items()
 }

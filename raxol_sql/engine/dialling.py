@@ -20,6 +20,7 @@ from raxol_sql.config import Conninfo, Secret
 from raxol_sql.config.conninfo import AskPassword
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.connecting import Connecting
+from raxol_sql.engine.handshake import Handshake
 from raxol_sql.errors import ConfigError
 from raxol_sql.failures import REFUSED, Phase, Verdict, classify, is_refused, mark_refused
 
@@ -30,7 +31,7 @@ LONGEST_PAUSE = 0.5
 _CONNECTING = 10.0
 _ERROR = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[A-Z]+")? C "([0-9A-Z]{5})"')
 # The connections of libpq that the attempt of this thread or task has begun.
-_begun: ContextVar[list[PGconn] | None] = ContextVar("begun", default=None)
+_begun: ContextVar[_Begun | None] = ContextVar("begun", default=None)
 # What it connects with. libpq's string with the secrets is made where libpq takes it: psycopg would
 # keep it in variables of its frames, which a traceback shows.
 _target: ContextVar[Conninfo] = ContextVar("target")
@@ -143,6 +144,11 @@ class Dial:
             return "the password callable has not returned"
         return "the server has not answered"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no connection is wanted any more."""
+        return self._is_over
+
     def trouble(self, since: float) -> Unconnected | None:
         """What the last attempt came to, if it failed, and that was at ``since`` or later."""
         last = self._last
@@ -162,14 +168,14 @@ class Dial:
         if conninfo.ask is not None:
             conninfo = conninfo.with_password(await self._password(conninfo.ask))
         # What psycopg gives up it leaves to whoever collects garbage.
-        begun: list[PGconn] = []
+        begun = _Begun()
         before, target = _begun.set(begun), _target.set(conninfo)
         try:
             connection: Connection = await self._colour.wait(
                 self._class.connect(conninfo.public(), **options)
             )
         except psycopg.Error as error:
-            failure = _plain(error)
+            failure = _plain(error, is_final=not begun.is_unanswered or begun.needs_password)
         except OSError as error:  # there may be no more files to be had for the wait
             failure = psycopg.OperationalError(f"connection failed: {error}")
         except BaseException:
@@ -250,18 +256,30 @@ def _finish(begun: Iterable[PGconn]) -> None:
         pgconn.finish()
 
 
-def _plain(error: Exception) -> Exception:
+def _plain(error: Exception, *, is_final: bool = True) -> Exception:
     """
     An error of its own for each who is told, and of a class that can be pickled.
 
-    What psycopg puts together of several attempts has the class of the last.
+    What psycopg puts together of several attempts has the class of the last. A refusal in it
+    ``is_final``, unless another host may serve later.
     """
     if not isinstance(error, psycopg.OperationalError):
         return error
     kind = psycopg.errors.ConnectionTimeout
     plain = (kind if isinstance(error, kind) else psycopg.OperationalError)(str(error))
     plain.sqlstate = error.sqlstate
-    return mark_refused(plain) if is_refused(error) else plain
+    return mark_refused(plain) if is_refused(error) and is_final else plain
+
+
+class _Begun(list[PGconn]):
+    """
+    The connections of an attempt, one for each host that psycopg tried.
+
+    ``is_unanswered`` says that one ended while TLS was agreed on, ``needs_password`` that one asked
+    for a password that is not there.
+    """
+
+    is_unanswered = needs_password = False
 
 
 class _Nothing:
@@ -328,11 +346,13 @@ def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
             pgconn = pq.PGconn.connect_start(_target.get().revealed(conninfo).encode())
             if (begun := _begun.get()) is not None:
                 begun.append(pgconn)
-            ear = _Ear(pgconn)
+            ear, handshake = _Ear(pgconn), Handshake()
             try:
                 status = before = ConnStatus(pgconn.status)
                 while status != ConnStatus.BAD:
                     before = status
+                    if status == ConnStatus.SSL_STARTUP:
+                        handshake.look(pgconn.socket)
                     move = PollingStatus(pgconn.connect_poll())
                     if move == PollingStatus.OK:
                         pgconn.nonblocking = 1
@@ -348,7 +368,7 @@ def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
                     while not (yield pgconn.socket, _ANY_MOVE[move]):
                         if is_over():
                             raise psycopg.OperationalError("nobody wants a connection any more")
-                raise _failed(pgconn, before, ear.heard())
+                raise _failed(pgconn, before, ear.heard(), handshake)
             finally:
                 ear.close()
 
@@ -358,10 +378,21 @@ def _traced(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
     return Traced
 
 
-def _failed(pgconn: PGconn, before: ConnStatus, sqlstate: str | None) -> psycopg.OperationalError:
-    """The error of an attempt; a password that is missing and TLS are refusals, not accidents."""
+def _failed(
+    pgconn: PGconn, before: ConnStatus, sqlstate: str | None, handshake: Handshake
+) -> psycopg.OperationalError:
+    """
+    The error of an attempt.
+
+    A password that is missing, and a server that says no to TLS or does not fit what is asked of
+    it, are refusals; a line that ends before that is an accident.
+    """
     name = "OperationalError"
-    refused = pgconn.needs_password or before == ConnStatus.SSL_STARTUP
+    if (begun := _begun.get()) is not None:
+        begun.is_unanswered |= handshake.is_unanswered
+        begun.needs_password |= bool(pgconn.needs_password)
+    is_tls = before == ConnStatus.SSL_STARTUP and not handshake.is_unanswered
+    refused = pgconn.needs_password or is_tls
     # psycopg may make another error of the same class, so it is the class that knows.
     kind = type(name, (psycopg.OperationalError,), {"sqlstate": sqlstate, REFUSED: refused})
     message = pgconn.get_error_message()

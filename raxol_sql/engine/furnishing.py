@@ -11,7 +11,9 @@ import psycopg
 from raxol_sql.config import Config
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.dialling import check_literals, longest_connecting
+from raxol_sql.engine.inquiry import Inquiry
 from raxol_sql.engine.session import Session
+from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.engine.types import guard
 from raxol_sql.errors import DeadlineExceeded
 
@@ -19,25 +21,30 @@ from raxol_sql.errors import DeadlineExceeded
 _SESSION = "raxol_sql"
 
 
-async def furnished(colour: Colour, config: Config, connection: Connection) -> Session:
+async def furnished(
+    colour: Colour, config: Config, connection: Connection, inquiry: Inquiry, types: TypeOptions
+) -> Session:
     """
     The session of a new connection, which knows its server and has its limits.
 
-    Raises the driver's errors where the server does not answer in time.
+    Raises the driver's errors where the server does not answer in time, and what the program's
+    own hook raises.
     """
     check_literals(connection)
-    guard(connection)
-    session = Session(colour, connection, lasting=config.prepare)
+    guard(connection, types.infinity)
+    session = Session(colour, connection, types.catalogue, lasting=config.prepare)
     session.pid = getpid()
     limit = None if config.leaves_statement_timeout else config.timeout
     session.wire.until = monotonic() + longest_connecting(config.timeout)
     try:
-        await session.begin(limit, config.timeout)
+        await session.begin(limit, config.timeout, inquiry)
+        await types.check(session)
     except DeadlineExceeded:
         # Of no call, and of nothing that was sent for one.
         error = "the server let this connection in, and has not answered since"
         raise psycopg.errors.ConnectionTimeout(error) from None
     session.detach()
+    await types.connected(colour, session)
     put_session(session)
     return session
 

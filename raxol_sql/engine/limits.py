@@ -25,11 +25,13 @@ class Limits:
 
     ``is_pressed`` says that less time may be left for a call than the server would give it.
     Behind a pooler, which may lend another server for each transaction, the usual limit goes
-    along with each statement; the connection ``is_shared`` then.
+    along with each statement; the connection ``is_shared`` then. Where the server refuses the
+    functions for it no limit ``goes_along`` with a statement: then the client alone holds it.
     """
 
     def __init__(self, wire: Wire) -> None:
         self.is_pressed = False
+        self.goes_along = True
         self._wire = wire
         self._is_shared = False
         self._usual: int | None = None
@@ -47,8 +49,13 @@ class Limits:
 
     async def restore(self) -> None:
         """Sets the usual limit again, after everything was reset."""
-        if self._usual is not None and not self._is_shared:
+        if self._usual is None or self._is_shared:
+            return
+        if self.goes_along:
             await self._set(str(self._usual))
+        else:
+            plain = b"set statement_timeout = %d" % self._usual
+            await self._wire.ask(partial(self._wire.pgconn.send_query, plain))
 
     def of(self, timeout: int | None) -> int | None:
         """
@@ -57,6 +64,8 @@ class Limits:
         None is for the one that the connection has. Where a call has less time left than that, the
         server gets to know: who stops first keeps the connection.
         """
+        if not self.goes_along:
+            return None
         limit = self._usual if timeout is None and self._is_shared else timeout
         if self.is_pressed and self._wire.until is not None:
             left = max(1, int((self._wire.until - GRACE - monotonic()) * 1000))

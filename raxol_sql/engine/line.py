@@ -20,7 +20,7 @@ from psycopg.pq.abc import PGresult
 from raxol_sql.engine.colour import Colour, Connection
 from raxol_sql.engine.waiting import Late
 from raxol_sql.errors import DeadlineExceeded
-from raxol_sql.failures import Effect, is_lost, mark_lost
+from raxol_sql.failures import Effect, Phase, is_lost, mark_ending, mark_lost
 
 FAILED = ExecStatus.FATAL_ERROR
 SYNC = ExecStatus.PIPELINE_SYNC
@@ -50,8 +50,10 @@ class Line:
     the next request or closed. At that moment `DeadlineExceeded` is raised. ``aftermath`` is what
     became of what was posted last, if that ended with a COMMIT; ``received`` are the results of it
     that came before the collecting failed, and ``heard`` those that were there when the connection
-    was found lost. ``is_committing`` says whether a COMMIT is on its way. For one thread or task
-    at a time.
+    was found lost. ``phase`` says whether a transaction is open here: before its COMMIT is sent, a
+    lost connection means a rollback; ``is_committing`` whether a COMMIT is on its way. ``overdue``
+    is the error for a deadline in that transaction. An interruption is marked with the effect of
+    what it ended. For one thread or task at a time.
 
     What has to be done after an interruption is read off libpq, as an exception of a signal
     handler may have left our own notes behind. An interruption in the middle of that gives the
@@ -62,6 +64,8 @@ class Line:
         self.connection = connection
         self.pgconn = connection.pgconn
         self.aftermath = Effect.NONE
+        self.phase = Phase.SENT
+        self.overdue: DeadlineExceeded | None = None
         self.heard: list[PGresult] = []
         self.received: list[PGresult] = []
         self._wait = colour.wait
@@ -196,14 +200,23 @@ class Line:
             self.close()
             if isinstance(error, psycopg.OperationalError):
                 mark_lost(error)
+            elif not isinstance(error, psycopg.Error):
+                mark_ending(error, Effect.UNKNOWN)
             return
         is_late = isinstance(error, Late)
         effect = Effect.NONE
         if self.is_working and not self.is_given_up:
             effect = await self._stop(_STOPPING_LATE if is_late else _STOPPING, is_late=is_late)
+            if not isinstance(error, psycopg.Error | Late):
+                mark_ending(error, effect)
         self._is_reading = False
         if is_late:
-            raise DeadlineExceeded(effect.value) from None
+            if self.phase is not Phase.IN_TRANSACTION:
+                raise DeadlineExceeded(effect.value) from None
+            # Without a COMMIT nothing stays, even if the server is not finished yet.
+            effect = Effect.ROLLED_BACK if effect is Effect.UNKNOWN else effect
+            self.overdue = DeadlineExceeded(effect.value)
+            raise self.overdue from None
 
     def _conclude(self, effect: Effect, last: PGresult | None) -> None:
         """Notes what became of a COMMIT that was to be posted, by the last result that came."""

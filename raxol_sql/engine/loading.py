@@ -12,6 +12,7 @@ from psycopg.types.multirange import MultirangeInfo
 from psycopg.types.range import RangeInfo
 
 from raxol_sql.engine.driver import is_driver
+from raxol_sql.engine.type_infos import DomainInfo
 
 _types = psycopg.postgres.types
 # A value should not depend on what other columns there are, and these are something else in
@@ -70,6 +71,8 @@ class Loading:
             return ()
         if info.array_oid == oid:
             return (info.oid,)
+        if isinstance(info, DomainInfo):
+            return (info.base_oid,)
         if isinstance(info, (RangeInfo, MultirangeInfo)):
             return (info.subtype_oid,)
         return info.field_types if isinstance(info, CompositeInfo) else ()

@@ -139,10 +139,11 @@ class _Many:
         chunk = next(chunks, None)
         while chunk is not None:
             following = next(chunks, None)
-            if posted and not batch.knows(chunk):
-                _take_in(results, batch, posted, await batch.collect())
-                posted = []
-            await batch.prepare(chunk)
+            if not batch.is_ready(chunk):
+                if posted:
+                    _take_in(results, batch, posted, await batch.collect())
+                    posted = []
+                await batch.prepare(chunk)
             await batch.post(chunk, last=following is None and not can_refuse(self._query))
             if posted:
                 _take_in(results, batch, posted, await batch.collect())

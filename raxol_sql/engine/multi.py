@@ -10,6 +10,7 @@ import attrs
 
 from raxol_sql.engine.checking import bound_for
 from raxol_sql.engine.transaction import TransactionOptions
+from raxol_sql.errors import can_pickle
 from raxol_sql.queries import Bound, Query
 
 
@@ -54,8 +55,10 @@ class Multi:
 
     After a conflict or a lost connection it is done again, whole, if that is safe; see
     `Database.transact`. ``isolation``, ``read_only``, ``deferrable`` and ``outcome`` are those of
-    `Database.transaction`; an ``outcome`` of None is the configuration's. Immutable: `add` gives
-    another one. Safe to use from any thread.
+    `Database.transaction`; an ``outcome`` of None is the configuration's. With "xid" the COMMIT may
+    travel with the steps: where the connection is lost before the id of the transaction arrives,
+    `OutcomeUnknownError` has no token. "xid-first" waits for the id, for one round trip more, and
+    "witness" needs none. Immutable: `add` gives another one. Safe to use from any thread.
     """
 
     def __init__(
@@ -115,16 +118,29 @@ class Multi:
         return f"<Multi {', '.join(self.names) or 'without steps'}>"
 
 
+def _unchanging(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType({**results})
+
+
 @attrs.frozen
 class StepFailure:
     """
     Where a `Multi` failed: at ``step``, after the steps in ``done`` had given these results.
 
-    All of it was taken back; the results are what was seen before.
+    All of it was rolled back; the results are what was seen before. Pickled, it leaves out the
+    results that do not pickle.
     """
 
     step: str
-    done: Mapping[str, Any] = attrs.field(repr=False)
+    done: Mapping[str, Any] = attrs.field(repr=False, converter=_unchanging)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Rows of a class that was made for a query have no name that another process knows.
+        done = {name: result for name, result in self.done.items() if can_pickle(result)}
+        return type(self), (self.step, done)
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self
 
     @classmethod
     def of(cls, error: BaseException) -> StepFailure | None:

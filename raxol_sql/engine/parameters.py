@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 from psycopg.abc import AdaptContext
 
-from raxol_sql.engine.dumping.form import Data, Misfit
+from raxol_sql.engine.dumping.form import Data, Form, Forms, Misfit, textual
 from raxol_sql.engine.dumping.writer import Writer
+from raxol_sql.engine.trust import INFERRED
 
 # A message to the server takes less than a GiB, and has some bytes for each value besides.
 _MOST = 0x3FFF_FFFF - (1 << 20)
@@ -44,15 +46,27 @@ class Parameters:
     otherwise, which the server judges as it would judge a literal. Dumpers that the program
     registered on the connection are respected; they have to be there when the first value of
     their class is sent. Belongs to the holder of the connection.
+
+    Its ``writer`` knows for how long the types may be relied on.
     """
 
-    __slots__ = ("_first", "_forms", "_single", "oids")
+    __slots__ = ("_forms", "_single", "oids", "writer")
 
     def __init__(self, context: AdaptContext, oids: Sequence[int]) -> None:
         self.oids = list(oids)
-        writer = Writer(context)
-        self._forms = [writer.forms(oid) for oid in self.oids]
+        self.writer = Writer(context)
+        self._forms = [
+            _texts(self.writer.forms(oid)) if oid in INFERRED else self.writer.forms(oid)
+            for oid in self.oids
+        ]
         self._single = len(self.oids) == 1
+
+    def meet(self, values: Iterable[Any]) -> None:
+        """Takes in which classes are about to be sent, whether they can be or not."""
+        for forms, value in zip(self._forms, values, strict=False):
+            if type(value) not in forms:
+                with suppress(Misfit):
+                    forms[type(value)]
 
     def dump(self, values: Sequence[Any]) -> tuple[list[Data | None], list[int]]:
         """
@@ -89,3 +103,13 @@ class Parameters:
             sizes = [0 if one is None else len(one) for one in data]
             raise ParameterMisfit(sizes.index(max(sizes)), _TOO_LARGE)
         return data, formats
+
+
+def _texts(forms: Forms) -> Forms:
+    """The same forms, of which only the texts are used."""
+
+    def choose(kind: type) -> Form:
+        forms[kind]  # which may refuse it
+        return textual(forms.text)
+
+    return Forms(choose)

@@ -22,6 +22,7 @@ from raxol_sql.engine.deadline import earliest
 from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
 from raxol_sql.engine.furnishing import furnished
 from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller
+from raxol_sql.engine.inquiry import Inquiry
 from raxol_sql.engine.liveness import Sign, count_connected
 from raxol_sql.engine.pool_keeper import CLOSED, PoolKeeper
 from raxol_sql.engine.pool_log import quieten
@@ -30,12 +31,14 @@ from raxol_sql.engine.resolving import resolve
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.session_queue import SessionQueue, Waiter
 from raxol_sql.engine.status import status_of
+from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.engine.wire import Wire
 from raxol_sql.errors import ForkedError
 from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
 from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
 
 # Seconds after which psycopg_pool gets a session back, to see whether its lifetime is over.
+_SENT = Phase.SENT  # an enum looks its members up each time
 _AT_HAND = 60.0
 # The longest that a caller waits until the holders of sessions are looked at again.
 _LOOKING = 0.5
@@ -69,20 +72,24 @@ class PooledSessions:
     loop does not survive that, `ForkedError` is raised.
     """
 
-    def __init__(self, colour: Colour, config: Config, policy: RetryPolicy | None = None) -> None:
+    def __init__(
+        self, colour: Colour, config: Config, policy: RetryPolicy | None, types: TypeOptions
+    ) -> None:
         self.timeout = config.timeout
         self.until: float | None = None
+        self.wait = 0.0
         self.outcome = config.outcome
         self.shows_values = config.show_sensitive_data_on_connection_error
         recorder = Recorder() if config.metrics else None
         self.telemetry = Telemetry(recorder)
-        usual = RetryPolicy.of(
-            config.retry_interval, config.max_retries, jitter=config.retry_jitter
+        interval, retries = config.retry_interval, config.max_retries
+        usual = RetryPolicy.of(interval, retries, jitter=config.retry_jitter)
+        self._inquiry = Inquiry()
+        self._repeating = Repeating(
+            colour, policy or usual, self.resolve, self.drain, self._inquiry
         )
-        self._repeating = Repeating(colour, policy or usual, self.resolve, self.drain)
         self.repeating: Repeating | None = self._repeating
-        self._colour = colour
-        self._config = config
+        self._colour, self._config, self._types = colour, config, types
         self._conninfo = Conninfo({})
         self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
         self._home: object = None
@@ -111,6 +118,7 @@ class PooledSessions:
         async with self._opening:
             if self._keeper is None:
                 self._conninfo = completed(conninfo, self._config.timeout)
+                self._inquiry.note_hosts(self._conninfo)
                 self._home = _loop_of(self._colour.who())
                 await self._open_pool(tries=True)
 
@@ -161,6 +169,7 @@ class PooledSessions:
         """Has every connection replaced; one that is in use, when it is given back."""
         if self._keeper is None:
             raise _not_open()
+        self._inquiry.begin_again()
         await self._keeper.drain()
 
     async def acquire(self, purpose: str, until: float | None) -> Session:
@@ -180,6 +189,7 @@ class PooledSessions:
             if is_quiet or await self._is_usable(session, now):
                 session.holding = (purpose, now, who)
                 session.is_sent = session.limits.is_pressed = False
+                session.wire.phase = _SENT
                 session.wire.until = until
                 return session
         return await self._wait(purpose, until, now)
@@ -281,7 +291,7 @@ class PooledSessions:
             self._waited += monotonic() - since
             await self._queue.leave(waiter, is_served=session is not None)
         session.holding = waiter.claim
-        session.is_sent = False
+        session.is_sent, session.wire.phase = False, _SENT
         session.wire.until = until
         # What was waited is not left for the work.
         session.limits.is_pressed = True
@@ -353,7 +363,8 @@ class PooledSessions:
         session.wire.until = monotonic() + _GETTING_READY
         try:
             await session.reset()
-        except psycopg.Error:
+            await self._types.connected(self._colour, session)
+        except Exception:  # what the program's hook raises, too
             session.close()
         except BaseException:
             # The caller's own release does not go on.
@@ -369,7 +380,7 @@ class PooledSessions:
         config = self._config
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
-        furnish = partial(_furnish, self._colour, config, self._wires)
+        furnish = partial(_furnish, self._colour, config, self._inquiry, self._types, self._wires)
         dial = self._dial = Dial(self._colour, furnish, config.timeout)
         self._connecting = dial.connecting
         quieten()
@@ -391,7 +402,7 @@ class PooledSessions:
             self._colour, make_pool, dial, least=config.pool_min_size, most=config.pool_size
         )
         try:
-            await keeper.open(self._conninfo if tries else None, longest)
+            await keeper.open(self._conninfo if tries else None, longest, self.wait)
         except BaseException:
             keeper.abandon()
             raise
@@ -406,14 +417,21 @@ class PooledSessions:
 _Wires = dict[weakref.ref[Wire], None]
 
 
-async def _furnish(colour: Colour, config: Config, wires: _Wires, connection: Connection) -> None:
-    session = await furnished(colour, config, connection)
+async def _furnish(
+    colour: Colour,
+    config: Config,
+    inquiry: Inquiry,
+    types: TypeOptions,
+    wires: _Wires,
+    connection: Connection,
+) -> None:
+    session = await furnished(colour, config, connection, inquiry, types)
     for reference in [*wires]:
         if reference() is None:
             wires.pop(reference, None)
     wires[weakref.ref(session.wire)] = None
     if session.incarnation is not None:
-        _lives.note(session.incarnation, session.first_xid)
+        _lives.note(session.incarnation, session.facts.first_xid)
 
 
 def _not_open() -> PoolClosed:

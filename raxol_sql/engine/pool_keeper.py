@@ -19,6 +19,7 @@ from raxol_sql.engine.colour import Colour
 from raxol_sql.engine.dialling import Dial, Unconnected
 from raxol_sql.engine.furnishing import put_session, take_session
 from raxol_sql.engine.mailbox import Mailbox
+from raxol_sql.engine.opening import connect_first
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.session_queue import SessionQueue
 
@@ -78,17 +79,17 @@ class PoolKeeper:
         self._returned: Mailbox = colour.mailbox()
         self.checkouts = Checkouts(self.queue.idle, self._returned.put)
 
-    async def open(self, conninfo: Conninfo | None, seconds: float) -> None:
+    async def open(self, conninfo: Conninfo | None, seconds: float, wait: float = 0.0) -> None:
         """
         Opens psycopg_pool's pool, and waits up to so many seconds for what it keeps.
 
-        With a ``conninfo`` it connects once before that, so that a wrong address is an error here.
+        With a ``conninfo`` it connects once before that, within ``wait`` seconds, so that a wrong
+        address is an error here.
         """
 
         async def open_() -> None:
             if conninfo is not None:
-                first = await self._dial.attempt(conninfo, autocommit=True)
-                await self._colour.wait(first.close())
+                await connect_first(self._colour, self._dial, conninfo, wait)
             self._pool = pool = self._make_pool()
             await self._colour.wait(pool.open(wait=True, timeout=seconds))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 import attrs
 import psycopg
 
 from raxol_sql.engine.colour import Colour
+from raxol_sql.engine.inquiry import Inquiry
+from raxol_sql.engine.unknown import LONE_STATEMENT
 from raxol_sql.errors import DeadlineExceeded, OutcomeUnknownError
 from raxol_sql.failures import (
     Again,
@@ -24,13 +27,12 @@ from raxol_sql.failures import (
     classify,
     is_lost,
 )
+from raxol_sql.failures.sqlstates import SQLSTATES
 
-_NO_WITNESS = (
-    "the connection was lost after this was sent, and nobody can say whether it has happened; "
-    "mark a query with -- @idempotent if it may be sent again, as one may that only reads, or have "
-    "it in a transaction that can be found again: run(..., outcome='witness'), transact()"
-)
 _log = logging.getLogger("raxol_sql.retry")
+_ON_STANDBY = "the server is a standby, and the only host that is configured: it takes no writes"
+# Seconds for which a server that was found to be a standby twice in a row is taken for one.
+_STANDBY_LASTS = 1.0
 Resolve = Callable[[OutcomeToken, float | None], Awaitable[Effect]]
 
 
@@ -39,7 +41,8 @@ class Repeating:
     What is known of doing work again, for all calls of one pool.
 
     ``resolve`` finds out what became of a transaction, by a moment of the monotonic clock;
-    ``drain`` has all connections made anew. ``calls`` is counted up by whoever makes one. Safe for
+    ``drain`` has all connections replaced; the ``inquiry`` knows whether there are several hosts.
+    ``calls`` is counted up by whoever makes one. Safe for
     threads and tasks.
     """
 
@@ -49,6 +52,7 @@ class Repeating:
         policy: RetryPolicy,
         resolve: Resolve,
         drain: Callable[[], Awaitable[None]],
+        inquiry: Inquiry,
     ) -> None:
         self.calls = 0
         self.policy = policy
@@ -56,6 +60,8 @@ class Repeating:
         self.resolve = resolve
         self._colour = colour
         self._drain = drain
+        self._inquiry = inquiry
+        self._is_standby_until = 0.0
 
     def begin(self, until: float | None, policy: RetryPolicy | None = None) -> Attempts:
         """The attempts of one call, which ends by ``until``, on the monotonic clock."""
@@ -82,18 +88,35 @@ class Repeating:
             if not is_standby:
                 # It was asked to be so, by a block or a setting, and will be so again.
                 raise error
-            # Whoever is connected to that server stands before the same door.
-            await self._drain()
+            await self._leave_standby(attempts, error)
         is_mute = failure.sqlstate is None and is_lost(error)
         step = attempts.after(failure, may_repeat=may_repeat, is_mute_loss=is_mute)
         if isinstance(step, Again):
-            if step.wait:
+            is_at_once = (
+                failure.category is Category.READ_ONLY and not self._inquiry.has_other_hosts
+            )
+            if step.wait and not is_at_once:
                 await self._colour.sleep(step.wait)
             return
         note = attempts.note()
         if note:
             error.add_note(note)
         raise error
+
+    async def _leave_standby(self, attempts: Attempts, error: BaseException) -> None:
+        """
+        Has all connections replaced after a standby refused to write; raises if that is in vain.
+
+        Where there is one host to try, a new connection may still reach another server by its
+        name or address, so one is tried, at once; if that is a standby too, so is every other.
+        """
+        now = monotonic()
+        if attempts.count > 1:
+            self._is_standby_until = now + _STANDBY_LASTS
+        if now < self._is_standby_until and not self._inquiry.has_other_hosts:
+            error.add_note(_ON_STANDBY)
+            raise error
+        await self._drain()
 
 
 def log_success(attempts: Attempts, name: str) -> None:
@@ -146,6 +169,14 @@ class Doubt:
         return unknown
 
 
+@attrs.frozen
+class Pending:
+    """What is left to be done after a COMMIT: a doubt, and an interruption to be raised."""
+
+    doubt: Doubt | None
+    interruption: BaseException | None
+
+
 def judged(error: BaseException, phase: Phase) -> Failure:
     """What is known of an error that came on a connection of ours, which says if it is lost."""
     return classify(error, phase, lost=is_lost(error))
@@ -161,9 +192,16 @@ def check_doubt(error: psycopg.Error) -> None:
     if isinstance(error, DeadlineExceeded):
         return
     if judged(error, Phase.SENT).effect is Effect.UNKNOWN:
-        raise Doubt(error, None).unknown(_NO_WITNESS)
+        raise Doubt(error, None).unknown(LONE_STATEMENT)
 
 
 def settled(failure: Failure, effect: Effect) -> Failure:
-    """The failure, now that it is known that the work was taken back."""
-    return attrs.evolve(failure, effect=effect, verdict=Verdict.TRANSACTION_NEW)
+    """
+    The failure, now that it is known that the work was rolled back.
+
+    It may be retried unless the server said why it ended it, and would end it again.
+    """
+    nature = SQLSTATES.get(failure.sqlstate or "")
+    is_final = nature is not None and nature.verdict is Verdict.NEVER
+    verdict = Verdict.NEVER if is_final else Verdict.TRANSACTION_NEW
+    return attrs.evolve(failure, effect=effect, verdict=verdict)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from time import monotonic
 from typing import Any
 
 import psycopg
 
 from raxol_sql.engine.colour import Colour
+from raxol_sql.engine.inquiry import PRIMARY
 from raxol_sql.engine.session import Row, Session
 from raxol_sql.engine.sessions import Sessions, held
+from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.failures import (
     Effect,
     Lives,
@@ -28,25 +31,39 @@ _LONGEST_PAUSE = 0.2
 _LOOKING = 300
 _NAME = "the outcome of a transaction"
 
-_SEE = """
+_SEE = (
+    PRIMARY
+    + """
 select case
     when $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) then 'ahead'
     else coalesce(pg_xact_status($1::text::xid8), 'forgotten')
 end
+for update
 """
+)
 # Who waits for a client that has lost the line would wait until the network gives up; a COMMIT
 # that is still on its way to it finds nothing then. One that is at work is left alone: it may be
-# committing, and waiting for a standby.
-_END_IDLE = """
+# committing, and waiting for a standby. Only the session of the token itself is ended: an id may be
+# that of another transaction, after a failover or because the token is not what it was.
+_END_IDLE = (
+    PRIMARY
+    + """
 select pg_terminate_backend(pid)
 from pg_stat_activity
-where backend_xid = ($1::text::xid8)::xid and state like 'idle in transaction%'
+where backend_xid = ($1::text::xid8)::xid
+    and state like 'idle in transaction%'
+    and pid = $2::int
+    and (extract(epoch from backend_start) * 1000000)::bigint = $3::bigint
 """
-_HORIZON = """
+)
+_HORIZON = (
+    PRIMARY
+    + """
 select extract(epoch from created_at)::float8
 from raxol_outcomes
 where key = '00000000-0000-0000-0000-000000000000'
 """
+)
 # What is not there cannot come any more once this stands in its place.
 _BURY = """
 insert into raxol_outcomes (key, is_tombstone)
@@ -70,7 +87,7 @@ forgotten as (
 )
 select count(*) from forgotten
 """
-_READ = "select is_tombstone from raxol_outcomes where key = $1"
+_READ = PRIMARY + "select is_tombstone from raxol_outcomes where key = $1"
 
 
 async def resolve(
@@ -80,8 +97,14 @@ async def resolve(
     What became of the transaction of a token; UNKNOWN if that cannot be found out by ``until``.
 
     Asks a writable server only: a standby may be behind. By a row it also settles it: a row that
-    is not there is made impossible. Raises the driver's error where no server answers.
+    is not there is made impossible. Raises the driver's error where no server answers, and
+    TypeError for what is no token.
     """
+    if not isinstance(token, OutcomeToken):
+        raise TypeError(
+            f"resolve() takes an OutcomeToken, and this is {type(token).__name__}: the token of an "
+            "OutcomeUnknownError is None where nothing was left to ask for, see its message"
+        )
     now = monotonic()
     end = now + _LONGEST if until is None else max(until, now + _SHORTEST)
     if token.key is None and (token.xid is None or token.incarnation is None):
@@ -98,6 +121,8 @@ async def resolve(
                     effect = await _by_row(session, token)
             finally:
                 await sessions.release(session)
+        except DeadlineExceeded:
+            effect = None  # it stood behind a transaction that is still open
         except psycopg.Error as error:
             if monotonic() >= end or not _may_pass(error):
                 raise
@@ -114,6 +139,8 @@ async def _by_xid(
     session: Session, token: OutcomeToken, lives: Lives, *, is_first: bool
 ) -> Effect | None:
     now = session.incarnation
+    if session.facts.lost and not session.facts.tells_ids:
+        return Effect.UNKNOWN  # it may not be asked, and the next one neither
     if now is None or token.incarnation is None:
         session.close()  # a standby, as far as it is known; the next one may be none
         return None
@@ -121,25 +148,36 @@ async def _by_xid(
     first_xid = lives.first_xid_after(token.incarnation)
     effect = effect_of(token, Sighting(now, status, first_xid))
     if effect is None and not is_first:
-        await session.run(_END_IDLE, (str(token.xid),))
+        await _end_idle(session, token)
     return effect
 
 
 async def _by_row(session: Session, token: OutcomeToken) -> Effect | None:
     horizon = await _one(session, _HORIZON, ())
-    if is_forgotten(token, horizon and horizon[0]):
+    if is_forgotten(token, horizon and horizon[0], time.time()):
         return Effect.UNKNOWN
     try:
         buried = await session.run(_BURY, (token.key,), _LOOKING)
     except psycopg.errors.QueryCanceled:
         # It stands behind the original, which is still open.
-        if token.xid is not None and session.incarnation == token.incarnation:
-            await session.run(_END_IDLE, (str(token.xid),))
+        await _end_idle(session, token)
         return None
     if buried.affected:
         return Effect.ROLLED_BACK
     (is_tombstone,) = await _one(session, _READ, (token.key,)) or (True,)
     return Effect.ROLLED_BACK if is_tombstone else Effect.COMMITTED
+
+
+async def _end_idle(session: Session, token: OutcomeToken) -> None:
+    """Ends the session of a token if it waits, in its transaction, for a client that is gone."""
+    backend = token.backend
+    if (
+        backend is not None
+        and token.xid is not None
+        and token.incarnation is not None
+        and session.incarnation == token.incarnation
+    ):
+        await session.run(_END_IDLE, (str(token.xid), backend.pid, backend.started))
 
 
 async def _one(session: Session, text: str, values: Row) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import weakref
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -15,18 +15,25 @@ from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.answer import Answer
+from raxol_sql.engine.backend import backend_of
+from raxol_sql.engine.catalogue import Catalogue
 from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.connection_types import ConnectionTypes
 from raxol_sql.engine.holding import Holding, Place, Taken
+from raxol_sql.engine.inquiry import Inquiry, ServerFacts
 from raxol_sql.engine.limit import limited
 from raxol_sql.engine.limits import Limits
 from raxol_sql.engine.line import READ_ONLY, STANDBY
 from raxol_sql.engine.liveness import Liveness
-from raxol_sql.engine.outdated import Suspicion, may_commit, suspicion_of
-from raxol_sql.engine.statements import Prepared, Statements
+from raxol_sql.engine.outdated import Suspect, Suspicion, is_outdated, may_commit, suspicion_of
+from raxol_sql.engine.search_path import SearchPath
+from raxol_sql.engine.statements import Prepared, Statements, oids_in
+from raxol_sql.engine.trust import SCHEMA_AGE
+from raxol_sql.engine.unknown import tell_ending
 from raxol_sql.engine.wire import Completion, Request, Wire, check
 from raxol_sql.engine.witness import XID, Witness
 from raxol_sql.errors import ConfigError, DeadlineExceeded
-from raxol_sql.failures import Effect, Incarnation
+from raxol_sql.failures import Backend, Effect, Incarnation, Phase
 
 Row = tuple[Any, ...]
 # An enum looks its members up each time.
@@ -47,11 +54,16 @@ class Session:
     last, on the monotonic clock. ``holding`` says who has it now, ``place`` where a block of calls
     on it began, ``outlives_call`` whether it is held between two of them; ``checkout``
     is where the pool notes that. ``pid`` says which process made it.
-    ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a statement in
-    that, and ``conflict`` one for which it has to be repeated, although it was caught.
+    ``facts`` is what it learnt of its server, and
+    ``path`` is where names are looked for; one that ``is_shared`` may have another server in each
+    transaction. ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a
+    statement in that, ``suspect`` the statement, if what was known of it may be to blame, and
+    ``conflict`` an error for which the transaction has to be repeated, although it was caught.
     """
 
-    def __init__(self, colour: Colour, connection: Connection, *, lasting: bool = True) -> None:
+    def __init__(
+        self, colour: Colour, connection: Connection, known: Catalogue, *, lasting: bool = True
+    ) -> None:
         self.connection = connection
         self.since = self.idle_since = monotonic()
         self.pid = 0
@@ -68,14 +80,18 @@ class Session:
         self._make_turn, self._who = colour.turn, colour.who
         self.turn = colour.turn()
         self.limits = Limits(self.wire)
-        self.statements = Statements(connection, lasting=lasting)
-        self.incarnation: Incarnation | None = None
-        self.first_xid: int | None = None
+        self.types = ConnectionTypes(connection, known)
+        self.statements = Statements(connection, self.types, lasting=lasting)
+        self.types.on_altered = weakref.WeakMethod(self.statements.forget_all)
+        self.path = SearchPath(self.wire, self.statements)
+        self.facts = ServerFacts()
+        self.backend: Backend | None = None
         self.witness: Witness | None = None
         self.conflict: psycopg.Error | None = None
         self.failed_by: BaseException | None = None
+        self.suspect: Suspect | None = None
         self.liveness = Liveness(connection.pgconn)
-        self._is_shared = not lasting
+        self.is_shared = not lasting
 
     @property
     def is_idle(self) -> bool:
@@ -99,6 +115,16 @@ class Session:
     def is_standby(self) -> bool:
         """Whether the server said last that it is one, as it does since PostgreSQL 14."""
         return self.wire.is_on(STANDBY)
+
+    @property
+    def is_at_standby(self) -> bool:
+        """Whether its server was one when it was asked, and has not said otherwise since."""
+        return self.facts.is_standby and self.is_standby
+
+    @property
+    def incarnation(self) -> Incarnation | None:
+        """In which of its lives the server is; None if that is not known."""
+        return self.facts.incarnation
 
     @property
     def is_read_only(self) -> bool:
@@ -128,23 +154,31 @@ class Session:
     async def run(self, text: str, values: Row = (), timeout: int | None = None) -> Answer:
         """One statement, and its whole answer."""
         timeout = self.limits.of(timeout)
+        if self.path.is_watched:
+            await self.path.follow()
         prepared = self.statements.find(text) or await self.prepare(text)
         if prepared.leaves_traces:
             # It may have left them before it fails, or before anybody sees its result.
             self.has_traces = True
         try:
             request = prepared.request(self.wire.pgconn, values)
+            if prepared.is_due:
+                prepared = await self.prepare(text)
+                request = prepared.request(self.wire.pgconn, values)
             self.is_sent = True
             if timeout is None and self.witness is None:
                 result = await self.wire.ask(request, prepared.patience)
             else:
                 result = await self._accompanied(text, request, timeout)
         except BaseException as error:
+            tell_ending(error, self.wire.phase, text)
+            if prepared.may_move:
+                self.path.doubt()
             if not isinstance(error, Exception):
                 raise
             if isinstance(error, DeadlineExceeded) and may_commit(text) and not self.in_transaction:
                 error.effect = Effect.UNKNOWN.value  # a part of it may be there for good
-            if not await self.is_outdated(text, error):
+            if not await is_outdated(self, text, error):
                 raise
             # The server refused before it ran anything, so this is the first time that it runs.
             prepared = await self.prepare(text)
@@ -194,37 +228,41 @@ class Session:
         return witness.request(self.wire.pgconn)
 
     async def prepare(self, text: str) -> Prepared:
-        """The statement of a text, which the server is asked about if it is new."""
+        """The statement of a text; the server is asked about it if it is new, or due."""
+        await self.prepare_all([text])
         known = self.statements.find(text)
-        if known is None:
-            await self.prepare_all([text])
-            known = self.statements.find(text)
-            assert known is not None, "what was prepared is known"
+        assert known is not None, "what was prepared is known"
         return known
 
     async def prepare_all(self, texts: Iterable[str]) -> None:
         """
-        Asks the server about those of the texts that are new, in one round trip.
+        Asks the server about those of the texts that are new, or due, in one round trip.
+
+        Those of which it says something else than before are new to it, and take another one.
 
         Raises the error of the first one that it refuses; those before it are known then.
         """
+        await self.path.follow()
         needed = dict.fromkeys(texts)
         new = [text for text in needed if not self.knows(text)]
-        if not new:
+        due = [text for text in needed if text not in new and not self.is_current(text)]
+        if not new and not due:
             return
         if self.witness is not None and not self.witness.is_asked and not self.knows(XID):
             needed[XID] = None
             new.append(XID)
         try:
-            await self._ask_about(new, needed)
+            new = await self._ask_about(new, due, needed)
         except psycopg.Error as error:
             # A pooler may answer with a statement that it keeps, and that is outdated.
             is_clear = suspicion_of(error) is Suspicion.NONE
-            if is_clear or not self._is_shared or self.in_transaction:
+            if is_clear or not self.is_shared or self.in_transaction:
                 raise
+            new = [*new, *due]
             for text in new:
                 self.statements.forget(text)
-            await self._ask_about(new, needed)
+        if new:
+            await self._ask_about(new, (), needed)
 
     async def describe(self, text: str) -> Prepared:
         """
@@ -232,18 +270,25 @@ class Session:
 
         A pooler passes it on, and does not answer for the server.
         """
-        pgconn = self.wire.pgconn
-        sent = text.encode()
-        preparing = partial(pgconn.send_prepare, b"", sent)
-        asking = partial(pgconn.send_describe_prepared, b"")
-        results = await self.wire.exchange([preparing, asking])
+        results = await self.wire.exchange(self._asking(text))
         for result in results:
             check(result)
-        return Prepared(self.connection, sent, results[-1])
+        await self.types.learn(self.wire, oids_in(results[-1]))
+        return Prepared(self.connection, self.types, text.encode(), results[-1])
+
+    def _asking(self, text: str) -> tuple[Request, Request]:
+        pgconn = self.wire.pgconn
+        prepare = partial(pgconn.send_prepare, b"", text.encode())
+        return prepare, partial(pgconn.send_describe_prepared, b"")
 
     def knows(self, text: str) -> bool:
         """Whether a statement is prepared."""
         return self.statements.find(text) is not None
+
+    def is_current(self, text: str) -> bool:
+        """Whether a statement is prepared, and need not be asked about before it is sent."""
+        known = self.statements.find(text)
+        return known is not None and not known.is_due
 
     async def together(
         self, requests: Sequence[Request], timeout: int | None = None
@@ -261,23 +306,21 @@ class Session:
             check(result)
         return results[1 : len(requests) + 1]
 
-    async def begin(self, timeout: int | None, most: int) -> None:
+    async def begin(self, timeout: int | None, most: int, inquiry: Inquiry) -> None:
         """
-        Gets to know the server; ``timeout`` is for every statement that has none of its own.
+        Gets to know the server by an ``inquiry``.
+
+        ``timeout`` is for every statement that has none of its own.
 
         Behind a pooler, which may lend another server for each transaction, a statement may have
         other columns there than it has here. ``most`` is what a call may take in all, 0 for no
         limit.
         """
-        pgconn = self.wire.pgconn
-        result = await self.wire.ask(partial(pgconn.send_query, _SERVER))
-        pid, *history, first_xid = (result.get_value(0, column) for column in range(5))
-        if pid != b"%d" % pgconn.backend_pid:
-            self._is_shared = True
-        if None not in history:
-            self.incarnation = Incarnation(*[(part or b"").decode() for part in history])
-        self.first_xid = None if first_xid is None else int(first_xid)
-        await self.limits.begin(timeout, most, is_shared=self._is_shared)
+        self.facts = facts = await inquiry.ask(self.wire)
+        self.is_shared = self.is_shared or facts.is_pooled
+        self.limits.goes_along = facts.sets_limits
+        self.backend = None if self.is_shared else await backend_of(self.wire)
+        await self.limits.begin(timeout, most, is_shared=self.is_shared)
 
     async def ping(self, seconds: float) -> bool:
         """Whether the server answers within ``seconds``; a session that does not is closed."""
@@ -292,9 +335,10 @@ class Session:
     async def reset(self) -> None:
         """Takes back what statements have set, taken or left on the connection for good."""
         self.has_traces = False
-        if not self._is_shared:
+        if not self.is_shared:
             await self.wire.ask(partial(self.wire.pgconn.send_query, _RESET))
             await self.limits.restore()
+            self.path.reset()
 
     def detach(self) -> None:
         """Lets the pool have the connection."""
@@ -315,7 +359,14 @@ class Session:
         if prepared.leaves_traces:
             self.has_traces = True
             self._check_encoding()
-        if self._is_shared or not prepared.has_plan:
+        if prepared.may_call:
+            self.path.is_watched = True
+            if prepared.may_move:
+                self.path.note(prepared.text.decode())
+            if prepared.changes_schema:
+                self.path.has_altered = True
+                SCHEMA_AGE.increase()
+        if self.is_shared or not prepared.has_plan:
             return Answer(prepared.columns_of(result), result)
         return Answer(prepared.columns, result)
 
@@ -327,13 +378,35 @@ class Session:
                 "it as it is, they travel in UTF-8 whatever the encoding of the database is"
             )
 
-    async def _ask_about(self, new: Sequence[str], needed: Container[str]) -> None:
+    async def _ask_about(
+        self, new: Sequence[str], due: Sequence[str], needed: Iterable[str]
+    ) -> list[str]:
+        """Learns what is new, and gives what is no longer as it was known to be."""
+        looks = [self._asking(text) for text in due]
         questions = [self.statements.questions(text, needed) for text in new]
-        results = iter(await self.wire.exchange(itertools.chain.from_iterable(questions)))
-        for text, asked in zip(new, questions, strict=True):
+        closing = [one for closes, _ in questions for one in closes]
+        asking = [one for _, asks in questions for one in asks]
+        requests = [*closing, *itertools.chain.from_iterable(looks), *asking]
+        try:
+            results = iter(await self.wire.exchange(requests))
+        except DeadlineExceeded as error:
+            if not self.is_sent and self.wire.phase is Phase.SENT:
+                error.effect = Effect.NONE.value  # the statement itself was still to be sent
+            raise
+        for told in itertools.islice(results, len(closing)):
+            check(told)
+        changed = []
+        for text, looked in zip(due, looks, strict=True):
+            for told in itertools.islice(results, len(looked)):
+                check(told)
+            if not self.statements.confirm(text, told):
+                changed.append(text)
+        for text, (_, asked) in zip(new, questions, strict=True):
             for told in itertools.islice(results, len(asked)):
                 check(told)
+            await self.types.learn(self.wire, oids_in(told))
             self.statements.learn(text, told)
+        return changed
 
     async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
         """The result of a request that others go along with."""
@@ -362,60 +435,14 @@ class Session:
                 # It refuses to share a round trip, as VACUUM does, and did nothing.
                 if self.in_transaction:
                     raise
-        if self._is_shared:
+        if self.is_shared:
             return await self.wire.ask(request)
         async with self.limits.lasting(timeout):
             return await self.wire.ask(request)
 
-    async def is_outdated(self, text: str, error: BaseException) -> bool:
-        """
-        Whether a statement failed only because of what was known of it, and may be sent again.
-
-        The server may have lost it, or have other types for it by now than it said. In a
-        transaction it cannot be sent again, as that has failed; but the next one will do.
-        """
-        known = self.statements.find(text)
-        suspicion = suspicion_of(error)
-        if known is None or suspicion is Suspicion.NONE:
-            return False
-        if suspicion is Suspicion.GONE:
-            # Where one is gone, the others are.
-            self.statements.clear()
-            return self.is_idle and not may_commit(text)
-        if suspicion is Suspicion.PLAN or not self.is_idle or may_commit(text):
-            # Who cannot ask the server now prepares it anew with its next use.
-            self.statements.forget(text)
-        if not self.is_idle or may_commit(text):
-            return False
-        try:
-            described = await self.describe(text)
-        except psycopg.Error:
-            return False
-        # Another server, which a pooler lent, may have prepared it before a table changed.
-        is_elsewhere = self._is_shared and known.name and suspicion is not Suspicion.VALUE
-        if described.types == known.types and suspicion is not Suspicion.PLAN and not is_elsewhere:
-            return False
-        self.statements.forget(text)
-        return True
-
 
 _UTF8 = (b"UTF8", b"utf8")  # PgBouncer says it as it was asked for
 _FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
-# A standby writes no history. With which id a life of the server begins is told by the checkpoint
-# that ends a recovery or a shutdown, as long as that is the last: it alone has nothing between it
-# and the place where it begins. Statistics begin anew with a recovery, or when somebody wants it.
-_SERVER = b"""
-select
-    pg_backend_pid(),
-    case when not pg_is_in_recovery() then (select system_identifier from pg_control_system()) end,
-    case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
-    pg_postmaster_start_time() || ' ' || (select stats_reset from pg_stat_bgwriter),
-    case
-        when checkpoint_lsn = redo_lsn and current_setting('wal_level') <> 'minimal'
-        then split_part(next_xid, ':', 1)::bigint << 32 | split_part(next_xid, ':', 2)::bigint
-    end
-from pg_control_checkpoint()
-"""
 # What DISCARD ALL does, but for the statements that are prepared.
 _RESET = b"""
 close all; set session authorization default; reset all; unlisten *;

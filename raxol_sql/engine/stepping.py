@@ -67,7 +67,7 @@ class _Steps:
             # Where all is done an interruption comes from none of the steps; the last is as good.
             at = min(len(self._done), len(self._names) - 1)
             name = self._names[at] if failed is None else self._sent[failed]
-            StepFailure(name, MappingProxyType(self._done)).mark(error)
+            StepFailure(name, self._done).mark(error)
             made = self._made.get(name)
             if made is not None and made.bound is not None:
                 explain(error, made.bound.query, arguments_of(made.bound, self._sessions))
@@ -95,6 +95,9 @@ class _Steps:
     async def _send(self, group: list[Named]) -> None:
         batch = self._batch
         self._sent += [name for name, _ in group]
+        known = [bound for _, bound in group if batch.knows([bound])]
+        if not batch.is_ready(known):
+            await batch.prepare(known)
         while group:
             ready = self._ready(group)
             if not ready:

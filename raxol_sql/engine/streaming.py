@@ -20,7 +20,6 @@ from raxol_sql.engine.transaction import Block
 from raxol_sql.engine.wire import Request
 from raxol_sql.errors import TransactionError
 from raxol_sql.queries import Bound
-from raxol_sql.records import shape_of
 from raxol_sql.telemetry import Watch
 
 _numbers = itertools.count(1)
@@ -117,7 +116,7 @@ class _Cursor:
         results = await session.together([*before, fetch], timeout)
         answer = Answer(prepared.columns, results[-1])
         with self._watch.decoding():
-            return answer.all(shape_of(self._bound.query, answer.columns))
+            return answer.all(answer.build_for(self._bound.query))
 
     def _declaration(self, session: Session, prepared: Prepared) -> Request:
         if prepared.leaves_traces:

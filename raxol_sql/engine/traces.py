@@ -1,4 +1,4 @@
-"""Whether a statement leaves something on its connection that the next user would come upon."""
+"""What a statement leaves on its connection, for the statements or for the user after it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,26 @@ from raxol_sql.text import first_word_of
 
 _WORDS = ("set", "reset", "listen", "declare")
 _PARTS = re.compile(
-    r"\bset_config\s*\(|advisory_lock|\b(create|into)\s+(local\s+|global\s+)?temp",
+    r"\bset_config\s*\(|advisory_lock|\b(create|into)\s+(local\s+|global\s+)?temp|"
+    r"\b(table|view|into|exists)\s+pg_temp\b",
     re.IGNORECASE,
 )
+# What may change the search path, the role that "$user" and the rights on schemas depend on, or
+# both; it is better to ask the server once too often.
+PATH = re.compile(r"search_path|\bset_config\s*\(\s*[^'\s]|\bset\s+(?:\w+\s+)?schema\b", re.I)
+ROLE = re.compile(
+    r"\b(?:set|reset)\s+(?:local\s+|session\s+)?role\b|\bsession\s+authorization\b|\breset\s+all\b|"
+    r"\bdiscard\s+all\b|\bset_config\s*\(\s*(?:'(?:role|session_authorization)'|[^'\s])",
+    re.I,
+)
+_TEMPORARY = re.compile(
+    r"(?:\b(?:create|into)\s+(?:local\s+|global\s+)?temp(?:orary)?\s+"
+    r"(?:(?:table|view|sequence|recursive|unlogged)\s+)*(?:if\s+not\s+exists\s+)?"
+    r"(?:pg_temp\s*\.\s*)?|\b(?:table|view|into|exists)\s+pg_temp\s*\.\s*)"
+    r'(?:"((?:[^"]|"")+)"|([^\W\d]\w*))',
+    re.I,
+)
+_MOVING = ("search_path", "set", "authorization", "discard", "temp")
 _LOCAL = re.compile(r"\s*set\s+local\b", re.IGNORECASE)
 
 
@@ -25,3 +42,18 @@ def leaves_traces(text: str) -> bool:
     if first_word_of(text) in _WORDS:
         return _LOCAL.match(text) is None
     return _PARTS.search(text) is not None
+
+
+def may_move(text: str) -> bool:
+    """Whether a statement may change what the names in others stand for on its connection."""
+    lowered = text.lower()
+    # A text may have a megabyte, through which the patterns go far more slowly.
+    if not any(word in lowered for word in _MOVING):
+        return False
+    return any(pattern.search(text) for pattern in (PATH, ROLE, _TEMPORARY))
+
+
+def temporary_names(text: str) -> set[str]:
+    """The names of the temporary tables and views that a statement makes."""
+    found = _TEMPORARY.findall(text)
+    return {quoted.replace('""', '"') or plain.lower() for quoted, plain in found}

@@ -40,6 +40,7 @@ async def transact(
     until = earliest(deadline_of(undertaking.timeout), sessions.until)
     repeating = sessions.repeating
     attempts: Attempts | None = None
+    is_renewed = False
     while True:
         block = Block(
             sessions,
@@ -51,6 +52,9 @@ async def transact(
         try:
             result = await _once(block, work)
         except (psycopg.Error, TransactionError) as error:
+            if block.is_outdated and not is_renewed:
+                is_renewed = True
+                continue
             failure = block.failure
             if repeating is None or failure is None:
                 raise

@@ -11,9 +11,10 @@ import attrs
 import psycopg
 
 from raxol_sql.engine.deadline import deadline_of, earliest
-from raxol_sql.engine.repeating import Doubt, judged, settled
+from raxol_sql.engine.repeating import Doubt, Pending, judged, settled
 from raxol_sql.engine.session import Session, tag_of
 from raxol_sql.engine.sessions import PinnedSession, Sessions
+from raxol_sql.engine.unknown import RESULT_LOST, ROLLED_BACK, problem_of
 from raxol_sql.engine.wire import check
 from raxol_sql.engine.witness import Witness, check_outcome
 from raxol_sql.errors import CommittedResultLost, TransactionError
@@ -30,8 +31,8 @@ class TransactionOptions:
     """
     How a transaction begins; None leaves the choice to the server's settings.
 
-    ``outcome`` is how it is found out what became of it when its COMMIT is not answered: by its
-    id ("xid"), by a row that it writes ("witness"), or not at all ("none").
+    ``outcome`` is how the outcome is found out when its COMMIT is not answered: by its id ("xid"),
+    which the COMMIT waits for ("xid-first"), by a row that it writes ("witness"), or not ("none").
     """
 
     isolation: str | None = attrs.field(default=None)
@@ -64,14 +65,6 @@ class TransactionOptions:
 Verify = Callable[[], Awaitable[bool | None]]
 
 
-@attrs.frozen
-class Pending:
-    """What is left to be done after a COMMIT: a doubt, and an interruption to be raised."""
-
-    doubt: Doubt | None
-    interruption: BaseException | None
-
-
 class Block:
     """
     One transaction, or one savepoint of a session that is in a transaction already.
@@ -88,7 +81,8 @@ class Block:
     `settle` if there is something in doubt.
 
     ``failure`` is what is known of an error after which the block ended, ``phase`` how far it had
-    come, and ``is_standby`` whether its server was one then.
+    come, and ``is_standby`` whether its server was one. ``is_outdated`` says that it failed
+    for no other reason than what was known of a statement, so that it may be done once more.
     """
 
     def __init__(
@@ -108,7 +102,7 @@ class Block:
         self.phase = Phase.ACQUIRE
         self.failure: Failure | None = None
         self.witness: Witness | None = None
-        self.is_standby = False
+        self.is_standby = self.is_outdated = False
         self._outer = outer
         self._options = options or TransactionOptions()
         self._joins = joins
@@ -166,6 +160,7 @@ class Block:
                 session.wire.until = end = self._end()
                 await session.turn.acquire(end)
                 try:
+                    await session.path.follow()  # in it, the question would take a snapshot
                     await session.command(self.opening)
                 finally:
                     session.turn.release()
@@ -216,6 +211,8 @@ class Block:
                     self._remember(session, error)
                     self.judge(error)
                     await self.roll_back()
+                    if self._repeats and session.suspect is not None and session.is_idle:
+                        self.is_outdated = await session.suspect.has_changed(session)
             finally:
                 session.turn.release()
         except Exception as failed:
@@ -245,17 +242,18 @@ class Block:
     async def free(self) -> None:
         """Gives the session back."""
         session = self._held()
+        session.path.end_transaction(whole=self.closing == "commit")
         if self.closing == "commit":
-            session.witness = session.conflict = session.failed_by = None
+            session.witness = session.conflict = session.failed_by = session.suspect = None
+            session.wire.overdue = None
             session.wire.is_committing = False
+            if self.witness is not None and self.witness.is_refused:
+                session.close()  # a new connection learns what is allowed by now
+            session.wire.phase = Phase.SENT
         await self._outer.free(session)
 
     async def commit(self) -> Pending | None:
-        """
-        Sends the closing; raises as `exit`.
-
-        Gives what is to be settled after the session is given back, as another one is needed.
-        """
+        """Sends the closing, raises as `exit`; gives what is to be settled on another session."""
         session = self._held()
         if self.closing is None:
             return None
@@ -271,7 +269,7 @@ class Block:
             raise session.conflict
         if session.is_lost:
             raise mark_lost(psycopg.OperationalError(_LOST_BEFORE)) from session.failed_by
-        self.phase = Phase.COMMIT_SENT
+        self.phase = session.wire.phase = Phase.COMMIT_SENT
         session.wire.is_committing = True
         completion = await session.complete(self.closing)
         interruption = completion.interruption
@@ -329,10 +327,10 @@ class Block:
             raise interruption
         if doubt is not None and effect is Effect.ROLLED_BACK:
             self.failure = settled(judged(doubt.error, self.phase), effect)
-            doubt.error.add_note(_ROLLED_BACK)
+            doubt.error.add_note(ROLLED_BACK)
             raise doubt.error
         if doubt is not None and effect is Effect.UNKNOWN:
-            raise doubt.unknown(_UNKNOWN)
+            raise doubt.unknown(problem_of(self.witness))
         self.phase = Phase.DONE
 
     async def answer_for(self, error: Exception) -> NoReturn:
@@ -346,11 +344,11 @@ class Block:
             doubt = self.doubt(error)
             effect = await self._found_out(doubt)
             if effect is Effect.COMMITTED:
-                raise CommittedResultLost(_RESULT_LOST) from error
+                raise CommittedResultLost(RESULT_LOST) from error
             if effect is Effect.UNKNOWN:
-                raise doubt.unknown(_UNKNOWN)
+                raise doubt.unknown(problem_of(self.witness))
             self.failure = settled(failure, effect)
-            error.add_note(_ROLLED_BACK)
+            error.add_note(ROLLED_BACK)
         raise error
 
     async def _found_out(self, doubt: Doubt) -> Effect:
@@ -378,9 +376,12 @@ class Block:
     def judge(self, error: BaseException) -> None:
         """Takes in an error after which the block ends."""
         session = self._held()
+        if self.phase is Phase.IN_TRANSACTION and error is session.wire.overdue:
+            # The server may have been done with the statement, which is rolled back with the block.
+            session.wire.overdue.effect = Effect.ROLLED_BACK.value
         cause = error.__cause__ if isinstance(error, TransactionError) else None
         self.failure = judged(cause or error, self.phase)
-        self.is_standby = session.is_standby
+        self.is_standby = self.is_standby or session.is_standby
 
     def _name_of(self, whole: str, part: str) -> str:
         """What an end of a whole transaction is called, or else that of a savepoint."""
@@ -392,12 +393,15 @@ class Block:
 
     def _plan(self, session: Session) -> None:
         if not session.in_transaction:
+            if session.is_at_standby and self._options.read_only is None:
+                # If it is promoted now, nothing is written without a witness all the same.
+                self._options, self.is_standby = attrs.evolve(self._options, read_only=True), True
             self.opening, self.closing = self._options.statement, "commit"
-            if self._options.outcome != "none" and not self._options.read_only:
-                by_row = self._options.outcome == "witness"
-                self.witness = Witness(session.incarnation, by_row=by_row)
+            if not self._options.read_only:
+                self.witness = Witness.of(session.facts, self._options.outcome, session.backend)
             session.begin_turns()
             session.witness, session.conflict, session.failed_by = self.witness, None, None
+            session.wire.phase = Phase.IN_TRANSACTION
         elif not self._joins:
             if attrs.evolve(self._options, outcome="none") != TransactionOptions():
                 raise TransactionError("the options of a transaction belong to the outermost block")
@@ -417,13 +421,4 @@ _SWALLOWED = (
 _LOST_BEFORE = (
     "everything in this transaction was rolled back: its connection was lost, and the error for "
     "that was caught inside"
-)
-_ROLLED_BACK = "the COMMIT was not answered; it was found out that the transaction was rolled back"
-_RESULT_LOST = (
-    "the connection was lost before the results came, and it was found out that the transaction "
-    "has happened: do not do it again; read what it has changed"
-)
-_UNKNOWN = (
-    "the connection was lost while the transaction was committed, and it could not be found out "
-    "whether it has happened: do not do it again before token.resolve(db) says so"
 )

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import psycopg
 
 from raxol_sql.engine.checking import copy_shape
+from raxol_sql.engine.column_types import column_types
 from raxol_sql.engine.copy_columns import COLUMNS, CopyColumn
 from raxol_sql.engine.copy_flow import receive, send
 from raxol_sql.engine.copy_in import RowEncoder
@@ -57,8 +58,9 @@ async def copy_out(sessions: Sessions, query: Query[Any], watch: Watch) -> list[
                 async with aclosing(receive(session, _text(query), _timeout(query))) as pieces:
                     return await read_texts(session.connection, pieces)
             names, oids = await _columns(session, shape)
-            build = shape_of(query, names)
-            decoder = RowDecoder(session.connection, query.name, shape, names, oids)
+            context = session.types.context
+            build = shape_of(query, names, column_types(context.adapters, oids))
+            decoder = RowDecoder(context, query.name, shape, names, oids)
             async with aclosing(receive(session, _text(query), _timeout(query))) as pieces:
                 return await decoder.read(pieces, build)
 
@@ -94,7 +96,7 @@ async def _encoded(
     session: Session, query: Query[Any], shape: CopyShape, data: Any
 ) -> AsyncIterator[bytes]:
     columns = await _table_columns(session, shape)
-    return RowEncoder(session.connection, query.name, shape, columns).blocks(data)
+    return RowEncoder(session.types.context, query.name, shape, columns).blocks(data)
 
 
 async def _columns(session: Session, shape: CopyShape) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -108,7 +110,9 @@ async def _columns(session: Session, shape: CopyShape) -> tuple[tuple[str, ...],
 
 async def _table_columns(session: Session, shape: CopyShape) -> list[CopyColumn]:
     answer = await session.run(COLUMNS, (shape.relation, list(shape.columns)))
-    return answer.all(CopyColumn.of)
+    columns = answer.all(CopyColumn.of)
+    await session.types.learn(session.wire, [column.oid for column in columns])
+    return columns
 
 
 def _shape_out(query: Query[Any]) -> CopyShape:

@@ -144,6 +144,9 @@ class Wire(Line):
                 raise self._lost(None)
         except BaseException as error:
             self.close()
+            if result is not None and result.status == ExecStatus.COMMAND_OK:
+                # The server has answered; only the end of its answer is missing.
+                return Completion(result, None, interruption)
             if isinstance(error, Late):
                 return Completion(None, DeadlineExceeded(Effect.UNKNOWN.value), interruption)
             if isinstance(error, psycopg.Error):

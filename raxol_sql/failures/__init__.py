@@ -4,8 +4,17 @@ from raxol_sql.failures.attempts import Again, Attempts, Stop
 from raxol_sql.failures.budget import Budget, Budgets
 from raxol_sql.failures.classify import classify
 from raxol_sql.failures.failure import Category, Effect, Failure, Phase, Verdict
-from raxol_sql.failures.loss import REFUSED, is_lost, is_refused, mark_lost, mark_refused
+from raxol_sql.failures.loss import (
+    REFUSED,
+    ending_of,
+    is_lost,
+    is_refused,
+    mark_ending,
+    mark_lost,
+    mark_refused,
+)
 from raxol_sql.failures.outcome import (
+    Backend,
     Incarnation,
     Lives,
     OutcomeToken,
@@ -20,6 +29,7 @@ __all__ = [
     "REFUSED",
     "Again",
     "Attempts",
+    "Backend",
     "Budget",
     "Budgets",
     "Category",
@@ -37,9 +47,11 @@ __all__ = [
     "Verdict",
     "classify",
     "effect_of",
+    "ending_of",
     "is_forgotten",
     "is_lost",
     "is_refused",
+    "mark_ending",
     "mark_lost",
     "mark_refused",
 ]

@@ -26,6 +26,9 @@ from raxol_sql.failures.sqlstates import SQLSTATES, SQLState
 _STALE_PLAN = "RevalidateCachedQuery"
 # After these severities the server ends the session.
 _LAST_WORDS = ("FATAL", "PANIC")
+# transaction_timeout: the server stops that clock before it commits, and answers a COMMIT before it
+# looks at it again.
+_BEFORE_COMMIT = "25P04"
 
 # What is known if nothing is proved. Without a COMMIT nothing stays, however a transaction ends.
 _EFFECTS = {
@@ -180,7 +183,8 @@ def classify(error: BaseException, phase: Phase, *, lost: bool | None = None) ->
 
     The server's word that it is an ERROR proves that what was sent is rolled back, in any phase. A
     connection that is lost, or that the server ends with FATAL or PANIC, proves it only where no
-    COMMIT was sent; and a statement outside of a transaction is its own COMMIT.
+    COMMIT was sent; and a statement outside of a transaction is its own COMMIT. transaction_timeout
+    (25P04) ends the connection too, and proves it in any phase.
 
     Raises nothing. Asks nobody, changes nothing, and is safe for any thread.
     """
@@ -200,7 +204,10 @@ def classify(error: BaseException, phase: Phase, *, lost: bool | None = None) ->
         nature = _codeless(kind)
         if nature is _UNMARKED:
             nature = _unmarked(told, phase, True if is_over else lost)
-    effect = _effect(nature, phase, told.severity == "ERROR" and not is_over)
+    is_proved = told.severity == "ERROR" and not is_over
+    if told.severity in _LAST_WORDS and told.sqlstate == _BEFORE_COMMIT:
+        is_proved = True
+    effect = _effect(nature, phase, is_proved)
     return _failure(nature, effect, _verdict(nature, phase, effect, is_over), told.sqlstate)
 
 
@@ -271,7 +278,7 @@ def _ours(error: Any, kind: type[BaseException], phase: Phase) -> Failure:
 
 
 def _effect(nature: SQLState, phase: Phase, is_proved: bool) -> Effect:
-    """What can have happened; it is proved that it was rolled back if the server says ERROR."""
+    """What can have happened; ``is_proved`` if the server's word proves that it was rolled back."""
     effect = _EFFECTS[phase]
     if effect is Effect.UNKNOWN:
         if nature is _REFUSED and phase is Phase.SENT:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from raxol_sql.failures.failure import Effect
+
 E = TypeVar("E", bound=BaseException)
 
+ENDING = "__raxol_sql_ending__"
 LOST = "__raxol_sql_lost__"
 REFUSED = "__raxol_sql_refused__"
 
@@ -40,3 +43,15 @@ def mark_refused(error: E) -> E:
 def is_refused(error: BaseException) -> bool:
     """Whether an error is marked as a refusal for good."""
     return getattr(error, REFUSED, False) is True
+
+
+def mark_ending(error: BaseException, effect: Effect) -> None:
+    """Notes on an interruption the effect of what it ended; the first one counts."""
+    if not hasattr(error, ENDING):
+        setattr(error, ENDING, effect)
+
+
+def ending_of(error: BaseException) -> Effect | None:
+    """The effect that `mark_ending` has noted; None if nothing was under way."""
+    found = getattr(error, ENDING, None)
+    return found if isinstance(found, Effect) else None

@@ -22,6 +22,7 @@ from typing import Any
 
 import attrs
 
+from raxol_sql.records.column_type import ColumnType
 from raxol_sql.records.constructor import (
     Filling,
     factory_of,
@@ -30,13 +31,15 @@ from raxol_sql.records.constructor import (
     initialiser,
     is_generated,
 )
-from raxol_sql.records.from_json import json_reader
+from raxol_sql.records.field_reader import field_reader
 from raxol_sql.records.matching import Fail, Match
 from raxol_sql.records.source import Source
 from raxol_sql.records.twin import twin_of
 
 Row = tuple[Any, ...]
 Build = Callable[[Row], Any]
+# The types of the columns, by index; none where they are not known.
+Types = tuple[ColumnType, ...]
 
 
 def scalar_builder(title: str, fail: Fail, not_null: Mapping[int, str]) -> Build:
@@ -55,9 +58,12 @@ def record_builder(
     absent: tuple[int, ...] = (),
     *,
     validate: bool,
+    types: Types = (),
 ) -> Build:
     """
     The function from a row of so many columns to a record.
+
+    ``types`` are those of the columns; raises what ``fail`` makes for one that a field cannot be.
 
     It raises what ``fail`` makes where one of ``not_null``, which are names by index, is NULL, or
     where JSON makes no record. Where all columns that are ``absent`` together are NULL there is
@@ -65,7 +71,7 @@ def record_builder(
     its file in tracebacks.
     """
     source = _opened(width, fail, not_null, absent)
-    source.line(f"return {_record(source, fail, matched, validate)}")
+    source.line(f"return {_record(source, fail, matched, types, validate)}")
     return _made(source, title)
 
 
@@ -99,7 +105,7 @@ def _are_null(indexes: tuple[int, ...]) -> str:
     return " is ".join([*map(_column, indexes), "None"])
 
 
-def _record(source: Source, fail: Fail, matched: Match, validate: bool) -> str:
+def _record(source: Source, fail: Fail, matched: Match, types: Types, validate: bool) -> str:
     """Writes what makes a record, and gives the name of the variable that holds it."""
     name = source.name("record")
     if matched.nullable:
@@ -108,13 +114,17 @@ def _record(source: Source, fail: Fail, matched: Match, validate: bool) -> str:
         source.close()
         source.open("else:")
     values = {field: _column(index) for field, index in matched.columns.items()}
-    for field, (column, of) in matched.json.items():
-        read = json_reader(fail, column, of, validate=validate)
-        value = source.name("json")
+    for field, (column, of) in matched.direct.items():
+        index = matched.columns[field]
+        type = types[index] if index < len(types) else None
+        read = field_reader(fail, column, of, type, validate=validate)
+        if read is None:
+            continue
+        value = source.name("value")
         source.line(f"{value} = {source.refer('read', read)}({values[field]})")
         values[field] = value
     for field, inside in matched.inner.items():
-        values[field] = _record(source, fail, inside, validate)
+        values[field] = _record(source, fail, inside, types, validate)
     if validate or not is_generated(matched.record):
         _call(source, name, matched.record, values)
     elif (filling := filling_of(matched.record)) is None:

@@ -86,6 +86,8 @@ def _make(hint: Any) -> Cast:
     kind = list if kind is Sequence else dict if kind is Mapping else kind
     if kind in (list, tuple, dict):
         return _container(kind, arguments)
+    if typing.is_typeddict(hint):
+        return _typed_dict(hint)
     if isinstance(hint, typing.NewType):
         return caster_of(hint.__supertype__)
     if isinstance(origin, type):
@@ -169,6 +171,18 @@ def _container(kind: type, arguments: tuple[Any, ...]) -> Cast:
     return cast_list
 
 
+def _typed_dict(kind: Any) -> Cast:
+    def cast(value: Any) -> Any:
+        hints = typing.get_type_hints(kind)
+        if not isinstance(value, Mapping) or not (
+            kind.__required_keys__ <= value.keys() <= hints.keys()
+        ):
+            raise CastError("is invalid")
+        return {name: caster_of(hints[name])(one) for name, one in value.items()}
+
+    return cast
+
+
 def _enum(kind: type[enum.Enum]) -> Cast:
     def cast(value: Any) -> Any:
         if isinstance(value, kind):
@@ -206,7 +220,11 @@ def _record(kind: type) -> Cast:
 
 def _instance(kind: type) -> Cast:
     def cast(value: Any) -> Any:
-        if not isinstance(value, kind):
+        try:
+            is_one = isinstance(value, kind)
+        except TypeError:  # a protocol, of which this cannot be said
+            is_one = True
+        if not is_one:
             raise CastError("is invalid")
         return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 import types
 import typing
@@ -39,11 +40,6 @@ class Field:
         """Whether records can be in it, one or many."""
         return self.record is not None or self.item is not None
 
-    @property
-    def may_be_json(self) -> bool:
-        """Whether JSON in its column is made into records; a converter sees it as it comes."""
-        return self.holds_records and not self.converts
-
 
 def fields_of(record: type) -> dict[str, Field]:
     """The fields of an attrs class that its constructor takes, by name, in their order."""
@@ -59,7 +55,7 @@ def fields_of(record: type) -> dict[str, Field]:
         fields[name] = Field(
             name=name,
             required=attribute.default is attrs.NOTHING,
-            annotation=hint.__name__ if type(hint) is type else str(hint),
+            annotation=_written(hint),
             record=next((member for member in members if _is_record(member)), None),
             nullable=type(None) in members or hint is Any or hint is None,
             item=item,
@@ -68,6 +64,11 @@ def fields_of(record: type) -> dict[str, Field]:
             converts=attribute.converter is not None,
         )
     return fields
+
+
+def _written(hint: Any) -> str:
+    is_class = isinstance(hint, type) and typing.get_origin(hint) is None
+    return hint.__name__ if is_class else str(hint)
 
 
 def hints_of(record: type) -> dict[str, Any]:
@@ -105,11 +106,26 @@ def _defines(base: type, name: str) -> bool:
     return not getattr(attrs.fields_dict(base).get(name), "inherited", True)
 
 
+def is_union(hint: Any) -> bool:
+    """Whether a type hint has alternatives."""
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def type_behind(hint: Any) -> Any:
+    """What a hint with annotations, a new type or the name of a type stands for."""
+    while True:
+        if typing.get_origin(hint) is typing.Annotated:
+            hint = typing.get_args(hint)[0]
+            continue
+        behind = getattr(hint, "__supertype__", None) or getattr(hint, "__value__", None)
+        if behind is None or isinstance(hint, enum.EnumMeta):
+            return hint
+        hint = behind
+
+
 def _members(hint: Any) -> tuple[Any, ...]:
     """The types in a union, or the type itself."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return typing.get_args(hint)
-    return (hint,)
+    return typing.get_args(hint) if is_union(hint) else (hint,)
 
 
 def _sequence_of(members: tuple[Any, ...]) -> tuple[type | None, type | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from raxol_sql.errors import RecordError
 from raxol_sql.records.casting import CastError, caster_of
 from raxol_sql.records.constructor import initialiser, is_generated
-from raxol_sql.records.fields import Field, fields_of
+from raxol_sql.records.fields import Field, fields_of, is_union
+from raxol_sql.records.json_text import JsonText
 
 Read = Callable[[Any], Any]
 
@@ -18,8 +18,8 @@ Read = Callable[[Any], Any]
 _OF_JSON = (dict, list, str, int, float, bool)
 
 
-class _MisfitError(Exception):
-    """JSON that does not fit, and where in the value that is."""
+class MisfitError(Exception):
+    """A value that does not fit a field, and where in the whole it is; its text says what it is."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -49,8 +49,8 @@ def json_reader(
                 )
             return value
         try:
-            return cast(value)
-        except _MisfitError as error:
+            return cast(str(value) if isinstance(value, JsonText) else value)
+        except MisfitError as error:
             place, problem = error.place.removeprefix(".") or "it", str(error)
         # Not inside of the block, where the error of a cast would be told along.
         raise fail(
@@ -61,8 +61,8 @@ def json_reader(
 
 
 def _reader(hint: Any, validate: bool, known: dict[type, Read]) -> Read:
-    """The function from JSON to a type, which raises `_MisfitError`."""
-    members = typing.get_args(hint) if _is_union(hint) else (hint,)
+    """The function from JSON to a type, which raises `MisfitError`."""
+    members = typing.get_args(hint) if is_union(hint) else (hint,)
     solid = [member for member in members if member is not type(None)]
     if len(solid) != 1:
         return _leaf(hint)
@@ -79,19 +79,56 @@ def _reader(hint: Any, validate: bool, known: dict[type, Read]) -> Read:
     return lambda value: None if value is None else read(value)
 
 
-def _is_union(hint: Any) -> bool:
-    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+def plain_json(hint: Any, *, validate: bool) -> Read | None:
+    """
+    The function from what the driver makes of JSON to a type; None where that is anything.
+
+    It raises `MisfitError`. What the program's own function for JSON made of it stays as it is.
+    """
+    if hint in (Any, object, None):
+        return None
+    kind, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if (
+        kind in (dict, list)
+        and all(one in (Any, object) for one in arguments[-1:])
+        and (kind is list or arguments[:1] in ((), (str,), (Any,)))
+    ):
+        # Without a look at each of what may be a great many values.
+        return lambda value: _instance(kind, value)
+    if _takes_text(hint):
+        # It is to be written as what it was.
+        keep: tuple[type, ...] = (JsonText,)
+    else:
+        keep = ()
+    cast = _reader(hint, validate, {})
+
+    def read(value: Any) -> Any:
+        if isinstance(value, keep) or not isinstance(value, _OF_JSON):
+            return value
+        return cast(str(value) if isinstance(value, JsonText) else value)
+
+    return read
+
+
+def _takes_text(hint: Any) -> bool:
+    return hint is str or (is_union(hint) and str in typing.get_args(hint))
+
+
+def _instance(kind: type, value: Any) -> Any:
+    if isinstance(value, _OF_JSON) and not isinstance(value, kind):
+        raise MisfitError(f"no {'object' if kind is dict else 'list'}")
+    return value
 
 
 def _items(kind: type, read: Read) -> Read:
     def read_items(value: Any) -> Any:
         if not isinstance(value, list):
-            raise _MisfitError("no list" if value is not None else "null, and no list")
+            raise MisfitError("no list" if value is not None else "null, and no list")
         items = []
         for number, item in enumerate(value):
             try:
                 items.append(read(item))
-            except _MisfitError as error:
+            except MisfitError as error:
                 error.place = f"[{number}]{error.place}"
                 raise
         return kind(items)
@@ -102,28 +139,28 @@ def _items(kind: type, read: Read) -> Read:
 def _record(record: type, validate: bool, known: dict[type, Read]) -> Read:
     fields = fields_of(record)
     needed = [name for name, field in fields.items() if field.required]
-    make = _maker(record, validate)
+    make = make_of(record, validate)
     reads: dict[str, Read] = {}
 
     def read(value: Any) -> Any:
         if value is not None and not isinstance(value, _OF_JSON):
             return value
         if not isinstance(value, dict):
-            raise _MisfitError(f"no object{', but null' if value is None else ''}")
+            raise MisfitError(f"no object{', but null' if value is None else ''}")
         missing = [name for name in needed if name not in value]
         if missing:
-            raise _MisfitError(f"an object without {', '.join(missing)}")
+            raise MisfitError(f"an object without {', '.join(missing)}")
         values = {}
         for name, inner in value.items():
             if name not in reads:
                 # A name may come from a value, so it is not shown.
-                raise _MisfitError(
+                raise MisfitError(
                     f"an object with a name that is no field of {record.__name__}, "
                     f"which has {', '.join(reads)}"
                 )
             try:
                 values[name] = reads[name](inner)
-            except _MisfitError as error:
+            except MisfitError as error:
                 error.place = f".{name}{error.place}"
                 raise
         return make(**values)
@@ -134,7 +171,7 @@ def _record(record: type, validate: bool, known: dict[type, Read]) -> Read:
     return read
 
 
-def _maker(record: type, validate: bool) -> Callable[..., Any]:
+def make_of(record: type, validate: bool) -> Callable[..., Any]:
     """What makes a record of its values, without validators unless they are asked for."""
     if validate or not is_generated(record):
         return record
@@ -158,6 +195,6 @@ def _leaf(hint: Any) -> Read:
         except CastError:
             more = "; a number with more than 15 digits is exact only as text: amount::text"
             is_long = isinstance(value, float) and "Decimal" in shown
-            raise _MisfitError(f"no {shown}{more if is_long else ''}") from None
+            raise MisfitError(f"no {shown}{more if is_long else ''}") from None
 
     return read

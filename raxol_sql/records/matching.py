@@ -21,10 +21,10 @@ class Match:
     The columns that make one record.
 
     ``columns`` are their indexes by the names that the record's constructor takes, ``inner`` the
-    records that are made of columns too, and ``json`` the names of the columns which may hold
-    records as JSON, each with its field. ``nullable`` says that NULLs only make None, ``indexes``
-    are all the columns in it and below, and ``sequence`` is the list or tuple that it is one item
-    of, if it is.
+    records that are made of columns too, and ``direct`` the names of the columns that each fill
+    one field, each with that field. ``nullable`` says that NULLs only make None, ``indexes`` are
+    all the columns in it and below, and ``sequence`` is the list or tuple that it is one item of,
+    if it is.
     """
 
     record: type
@@ -32,7 +32,7 @@ class Match:
     columns: dict[str, int]
     inner: dict[str, Match]
     indexes: tuple[int, ...]
-    json: dict[str, tuple[str, Field]] = attrs.field(factory=dict)
+    direct: dict[str, tuple[str, Field]] = attrs.field(factory=dict)
     sequence: type | None = None
 
 
@@ -69,8 +69,8 @@ def match(
         name: _inside(fail, record, fields[name], group, no_list, f"{inside}{name}.")
         for name, group in groups.items()
     }
-    json = {name: (f"{inside}{name}", fields[name]) for name in direct if fields[name].may_be_json}
-    return Match(record, nullable, direct, inner, tuple(columns.values()), json)
+    filled = {name: (f"{inside}{name}", fields[name]) for name in direct}
+    return Match(record, nullable, direct, inner, tuple(columns.values()), filled)
 
 
 def _inside(

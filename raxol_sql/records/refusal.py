@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
+import typing
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from raxol_sql.queries import Query
 from raxol_sql.records.constructor import runs_code_of_the_program
-from raxol_sql.records.fields import fields_of
+from raxol_sql.records.fields import Field, fields_of, is_union, type_behind
 from raxol_sql.text import Kind
 
+_PLAIN = frozenset(
+    [
+        *(bool, int, float, Decimal, str, bytes, UUID, list, type(None), object),
+        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta),
+    ]
+)
 _known: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
 
 
@@ -34,7 +44,20 @@ def can_refuse(query: Query[Any]) -> bool:
 def _may_raise(record: type) -> bool:
     known = _known.get(record)
     if known is None:
-        # JSON may be wrong.
-        may_be_json = any(field.may_be_json for field in fields_of(record).values())
-        known = _known[record] = may_be_json or runs_code_of_the_program(record)
+        # JSON may be wrong, and an enum may have a label that its class has no member for.
+        may_misfit = not all(map(_is_plain, fields_of(record).values()))
+        known = _known[record] = may_misfit or runs_code_of_the_program(record)
     return known
+
+
+def _is_plain(field: Field) -> bool:
+    """Whether a field takes values as the driver gives them, but for JSON."""
+    return field.converts or _takes_all(field.hint)
+
+
+def _takes_all(hint: Any) -> bool:
+    hint = type_behind(hint)
+    origin = typing.get_origin(hint)
+    if is_union(hint) or origin is list:
+        return all(map(_takes_all, typing.get_args(hint)))
+    return hint in _PLAIN if isinstance(origin or hint, type) else True

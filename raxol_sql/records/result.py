@@ -8,7 +8,6 @@ from raxol_sql.errors import NoRowsError, TooManyRowsError
 from raxol_sql.queries import Query
 from raxol_sql.records.builder import Build
 from raxol_sql.records.grouping import GroupedBuild
-from raxol_sql.records.shape import shape_of
 from raxol_sql.text import Kind
 
 # To find a member in its enum takes Python 3.11 almost as long as to make half of a record.
@@ -30,6 +29,9 @@ class Answer(Protocol):
     def affected(self) -> int:
         """The number of rows changed; -1 of a statement that counts nothing."""
 
+    def build_for(self, query: Query[Any]) -> Build:
+        """What makes a record of a row: `shape_of` the query, for these columns and their types."""
+
     def one(self, build: Build) -> Any:
         """The first row, built."""
 
@@ -50,7 +52,7 @@ def result_of(query: Query[Any], answer: Answer) -> Any:
         return max(answer.affected, 0)
     if kind is _EXEC:
         return None
-    build = shape_of(query, answer.columns)
+    build = answer.build_for(query)
     if isinstance(build, GroupedBuild):
         return _of_records(query, build.merge(answer.all(build)))
     if kind is _MANY:

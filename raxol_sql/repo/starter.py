@@ -56,7 +56,10 @@ def starter(
     names = _Names(table, fields, key, key if is_by_key else conditions)
     result = record.__name__ if verb.gives_records else "scalar"
     header = f"-- name: {name_of(verb, conditions)} :{verb.kinds[0].value} -> {result}"
-    return f"{header}\n{_BODIES[verb](names)};\n"
+    body = _BODIES[verb](names)
+    # What only reads may be sent again when its connection is lost.
+    mark = "-- @idempotent\n" if body.startswith("select ") else ""
+    return f"{header}\n{mark}{body};\n"
 
 
 def _first(names: _Names) -> str:

@@ -11,12 +11,15 @@ from psycopg import pq
 from psycopg.errors import error_from_result
 from psycopg.pq.abc import PGresult
 
+from raxol_sql.engine.catalogue import CATALOGUE, Catalogue, oid_array, rows_of
+from raxol_sql.engine.column_types import column_type
+from raxol_sql.engine.connection_types import ConnectionTypes
 from raxol_sql.errors import RecordError
 from raxol_sql.queries import Queries, Query
-from raxol_sql.records import shape_of
+from raxol_sql.records import ColumnType, shape_of
 from raxol_sql.schema.asking import asked
 from raxol_sql.schema.finding import Finding, Level
-from raxol_sql.schema.fitting import takes, target_of, type_given
+from raxol_sql.schema.fitting import misfit_of, target_of
 from raxol_sql.schema.plans import Plans
 from raxol_sql.schema.reading import read
 from raxol_sql.text import CopyShape, Statement
@@ -60,13 +63,14 @@ def prove(connection: psycopg.Connection[Any], queries: Queries) -> Proof:
     findings: list[Finding] = []
     origins: list[Origin] = []
     plans = Plans.of(connection)
+    types = ConnectionTypes(connection, Catalogue())
     for name in queries:
         query: Query[Any] = queries[name]
         # Statements of one query have most of their problems in common.
         told: dict[str, Finding] = {}
         for statement in _statements(query):
             with plans.open():
-                for finding in _examined(connection, query, statement, origins, plans):
+                for finding in _examined(connection, query, statement, origins, plans, types):
                     told.setdefault(finding.message.partition(_AT)[0], finding)
         allowed = {code for code, _ in query.definition.directives.allow}
         findings += [one for one in [*told.values(), *read(query)] if one.code not in allowed]
@@ -93,6 +97,7 @@ def _examined(
     statement: Statement,
     origins: list[Origin],
     plans: Plans,
+    types: ConnectionTypes,
 ) -> Iterator[Finding]:
     pgconn = connection.pgconn
     prepared = asked(connection, lambda: pgconn.send_prepare(b"", statement.text.encode()))
@@ -117,24 +122,34 @@ def _examined(
         remedy = "change the columns of the query, or the fields of the record"
         yield Finding(Level.FAIL, "record", query.name, message, remedy, query.location)
         return
+    oids = [described.ftype(n) for n in range(described.nfields)]
+    _learn(connection, types, oids)
     for n, column in enumerate(columns):
         if described.ftable(n):
             origins.append(Origin(query, column, described.ftable(n), described.ftablecol(n)))
-        yield from _mistyped(query, column, type_given(connection.adapters, described.ftype(n)))
+        yield from _mistyped(query, column, column_type(types.context.adapters, oids[n]))
     yield from plans.read(query, statement)
 
 
-def _mistyped(query: Query[Any], column: str, given: Any) -> Iterator[Finding]:
+def _learn(connection: psycopg.Connection[Any], types: ConnectionTypes, oids: list[int]) -> None:
+    unknown = types.to_ask(oids)
+    if unknown:
+        given = [oid_array(unknown)]
+        told = asked(connection, lambda: connection.pgconn.send_query_params(CATALOGUE, given))
+        types.take(oids, unknown, rows_of(told) if told.status == pq.ExecStatus.TUPLES_OK else [])
+
+
+def _mistyped(query: Query[Any], column: str, type: ColumnType) -> Iterator[Finding]:
     target = None if query.record is None else target_of(query.record, column)
-    if target is None or given is None or takes(target, given):
+    problem = None if target is None else misfit_of(target, type)
+    if target is None or problem is None:
         return
-    name = given.__name__ if type(given) is type else str(given)
     yield Finding(
         Level.FAIL,
         "record",
         query.name,
-        f"{target} is {target.field.annotation}, and the column {column!r} gives {name}",
-        "change the type of the field, or cast the column in the query",
+        f"{target} is {target.field.annotation}, and the column {column!r} is {type.name}",
+        f"{problem}; or cast the column in the query",
         query.location,
     )
 

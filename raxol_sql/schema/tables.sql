@@ -22,21 +22,27 @@ where c.relkind in ('r', 'p') and c.relnamespace::regnamespace::text = any(
 order by c.relname;
 
 -- name: columns :many
--- The columns of a table, in its order. A domain may be of another domain.
+-- The columns of a table, in its order. A domain may be of another domain, and an array of one.
 with recursive chain as (
-    select a.attnum, a.atttypid as type, a.atttypmod as modifier, a.attnotnull as needed, 1 as depth
+    select
+        a.attnum, a.atttypid as type, a.atttypmod as modifier, a.attnotnull as needed,
+        false as is_array, 1 as depth
     from pg_attribute as a
     where a.attrelid = :oid::bigint::oid and a.attnum > 0 and not a.attisdropped
     union all
     select
-        c.attnum, t.typbasetype, greatest(c.modifier, t.typtypmod), c.needed or t.typnotnull,
+        c.attnum,
+        case when t.typtype = 'd' then t.typbasetype else t.typelem end,
+        case when t.typtype = 'd' then greatest(c.modifier, t.typtypmod) else c.modifier end,
+        c.needed or (t.typtype = 'd' and t.typnotnull and not c.is_array),
+        c.is_array or t.typtype <> 'd',
         c.depth + 1
     from chain as c
     join pg_type as t on t.oid = c.type
-    where t.typtype = 'd'
+    where t.typtype = 'd' or (t.typcategory = 'A' and t.typelem <> 0)
 ),
 behind as (
-    select distinct on (attnum) attnum, type, modifier, needed
+    select distinct on (attnum) attnum, type, modifier, needed, is_array
     from chain
     order by attnum, depth desc
 )
@@ -44,13 +50,13 @@ select
     a.attname as name,
     quote_ident(a.attname) as quoted,
     format_type(a.atttypid, a.atttypmod) as type,
-    coalesce(item.typname, base.typname) as base,
-    item.oid is not null as is_array,
-    case when coalesce(item.typname, base.typname) in ('varchar', 'bpchar')
+    base.typname as base,
+    behind.is_array as is_array,
+    case when base.typname in ('varchar', 'bpchar')
         then nullif(behind.modifier, -1) - 4 end as length,
     array(
         select e.enumlabel from pg_enum as e
-        where e.enumtypid = coalesce(item.oid, base.oid)
+        where e.enumtypid = base.oid
         order by e.enumsortorder
     )::text[] as labels,
     not behind.needed as nullable,
@@ -59,7 +65,6 @@ select
 from pg_attribute as a
 join behind on behind.attnum = a.attnum
 join pg_type as base on base.oid = behind.type
-left join pg_type as item on item.oid = base.typelem and base.typcategory = 'A'
 where a.attrelid = :oid::bigint::oid
 order by a.attnum;
 

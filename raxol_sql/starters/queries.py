@@ -18,8 +18,15 @@ def queries_text(table: Table, name: str | None = None) -> str:
     Raises ValueError for columns that cannot be parameters, and for such a ``name``.
     """
     record = record_name(table, name)
-    blocks = [f"-- The queries of the table {table.name}.", *_queries(table, record)]
+    blocks = [f"-- The queries of the table {table.name}.", *map(_marked, _queries(table, record))]
     return "\n\n".join(blocks) + "\n"
+
+
+def _marked(query: str) -> str:
+    """The query; one that only reads may be sent again when its connection is lost."""
+    header, rest = query.split("\n", 1)
+    is_read = any(line.startswith("select ") for line in rest.splitlines())
+    return f"{header}\n-- @idempotent\n{rest}" if is_read else query
 
 
 def _queries(table: Table, record: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import psycopg
 
 from raxol_sql.schema import Column
 
@@ -87,10 +88,19 @@ def type_of(column: Column) -> PythonType:
     if not column.is_array:
         return inner
     if inner.name == "Any":
-        # Those of a domain come as text, and others as a list.
+        # A list of what the driver gives.
         return PythonType("Any", "typing", ("{}",))
-    samples = tuple([one] for one in inner.samples)
+    samples: tuple[Any, ...] = tuple([one] for one in inner.samples)
+    if _has_domain(column):
+        # What the checks of the domain take is not known, but an empty array has none of it.
+        samples = ([], *samples)
     return PythonType(f"list[{inner.name}]", inner.module, samples)
+
+
+def _has_domain(column: Column) -> bool:
+    """Whether the elements of an array are of a domain."""
+    element = re.sub(r"\(.*?\)", "", column.type.removesuffix("[]"))
+    return element != column.base and psycopg.postgres.types.get(element) is None
 
 
 def _texts_of(column: Column) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ knows the driver.
 """
 
 from raxol_sql.telemetry.event import QueryEvent
-from raxol_sql.telemetry.health import Health
+from raxol_sql.telemetry.health import Health, LostPromise
 from raxol_sql.telemetry.histogram import Histogram
 from raxol_sql.telemetry.metrics import Metrics, QueryMetrics, Recorder
 from raxol_sql.telemetry.pool_status import PoolStatus
@@ -19,6 +19,7 @@ __all__ = [
     "Health",
     "Histogram",
     "LogOptions",
+    "LostPromise",
     "Metrics",
     "PoolStatus",
     "QueryEvent",

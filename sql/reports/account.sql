@@ -1,4 +1,5 @@
 -- name: overview :maybe -> Account
+-- @idempotent
 -- A user with the newest preferences: columns named "preferences.x" become a record of their own.
 select
     users.id,

@@ -231,7 +231,7 @@ def test_a_grouped_query_runs_in_a_multi_and_is_no_stream(
         ("without_key", "@group names columns that are not there: 'nothing'"),
         ("without_record", "@group makes a list in a record: name one in the header"),
         ("two_lists", "the lists 'themes', 'others' would multiply each other's rows"),
-        ("by_array", "tells records apart by values, and those of 'name' are lists"),
+        ("by_array", "the field name is str, and the column 'name' is integer"),
     ],
 )
 def test_what_cannot_be_grouped_is_told_with_the_remedy(

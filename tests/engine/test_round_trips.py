@@ -48,6 +48,30 @@ def test_a_query_is_one(play: Play, relay: Relay, q: Any) -> None:
     assert trips(play, relay, lambda db: db.run(q.one())) == 1
 
 
+def test_a_type_that_users_made_costs_one_more_the_first_time_and_then_none(
+    play: Play, relay: Relay, write: Any, side: Any
+) -> None:
+    side.execute("create type shade as enum ('dark'); create type pair as (a int, b shade)")
+    q = write(
+        "-- name: first :one -> scalar\nselect :x::pair;\n"
+        "-- name: third :one -> scalar\nselect :x::pair[];\n"
+    )
+
+    async def story(db: Any) -> list[int]:
+        counts = []
+        for bound in (q.first(x=(1, "dark")), q.third(x=[(1, "dark")]), q.first(x=(2, "dark"))):
+            before = relay.round_trips
+            await db.run(bound)
+            counts.append(relay.round_trips - before)
+        return counts
+
+    try:
+        # The array's own OID is one more to ask about.
+        assert play(story, relay.conninfo, pool_size=1, pool_min_size=1) == [3, 3, 1]
+    finally:
+        side.execute("drop type pair; drop type shade")
+
+
 def test_a_limit_of_its_own_costs_none(play: Play, relay: Relay, q: Any) -> None:
     assert trips(play, relay, lambda db: db.run(q.quick())) == 1
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import raxol_sql as rx
 from raxol_sql.queries import Query
-from raxol_sql.records import result_of
+from raxol_sql.records import result_of, shape_of
 from raxol_sql.text import Kind
 
 Make = Callable[..., Query[Any]]
@@ -100,6 +100,9 @@ class Rows:
     @property
     def count(self) -> int:
         return len(self.rows)
+
+    def build_for(self, query: Query[Any]) -> Any:
+        return shape_of(query, self.columns)
 
     def one(self, build: Callable[[tuple[Any, ...]], Any]) -> Any:
         return build(self.rows[0])

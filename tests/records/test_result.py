@@ -11,7 +11,7 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql.queries import Query
-from raxol_sql.records import Build, result_of
+from raxol_sql.records import Build, result_of, shape_of
 
 Make = Callable[..., Query[Any]]
 COLUMNS = ("n",)
@@ -29,6 +29,9 @@ class Reply:
     @property
     def count(self) -> int:
         return len(self.rows)
+
+    def build_for(self, query: Query[Any]) -> Build:
+        return shape_of(query, self.columns)
 
     def one(self, build: Build) -> Any:
         self.built.append(self.rows[0])

@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raxol_sql import embedded
-from raxol_sql.schema.fitting import Target, takes, target_of, type_given
+from raxol_sql.engine.column_types import column_type
+from raxol_sql.records import ColumnType, TypeKind
+from raxol_sql.schema.fitting import Target, misfit_of, target_of
 
 VALUES = [
     "1::int2", "1::int4", "1::int8", "1::oid", "'a'::text", "'a'::varchar(3)", "'a'::char(2)",
@@ -37,10 +39,21 @@ class Mood(enum.Enum):
     CALM = "calm"
 
 
+class Number(enum.Enum):
+    ONE = 1
+
+
 @pytest.fixture(scope="module")
 def connection(server: embedded.Server) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
         yield connection
+
+
+def takes(target: Target, given: Any) -> bool:
+    """Whether a field takes a column of a type, or of one whose values are of a class."""
+    if isinstance(given, type):
+        given = ColumnType(TypeKind.VALUE, given.__name__, (given,))
+    return misfit_of(target, given) is None
 
 
 def target(hint: Any, **more: Any) -> Target:
@@ -56,7 +69,7 @@ def loaded(connection: psycopg.Connection[Any], value: str) -> tuple[Any, Any]:
     row = cursor.execute(f"select {value}".encode()).fetchone()
     assert row is not None
     assert cursor.description is not None
-    return type_given(connection.adapters, cursor.description[0].type_code), row[0]
+    return column_type(connection.adapters, cursor.description[0].type_code), row[0]
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -67,8 +80,10 @@ def test_a_plain_field_takes_a_column_if_and_only_if_it_can_hold_what_the_driver
     for hint in PLAIN:
         may = isinstance(real, hint) or (hint is float and type(real) is int)
         for one in (hint, hint | None, Annotated[hint, "words"], NewType("New", hint)):
-            # What is not known of a column is not held against a field.
-            assert given is None or takes(target(one), given) == may, one
+            # JSON may be anything, and a point is bytes for the cursor, and not for us.
+            assert (
+                given.kind in (TypeKind.JSON, TypeKind.TEXT) or takes(target(one), given) == may
+            ), one
 
 
 @pytest.mark.parametrize("value", ["array[1, 2]", "array['a']"])
@@ -80,7 +95,8 @@ def test_a_list_is_taken_by_a_list_of_its_items_only(
         may = isinstance(real[0], item) or (item is float and type(real[0]) is int)
         assert takes(target(list[item]), given) == may  # type: ignore[valid-type]
     assert takes(target(list), given)
-    for other in (dict, tuple, set[int], dict[str, int], tuple[int, ...], Literal["a"]):
+    assert takes(target(tuple), given)
+    for other in (dict, set[int], dict[str, int], tuple[int, int], Literal["a"]):
         assert not takes(target(other), given)
 
 
@@ -102,6 +118,7 @@ def test_a_field_takes_at_least_what_each_part_of_its_type_takes(hint: Any, give
         (object, True),
         ("Unknown", True),
         (Mood, True),
+        (Number, False),
         (Literal["a", "b"], True),
         (Literal[1, 2], False),
         (typing.Sequence, True),
@@ -129,9 +146,9 @@ def test_a_loader_of_the_program_s_own_gives_what_it_likes(
 
     numeric = connection.adapters.types["numeric"].oid
     cursor = connection.cursor()
-    assert type_given(cursor.adapters, numeric) is Decimal
+    assert column_type(cursor.adapters, numeric).classes == (Decimal,)
     cursor.adapters.register_loader("numeric", Words)
-    assert type_given(cursor.adapters, numeric) is None
+    assert column_type(cursor.adapters, numeric).kind is TypeKind.OWN
 
 
 def test_a_column_finds_its_field_in_the_record_that_is_inside() -> None:

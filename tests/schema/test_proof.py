@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -18,6 +19,13 @@ from raxol_sql.schema.asking import asked
 from raxol_sql.testing import FaultProxy
 
 Found = Callable[..., list[Finding]]
+
+
+class Odd(enum.Enum):
+    """Members that are no labels."""
+
+    A = "a"
+
 
 NOTES = """
 create table notes (
@@ -98,10 +106,38 @@ def test_a_field_of_another_type_than_its_column_fails_wherever_it_is(found: Fou
         Wrong,
         Page,
     )
-    message = "Wrong.id is str, and the column {!r} gives int"
+    message = "Wrong.id is str, and the column {!r} is bigint"
     assert said(findings) == [
         (Level.FAIL, "record", message.format("note.id")),
         (Level.FAIL, "record", message.format("id")),
+    ]
+
+
+def test_types_that_users_made_are_held_against_their_fields(found: Found) -> None:
+    @attrs.frozen
+    class Note:
+        moods: str
+        mood: Odd
+        tags: list[str]
+
+    attrs.resolve_types(Note, localns=locals())
+    findings = found(
+        "create type mood as enum ('sad'); create domain tag as text",
+        "-- name: all :many -> Note\n-- Some.\n"
+        "select '{}'::mood[] as moods, 'sad'::mood as mood, '{}'::tag[] as tags;\n",
+        Note,
+    )
+
+    assert [(one.message, one.remedy) for one in findings if one.level is Level.FAIL] == [
+        (
+            "Note.moods is str, and the column 'moods' is mood[]",
+            "annotate it as list[str]; or cast the column in the query",
+        ),
+        (
+            "Note.mood is Odd, and the column 'mood' is mood",
+            "no member of Odd has a label of the type as its value; "
+            "or cast the column in the query",
+        ),
     ]
 
 

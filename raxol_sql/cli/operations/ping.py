@@ -21,6 +21,7 @@ from raxol_sql.migrations import MigrationState, MigrationStatus
 from raxol_sql.ops.finding import Finding, Status
 from raxol_sql.ops.network.greeting import Greeting
 from raxol_sql.ops.network.reaching import STEPS, Reached, reach
+from raxol_sql.telemetry import LostPromise
 
 # Seconds: the longest that a step takes, and the pause between two attempts.
 _TIMEOUT = 5.0
@@ -138,7 +139,13 @@ def _of_greeting(greeting: Greeting) -> list[Finding]:
     return [
         Finding("database", "database", Status.OK, f"{greeting.database}, on {kind}"),
         Finding("database", "query", Status.OK, f"{version} answers", ms=greeting.ms),
+        *(_of_lost(one) for one in greeting.lost),
     ]
+
+
+def _of_lost(lost: LostPromise) -> Finding:
+    told = f"not promised here: {lost.promise}: {lost.cause}; instead: {lost.instead}"
+    return Finding("database", "promises", Status.WARN, told, lost.remedy)
 
 
 def _of_migrations(config: Config, reached: Reached) -> Finding:
@@ -189,7 +196,7 @@ def _show(findings: list[Finding], output: Output, reached: Reached | None = Non
     greeting = None if reached is None else reached.greeting
     login = next(one.ms for one in findings if one.check == "login")
     output.table(
-        ["database", "server_version", "connect_ms", "query_ms", "findings"],
+        ["database", "server_version", "connect_ms", "query_ms", "findings", "lost_promises"],
         [
             (
                 None if greeting is None else greeting.database,
@@ -197,6 +204,7 @@ def _show(findings: list[Finding], output: Output, reached: Reached | None = Non
                 None if greeting is None else login,
                 None if greeting is None else greeting.ms,
                 [{**attrs.asdict(one), "status": one.status.value} for one in findings],
+                [] if greeting is None else [attrs.asdict(one) for one in greeting.lost],
             )
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
@@ -13,7 +14,7 @@ from psycopg.abc import Transformer
 from psycopg.adapt import PyFormat
 
 from raxol_sql.engine.dumping.form import BINARY, TEXT, Data, Dumped, Form, Misfit, textual
-from raxol_sql.engine.dumping.target import Target, oids
+from raxol_sql.engine.dumping.target import Target, given, oids
 
 _types = psycopg.postgres.types
 _DATE = _types["date"].oid
@@ -22,11 +23,23 @@ _TIMETZ = _types["timetz"].oid
 _TIMESTAMP = _types["timestamp"].oid
 _TIMESTAMPTZ = _types["timestamptz"].oid
 _INTERVAL = _types["interval"].oid
-# What the server itself would assign to one another.
+# What the server itself would assign to one another, and lose nothing of.
 _FROM_DATE = oids("date", "timestamp", "timestamptz")
-_FROM_DATETIME = oids("date", "timestamp", "timestamptz", "time", "timetz")
+_FROM_DATETIME = oids("timestamp", "timestamptz")
+# What it would assign too, and drop a part of without a word.
+_PARTS = {
+    _DATE: "whose time of day would be lost: give its .date()",
+    _TIME: "whose date would be lost: give its .time()",
+    _TIMETZ: "whose date would be lost: give its .timetz()",
+}
 _FROM_TIME = oids("time", "timetz", "interval")
 
+_WITH_OFFSET = (
+    "a datetime was given with a time zone, which would be lost: give one without, as "
+    "value.astimezone(UTC).replace(tzinfo=None) does, or write the type into the SQL, as in "
+    ":name::timestamptz"
+)
+_pack_interval = struct.Struct("!qii").pack
 _AWARE = datetime(2000, 1, 1, tzinfo=UTC)
 _NAIVE = datetime(2000, 1, 1)
 
@@ -62,11 +75,15 @@ def _timedelta(transformer: Transformer, target: Target, kind: type) -> Form:
         raise target.refusal(kind)
     if target.oid != _INTERVAL:
         return textual(_interval_text)
-    binary = _binary(transformer, timedelta())
-    return Form(lambda value: (binary(value), BINARY), _interval_text)
+    return Form(lambda value: (_interval(value), BINARY), _interval_text)
 
 
 def _datetime(transformer: Transformer, target: Target, kind: type) -> Form:
+    if target.oid in _PARTS:
+        raise target.misfit(
+            f"{given(kind)}, {_PARTS[target.oid]}, or write the type into the SQL, as in "
+            f":name::timestamptz::{target.name.split()[0]}"
+        )
     if target.is_closed and target.oid not in _FROM_DATETIME:
         raise target.refusal(kind)
     connection = transformer.connection
@@ -75,6 +92,8 @@ def _datetime(transformer: Transformer, target: Target, kind: type) -> Form:
         # A type without a zone ignores the one that a text names, where the server's own cast
         # would first convert it to the session's.
         if value.utcoffset() is not None:
+            if target.oid == _TIMESTAMP:
+                raise target.misfit(_WITH_OFFSET)
             value = _in(session_zone(connection), value)
         return str(value).encode()
 
@@ -125,9 +144,25 @@ def _text(value: Any) -> bytes:
     return str(value).encode()
 
 
+def _signed(value: timedelta) -> tuple[int, int]:
+    """
+    The days and the microseconds of an interval, of one sign.
+
+    Python has -3 hours as -1 day and 21 hours, which is another time where clocks change.
+    """
+    sign = -1 if value.days < 0 else 1
+    whole = abs(value)
+    return sign * whole.days, sign * (whole.seconds * 1_000_000 + whole.microseconds)
+
+
+def _interval(value: timedelta) -> bytes:
+    days, micros = _signed(value)
+    return _pack_interval(micros, days, 0)
+
+
 def _interval_text(value: timedelta) -> bytes:
     # Every sign is written: in the style of the SQL standard the first one holds for all.
-    return b"%+d day %+d second %+d microsecond" % (value.days, value.seconds, value.microseconds)
+    return b"%+d day %+d microsecond" % _signed(value)
 
 
 def _in(zone: tzinfo, value: datetime) -> datetime:

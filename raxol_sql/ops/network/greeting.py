@@ -15,10 +15,12 @@ from raxol_sql.config import Conninfo
 from raxol_sql.config.conninfo import Given
 from raxol_sql.engine.colour import BLOCKING, Connection, run_blocking
 from raxol_sql.engine.dialling import Dial, completed
+from raxol_sql.engine.inquiry import Inquiry
 from raxol_sql.engine.wire import Wire
 from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.ops.own_queries import own_queries
 from raxol_sql.queries import Bound
+from raxol_sql.telemetry import LostPromise
 
 _MAINTENANCE = "postgres"
 _YES = b"t"
@@ -29,8 +31,9 @@ class Greeting:
     """
     Who answers: the server's ``version`` and ``database``, and the ``role`` that it knows us by.
 
-    ``ms`` is what the question took, there and back. ``is_pooled`` says that somebody in between
-    lends the connections, ``is_standby`` that the server takes no writes.
+    ``ms`` is what the question took, there and back. ``is_pooled`` says that a pooler lends the
+    connections, ``is_standby`` that the server takes no writes. ``lost`` are the promises that do
+    not hold there for that role.
     """
 
     version: str
@@ -39,6 +42,7 @@ class Greeting:
     is_standby: bool
     is_pooled: bool
     ms: float
+    lost: tuple[LostPromise, ...] = ()
 
 
 @attrs.frozen
@@ -98,15 +102,20 @@ async def _as_it_is(connection: Connection) -> None:
 def _heard(connection: Any, timeout: float, looking_for: str | None) -> LoggedIn:
     queries = own_queries(__file__, "reaching")
     since = perf_counter()
-    pid, role, database, version, is_standby = _asked(connection, queries.greeting(), timeout)
+    role, database = _asked(connection, queries.greeting(), timeout)
     took = (perf_counter() - since) * 1000
+    wire = Wire(BLOCKING, connection)
+    wire.until = monotonic() + timeout
+    facts = run_blocking(Inquiry(logged=False).ask(wire))
+    version = connection.pgconn.parameter_status(b"server_version") or b"of an unknown version"
     greeting = Greeting(
         version.decode(),
         database.decode(errors="replace"),
         role.decode(errors="replace"),
-        is_standby == _YES,
-        int(pid) != connection.info.backend_pid,
+        facts.is_standby,
+        facts.is_pooled,
         took,
+        facts.lost,
     )
     used_password = bool(connection.pgconn.used_password)
     if looking_for is None:

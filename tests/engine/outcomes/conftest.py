@@ -16,6 +16,11 @@ SQL = """\
     insert into marks (n) values (:n);
     -- name: add_one :one -> scalar
     insert into marks (n) values (:n) returning n;
+    -- name: add_many :exec
+    insert into marks (n) select generate_series(1, :most);
+    -- name: add_in_time :exec
+    -- @timeout 20s
+    insert into marks (n) values (:n);
     -- name: add_surely :exec
     -- @idempotent
     insert into marks (n) select :n where not exists (select from marks where n = :n);

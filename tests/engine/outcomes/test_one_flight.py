@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
 import raxol_sql as rx
+from raxol_sql.engine import unknown
 from raxol_sql.testing import to_client, to_server
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.engine.conftest import Play
 
 ROWS = [{"n": n} for n in range(1, 6)]
@@ -73,21 +77,68 @@ def test_where_even_the_id_is_lost_nobody_can_say_it(
         with pytest.raises(rx.OutcomeUnknownError) as caught:
             await work(db, q)
         assert caught.value.token is None
+        assert rx.OutcomeToken.of(caught.value) is None
+        assert "token is None" in str(caught.value)
+        assert "xid-first" in str(caught.value)
 
     play(story, proxy.conninfo)
 
 
-def test_with_a_witness_row_everything_can_be_said(
+FIRST = {
+    "Multi": lambda db, q: as_multi(db, q, outcome="xid-first"),
+    "run_many": as_many,
+    "run": lambda db, q: db.run(q.add_many(most=5), outcome="xid-first"),
+}
+
+
+@pytest.mark.parametrize("work", FIRST.values(), ids=FIRST.keys())
+def test_where_the_id_comes_first_every_unknown_outcome_has_a_token(
+    play: Play, q: Any, proxy: Any, marks: Any, work: Any
+) -> None:
+    before_commit = (to_server(b"S"), to_client(b"D"), to_client(b"Z"))
+
+    async def story(db: Any) -> None:
+        await work(db, q)
+        for cut in (*map(partial(partial, proxy.cut_at), before_commit), proxy.commit_answer_lost):
+            await db.run(q.clear())
+            cut()
+            proxy.refuse()
+            with pytest.raises(psycopg.OperationalError) as caught:
+                await work(db, q)
+            proxy.heal()
+            assert isinstance(caught.value, rx.OutcomeUnknownError) == (marks() == MARKS)
+        token = rx.OutcomeToken.from_json(caught.value.token.to_json())
+        assert await db.resolve(token) is rx.Effect.COMMITTED
+
+    options = {"retry_interval": 0, "max_retries": 0, "timeout": 500, "outcome": "xid-first"}
+    play(story, proxy.conninfo, pool_size=1, **options)
+    assert marks() == MARKS
+
+
+def test_results_that_came_before_a_commit_that_waits_are_not_lost(
     play: Play, q: Any, proxy: Any, marks: Any
 ) -> None:
     async def story(db: Any) -> None:
         await as_multi(db, q)
         await db.run(q.clear())
-        proxy.cut_at(to_client(b"C", contains=b"begin"), when="before")
-        with pytest.raises(rx.CommittedResultLost):
-            await as_multi(db, q, outcome="witness")
+        proxy.commit_answer_lost()
+        await as_multi(db, q, outcome="xid-first")
 
     play(story, proxy.conninfo)
+    assert marks() == MARKS
+
+
+@works
+def test_where_the_answer_to_the_commit_has_come_the_results_are_not_lost(
+    play: Play, q: Any, proxy: Any, marks: Any, work: Any
+) -> None:
+    async def story(db: Any) -> None:
+        await work(db, q)
+        await db.run(q.clear())
+        proxy.cut_at(to_client(b"Z"), when="before")
+        assert await work(db, q) is not None
+
+    play(story, proxy.conninfo, outcome="none")
     assert marks() == MARKS
 
 
@@ -173,6 +224,10 @@ def test_it_takes_no_round_trip_to_have_a_witness(play: Play, q: Any, relay: Any
             assert await trips(db, lambda db, o=outcome: as_multi(db, q, outcome=o)) == 1
             await db.run(q.clear())
             assert await trips(db, lambda db, o=outcome: db.transact(one, outcome=o)) == 3
+        # Who asks for the id before the COMMIT pays for it where they would travel together.
+        assert await trips(db, lambda db: as_multi(db, q, outcome="xid-first")) == 2
+        await db.run(q.clear())
+        assert await trips(db, lambda db: db.transact(one, outcome="xid-first")) == 3
 
     play(story, relay.conninfo, pool_size=1)
 
@@ -187,3 +242,24 @@ def test_a_copy_that_is_lost_at_its_end_may_have_happened(
         assert marks() == [1, 2]
 
     play(story, proxy.conninfo)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        unknown.LONE_STATEMENT,
+        unknown.WITHOUT_OUTCOME,
+        unknown.WITHOUT_ID,
+        unknown.WITHOUT_HISTORY,
+    ],
+)
+def test_the_docs_name_every_kind_of_unknown_outcome_that_has_no_token(
+    repository: Path, message: str
+) -> None:
+    page = (repository / "docs" / "failures.md").read_text(encoding="utf-8")
+    section = page.split("### Without a token")[1].split("\n#")[0]
+    rows = [row.split(" | ") for row in section.splitlines() if row.startswith("| ")]
+
+    assert sum(row[1].strip("`") in message for row in rows) == 1
+    assert "token is None" in message
+    assert "look at the data before you retry" in message

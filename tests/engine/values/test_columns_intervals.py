@@ -43,7 +43,8 @@ def test_binary_intervals_are_read_as_psycopg_reads_them_without_its_part_in_c(
 
     found = _outcome(ExactIntervalBinaryLoader(INTERVAL).load, data)
 
-    assert found == _outcome(IntervalBinaryLoader(INTERVAL).load, data)
+    usual = _outcome(IntervalBinaryLoader(INTERVAL).load, data)
+    assert found == (usual if months == 0 else "out of range")
 
 
 @given(microseconds=microseconds, days=days, months=months)
@@ -64,9 +65,9 @@ def test_an_interval_is_the_same_in_both_formats(
     assert outcome(read) == outcome(f"{read}, 'red'::colour")
 
 
-@given(microseconds=microseconds, days=st.integers(-1000, 1000), months=st.integers(-1000, 1000))
+@given(microseconds=microseconds, days=st.integers(-1000, 1000))
 def test_a_timedelta_is_as_long_as_the_interval_is_for_the_server(
-    prepared: Callable[[str], Any], microseconds: int, days: int, months: int
+    prepared: Callable[[str], Any], microseconds: int, days: int
 ) -> None:
     text = f"{days} days {microseconds} microseconds"
     read = prepared("select $1::interval, (extract(epoch from $1::interval) * 1000000)::numeric")
@@ -75,10 +76,15 @@ def test_a_timedelta_is_as_long_as_the_interval_is_for_the_server(
 
     assert found / datetime.timedelta(microseconds=1) == pytest.approx(int(epoch))
     assert found == datetime.timedelta(microseconds=int(epoch))
-    with_months = prepared("select $1::interval").one(f"{months} months {text}")
-    years, rest = divmod(abs(months), 12)
-    sign = 1 if months > 0 else -1
-    assert with_months == found + sign * datetime.timedelta(days=365 * years + 30 * rest)
+
+
+@pytest.mark.parametrize("months", ["1 month", "-5 years", "1 year -1 day", "13 months"])
+def test_months_are_refused_in_both_formats_as_their_days_differ(
+    prepared: Callable[[str], Any], months: str
+) -> None:
+    for beside in ("1", "'red'::colour"):
+        with pytest.raises(psycopg.DataError, match="has months or years, whose days differ"):
+            prepared(f"select $1::interval, {beside}")(months)
 
 
 def test_an_infinite_interval_says_what_to_do(prepared: Callable[[str], Any]) -> None:
@@ -105,5 +111,5 @@ def test_the_guard_may_stand_twice(connection: psycopg.Connection[Any]) -> None:
     guard(connection)
 
     assert connection.adapters.get_loader(INTERVAL, Format.TEXT) is ExactIntervalLoader
-    found = connection.execute("select interval '1 year 1 mon -1 day 00:00:00.5'").fetchone()
-    assert found == (datetime.timedelta(days=394, milliseconds=500),)
+    found = connection.execute("select interval '-1 day 00:00:00.5'").fetchone()
+    assert found == (datetime.timedelta(days=-1, milliseconds=500),)

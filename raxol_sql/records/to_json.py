@@ -1,0 +1,107 @@
+"""What a program has, as JSON can write it; the other way of what `from_json` and casts read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import math
+import uuid
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from raxol_sql.records.from_json import MisfitError
+
+_LISTS = (list, tuple)  # a set has no order, and would come back as a list
+
+
+def json_value(value: Any) -> Any:
+    """
+    A value of which every part is one that JSON has, and that a cast reads as what it was.
+
+    Records become objects by the names that their constructors take, and enums their values. Text
+    are dates, times and UUIDs, intervals and bytes, as PostgreSQL writes them in JSON; and a
+    Decimal, of which a reader of JSON numbers would keep 15 digits. Raises `MisfitError` for what
+    has no form, with the place in the value.
+    """
+    try:
+        return _of(value)
+    except RecursionError:
+        raise MisfitError("nested too deep, or inside of itself") from None
+
+
+def _of(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return _of(value.value)
+    if value is None or isinstance(value, (bool, str, int)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise MisfitError("no finite number")
+        return value
+    if attrs.has(type(value)):
+        names = {one.alias or one.name: one.name for one in attrs.fields(type(value)) if one.init}
+        return {name: _at(f".{name}", getattr(value, at)) for name, at in names.items()}
+    if isinstance(value, Mapping):
+        return {_key(name): _at(_place(name), one) for name, one in value.items()}
+    if isinstance(value, _LISTS):
+        return [_at(f"[{number}]", one) for number, one in enumerate(value)]
+    for kind, write in _TEXTS:
+        if isinstance(value, kind):
+            return write(value)
+    raise MisfitError(f"a {type(value).__name__}, which has no form in JSON")
+
+
+def _at(place: str, value: Any) -> Any:
+    try:
+        return _of(value)
+    except MisfitError as error:
+        error.place = place + error.place
+        raise
+
+
+def _place(name: Any) -> str:
+    # A key is a name of the program as a rule; one that is data is not shown.
+    return f".{name}" if isinstance(name, str) and name.isidentifier() else "[...]"
+
+
+def _key(name: Any) -> str:
+    if isinstance(name, enum.Enum):
+        name = name.value
+    if isinstance(name, str):
+        return name
+    made = _of(name) if not isinstance(name, float) else repr(name)
+    if made is None or isinstance(made, bool):
+        return {None: "null", True: "true", False: "false"}[made]
+    if isinstance(made, (list, dict)):
+        raise MisfitError(f"an object with a {type(name).__name__} as a name")
+    return str(made)
+
+
+def _decimal(value: Decimal) -> str:
+    if not value.is_finite():
+        raise MisfitError("no finite number")
+    return str(value)
+
+
+def _interval(value: dt.timedelta) -> str:
+    """An interval of one sign, as PostgreSQL writes it."""
+    sign = "-" if value < dt.timedelta() else ""
+    whole = abs(value)
+    minutes, seconds = divmod(whole.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{whole.microseconds:06}" if whole.microseconds else ""
+    clock = f"{sign}{hours:02}:{minutes:02}:{seconds:02}{fraction}"
+    return f"{sign}{whole.days} days {clock}" if whole.days else clock
+
+
+_TEXTS: list[tuple[type, Callable[[Any], Any]]] = [
+    (Decimal, _decimal),
+    (dt.date, lambda value: value.isoformat()),
+    (dt.time, lambda value: value.isoformat()),
+    (dt.timedelta, _interval),
+    (uuid.UUID, str),
+    (bytes, lambda value: "\\x" + value.hex()),
+]
