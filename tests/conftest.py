@@ -46,8 +46,8 @@ _FAULTS = (
     *("faults", "fire", "testing", "engine/deadlines", "engine/outcomes", "engine/pool"),
     "engine/servers",
     *("ops", "cli/operations", "cli/no_secrets", "cli/test_adding_features.py", "docs"),
-    *("cli/test_terminals.py", "starters", "benchmarks", "engine/staleness"),
-    "engine/typed/test_matrix.py",
+    *("cli/test_direct_server.py", "cli/test_terminals.py", "migrations/test_lock_row.py"),
+    *("starters", "benchmarks", "engine/staleness", "engine/typed/test_matrix.py"),
 )
 
 

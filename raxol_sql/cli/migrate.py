@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import attrs
 import click
 
 from raxol_sql.cli.confirmation import confirm
+from raxol_sql.cli.direct import Direct, with_direct_server
 from raxol_sql.cli.failure import FINDINGS
 from raxol_sql.cli.operations.drift import check_migrations
 from raxol_sql.cli.output import Output, formatted
@@ -37,12 +39,13 @@ def _with_folder(command: F) -> F:
     return decorated
 
 
-def _on_database(config: Config, folder: Path | None, output: Output) -> Migrations:
+def _on_database(config: Config, folder: Path | None, output: Output, direct: Direct) -> Migrations:
     """The migrations of ``folder``, or else the project's, on the configured database."""
     chosen = folder or config.project.migrations
     # Before a server is looked for, or started: what cannot be read needs none.
     read_folder(chosen)
-    return Migrations(reachable(config, output), chosen)
+    there = direct.migrations(reachable(config, output), config)
+    return attrs.evolve(there, folder=chosen)
 
 
 @click.command()
@@ -50,15 +53,27 @@ def _on_database(config: Config, folder: Path | None, output: Output) -> Migrati
 @click.option(
     "--steps", "--step", metavar="N", type=click.IntRange(min=1), help="Apply no more than N."
 )
-@click.option("--accept-changed", is_flag=True, help="Take edited migrations as they are now.")
+@click.option(
+    "--accept",
+    metavar="NAME",
+    multiple=True,
+    help="Record an applied migration as it is now: edited, renamed, or without its file. Can be"
+    " repeated.",
+)
+@click.option("--accept-changed", is_flag=True, help="Accept every edited migration.")
+@click.option("--ignore-missing", is_flag=True, help="Run an older release on a newer database.")
 @click.option("--dry-run", is_flag=True, help=_DRY_RUN)
+@with_direct_server
 @_with_folder
 @formatted
 def migrate(
     to: str | None,
     steps: int | None,
+    accept: tuple[str, ...],
     accept_changed: bool,
+    ignore_missing: bool,
     dry_run: bool,
+    direct: Direct,
     folder: Path | None,
     output: Output,
 ) -> None:
@@ -67,8 +82,9 @@ def migrate(
 
     Each happens whole or not at all, unless its file says `-- transactional: false`.
 
-    A lock keeps others from migrating meanwhile, and dies with this process. A migration that
-    was edited after it had been applied stops it. With both --to and --steps, neither is passed.
+    A lock keeps other migrators out, and ends with this process. A migration that was edited or
+    renamed after it had been applied stops it, and so does one whose file is gone. With both --to
+    and --steps, neither is passed. It needs the server itself, or a pooler in session mode.
 
     Programs that are running notice a changed column within a second; db.restart() in each of
     them, or a restart of it, leaves nothing that was learnt before. Stop what writes to a column
@@ -80,28 +96,31 @@ def migrate(
       raxol-sql migrate --dry-run
       raxol-sql migrate --to 0002
       raxol-sql migrate --step 1
+      raxol-sql migrate --accept 0003-add-phone
+      raxol-sql migrate --direct-url postgresql://db.internal/shop
     """
-    there = _on_database(Config.find(), folder, output)
+    there = _on_database(direct.config(), folder, output, direct)
+    chosen: dict[str, Any] = {
+        "to": to,
+        "steps": steps,
+        "accept": accept,
+        "accept_changed": accept_changed,
+        "ignore_missing": ignore_missing,
+    }
     if dry_run:
-        ids = there.would_apply(to=to, steps=steps, accept_changed=accept_changed)
-        _foretell("would apply", ids, "nothing to apply", output)
+        _foretell("would apply", there.would_apply(**chosen), "nothing to apply", output)
     else:
-        apply_all(there, output, to=to, steps=steps, accept_changed=accept_changed)
+        apply_all(there, output, **chosen)
 
 
-def apply_all(
-    there: Migrations,
-    output: Output,
-    *,
-    to: str | None = None,
-    steps: int | None = None,
-    accept_changed: bool = False,
-) -> int:
-    """Applies what is pending, saying each, and gives how many; for `setup` and `demo` as well."""
+def apply_all(there: Migrations, output: Output, **chosen: Any) -> int:
+    """
+    Apply what is pending, report each, and return how many; for `setup` and `demo` as well.
+
+    ``chosen`` goes to `Migrations.apply`.
+    """
     done = there.apply(
-        to=to,
-        steps=steps,
-        accept_changed=accept_changed,
+        **chosen,
         on_applied=lambda id_, seconds: output.say(f"applied {id_} ({seconds * 1000:.0f} ms)"),
     )
     if output.format == "json":
@@ -138,6 +157,7 @@ def _foretell(would: str, ids: Iterable[str], nothing: str, output: Output) -> N
 )
 @click.option("--yes", is_flag=True, help="Do not ask before rolling back everything.")
 @click.option("--dry-run", is_flag=True, help=_DRY_RUN)
+@with_direct_server
 @_with_folder
 @formatted
 def rollback(
@@ -146,6 +166,7 @@ def rollback(
     everything: bool,
     yes: bool,
     dry_run: bool,
+    direct: Direct,
     folder: Path | None,
     output: Output,
 ) -> None:
@@ -162,7 +183,7 @@ def rollback(
     """
     if (steps is not None) + (to is not None) + everything > 1:
         raise click.UsageError("--steps, --to and --all exclude each other: give one of them")
-    config = Config.find()
+    config = direct.config()
     if everything and not yes and not dry_run:
         name = config.database
         confirm(
@@ -170,7 +191,7 @@ def rollback(
             name,
             refusal="--all undoes every migration: say so with --yes",
         )
-    there = _on_database(config, folder, output)
+    there = _on_database(config, folder, output, direct)
     last = None if everything else steps or 1
     if dry_run:
         ids = there.would_roll_back(last, to=to)
@@ -198,14 +219,17 @@ def rollback(
 @click.option(
     "--server-wide", is_flag=True, help="For --check: those that change roles and the like as well."
 )
+@with_direct_server
 @_with_folder
 @formatted
-def migrations(check: bool, server_wide: bool, folder: Path | None, output: Output) -> None:
+def migrations(
+    check: bool, server_wide: bool, direct: Direct, folder: Path | None, output: Output
+) -> None:
     """
     Show every migration and how it stands; exit 1 if something is wrong.
 
-    Wrong is a migration that was edited after it had been applied, one whose file is gone, and an
-    invalid index. A pending migration is not.
+    Wrong is a migration that was edited or renamed after it had been applied, one whose file is
+    gone, and an invalid index. A pending migration is not, nor an edit of comments alone.
 
     With --check each is applied to a scratch database on the same server, rolled back, and applied
     again: wrong is one whose rollback leaves something, takes too much, or fails. The configured
@@ -219,12 +243,15 @@ def migrations(check: bool, server_wide: bool, folder: Path | None, output: Outp
     if server_wide and not check:
         raise click.UsageError("--server-wide is for --check")
     if check:
-        code = check_migrations(Config.find(), folder, server_wide, output)
+        code = check_migrations(direct, folder, server_wide, output)
         raise click.exceptions.Exit(code)
-    config = Config.find()
-    status = _on_database(config, folder, output).status()
+    config = direct.config()
+    status = _on_database(config, folder, output, direct).status()
+    columns = ["status", "id", "applied_at", "reversible", "rollback_edited"]
+    if output.format == "json" or any(entry.note for entry in status.migrations):
+        columns.append("note")
     output.table(
-        ["status", "id", "applied_at", "reversible", "rollback_edited"],
+        columns,
         [
             (
                 entry.state.value,
@@ -232,15 +259,19 @@ def migrations(check: bool, server_wide: bool, folder: Path | None, output: Outp
                 entry.applied_at,
                 entry.reversible,
                 entry.rollback_edited,
-            )
+                entry.note,
+            )[: len(columns)]
             for entry in status.migrations
         ],
     )
     for index in status.invalid_indexes:
         click.echo(f"invalid index on {index.table}: {index.remedy}", err=True)
     for finding in of_migrations(status.migrations, config.project.migrations):
-        if finding.status is Status.FAIL:
+        if finding.status is Status.FAIL or finding.check == "commented":
             click.echo(f"{finding.check}: {finding.message}\n  → {finding.remedy}", err=True)
-    wrong = {MigrationState.EDITED, MigrationState.MISSING, MigrationState.INTERRUPTED}
+    wrong = {
+        *(MigrationState.EDITED, MigrationState.RENAMED),
+        *(MigrationState.MISSING, MigrationState.INTERRUPTED),
+    }
     if status.invalid_indexes or any(entry.state in wrong for entry in status.migrations):
         raise click.exceptions.Exit(FINDINGS)

@@ -88,6 +88,13 @@ def reachable(config: Config, output: Output | None, database: str | None = None
     return conninfo
 
 
+_STARTUP = (
+    "a pooler such as PgBouncer answers, and takes no options= and no PGOPTIONS: leave them out, or"
+    " set ignore_startup_parameters = options there. Commands for migrations take the address of "
+    "the server itself from --direct-url or RAXOL_DB_MIGRATION_URL"
+)
+
+
 class Unreachable(click.ClickException):
     """There is no connection to be had, or no such database."""
 
@@ -98,6 +105,8 @@ def _explained(error: psycopg.OperationalError, config: Config, database: str | 
     where = server.describe(config)
     said = f"Could not connect to database {database or config.database} on {where}: "
     said += " ".join(str(error).split())
+    if "unsupported startup parameter" in said:
+        return f"{said}\nhint: {_STARTUP}"
     if database is None and _is_missing(config):
         return f"{said}\nhint: the database does not exist yet: run raxol-sql setup"
     return f"{said}\nhint: raxol-sql config shows where each part of the address comes from"

@@ -7,12 +7,15 @@ import psycopg
 
 from raxol_sql import databases
 from raxol_sql.cli.confirmation import confirm
+from raxol_sql.cli.direct import Direct, with_direct_server
 from raxol_sql.cli.failure import FINDINGS, Finding, message
 from raxol_sql.cli.migrate import apply_all
 from raxol_sql.cli.operations.ping import check_reached, of_reached
 from raxol_sql.cli.output import Output, formatted
-from raxol_sql.cli.project import project_migrations, reachable
+from raxol_sql.cli.project import Unreachable, reachable
 from raxol_sql.config import Config, Conninfo
+from raxol_sql.errors import MigrationChangedError, MigrationMissingError
+from raxol_sql.migrations import NO_WRITES
 from raxol_sql.migrations.folder import read_folder
 from raxol_sql.ops.finding import Status
 from raxol_sql.ops.network.reaching import reach
@@ -25,8 +28,11 @@ MAINTENANCE = "postgres"
 @click.option("--yes", is_flag=True, help="Do not ask before dropping.")
 @click.option("--force", is_flag=True, help="Drop it even if others are connected to it.")
 @click.option("--force-prod", is_flag=True, help="Allow --reset where RAXOL_ENV is prod.")
+@with_direct_server
 @formatted
-def setup(reset: bool, yes: bool, force: bool, force_prod: bool, output: Output) -> None:
+def setup(
+    reset: bool, yes: bool, force: bool, force_prod: bool, direct: Direct, output: Output
+) -> None:
     """
     Create the database if there is none, apply what is pending, and see whether it is ready.
 
@@ -41,8 +47,8 @@ def setup(reset: bool, yes: bool, force: bool, force_prod: bool, output: Output)
       raxol-sql setup --reset --yes
       RAXOL_ENV=test raxol-sql setup
     """
-    config = Config.find()
-    maintenance = reachable(config, output, MAINTENANCE)
+    config = direct.config()
+    maintenance = _maintenance(config, direct, output)
     name = config.database
     # Before anything is dropped: a folder that cannot be read would leave nothing at all.
     read_folder(config.project.migrations)
@@ -53,9 +59,28 @@ def setup(reset: bool, yes: bool, force: bool, force_prod: bool, output: Output)
         created = databases.create(maintenance, name)
     except psycopg.errors.InsufficientPrivilege as error:
         raise Finding(f"database {name}: {message(error)}") from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise Finding(f"database {name}: {message(error)}: {NO_WRITES}") from error
     output.say(f"database {name}: {'created' if created else 'already exists'}")
-    applied = apply_all(project_migrations(config, reachable(config, None)), output)
+    try:
+        applied = apply_all(direct.migrations(reachable(config, None), config), output)
+    except (MigrationChangedError, MigrationMissingError) as error:
+        # Whether a program can use the database is worth knowing all the same.
+        click.echo(f"error: {error}", err=True)
+        applied = 0
     _look(config, applied, output)
+
+
+def _maintenance(config: Config, direct: Direct, output: Output) -> Conninfo:
+    """The connection string of the maintenance database, on the server itself."""
+    try:
+        maintenance = reachable(config, output, MAINTENANCE)
+    except Unreachable:
+        # A pooler may know the configured database alone.
+        direct.check_configured(config)
+        raise
+    direct.check(maintenance)
+    return maintenance
 
 
 def _look(config: Config, applied: int, output: Output) -> None:

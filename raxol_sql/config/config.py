@@ -42,6 +42,7 @@ class Config:
     password: Secret | AskPassword = attrs.field(repr=False)
     hostname: str
     port: str
+    migration_url: Secret | None = attrs.field(repr=False)
     server: str | None
     pool_size: int
     pool_min_size: int
@@ -165,6 +166,36 @@ class Config:
             parameters.pop("password", None)
         return Conninfo.split({**parameters, **changed}, ask)
 
+    def for_migrations(self, url: str | None = None) -> Config:
+        """
+        The configuration for what has to reach the server itself, past any pooler.
+
+        ``url``, or else ``migration_url``, replaces the parts of the address that it names; without
+        both it is this configuration. Raises `ConfigError` for what is no URL.
+        """
+        given = url or (self.migration_url.reveal() if self.migration_url else "")
+        if not given:
+            return self
+        origin = "--direct-url" if url else self.origins["migration_url"]
+        ours, rest = libpq.read_url(given, origin)
+        values = {name: KEYS[name].read(value) for name, value in ours.items()}
+        secret_rest = {
+            name: Secret(text) if libpq.is_secret(name) else text for name, text in rest.items()
+        }
+        # libpq would take the numeric address of the pooler before the name of the server.
+        kept = {
+            name: value
+            for name, value in self.extra.items()
+            if not ("hostname" in ours and name in ("hostaddr", "service"))
+        }
+        return attrs.evolve(
+            self,
+            **values,
+            server=None,
+            extra={**kept, **secret_rest},
+            origins={**self.origins, **dict.fromkeys([*ours, *rest], origin)},
+        )
+
     @property
     def leaves_statement_timeout(self) -> bool:
         """Whether libpq's options set a statement_timeout, from a stronger source than ours."""
@@ -180,7 +211,9 @@ class Config:
             origin = self.origins[key.name]
             if self.server == "embedded" and key.name in ("hostname", "port"):
                 value, origin = "(the embedded server's)", self.origins["server"]
-            if key.secret:
+            if key.name == "migration_url" and value:
+                value = libpq.masked_url(value.reveal())
+            elif key.secret:
                 file = self._password_file()
                 value, origin = (MASK, file) if file else (MASK if value else "", origin)
             yield key.name, _shown(value), origin

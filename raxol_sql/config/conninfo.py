@@ -77,9 +77,11 @@ class Conninfo:
         """The same with a password that ``ask`` gave."""
         return attrs.evolve(self, secrets={**self.secrets, "password": password}, ask=None)
 
-    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+    def connect(
+        self, kind: type[psycopg.Connection[Any]] = psycopg.Connection, **options: Any
+    ) -> psycopg.Connection[Any]:
         """
-        A new connection that blocks; ``options`` are those of ``psycopg.connect``.
+        A new connection that blocks, of a ``kind``; ``options`` are those of ``psycopg.connect``.
 
         Raises the driver's errors, without the driver's frames, whose variables hold the password,
         and what ``ask`` raises.
@@ -87,7 +89,7 @@ class Conninfo:
         settled = self if self.ask is None else self.with_password(password_of(self.ask()))
         failure: BaseException
         try:
-            return psycopg.connect(settled.revealed(), **options)
+            return kind.connect(settled.revealed(), **options)
         except BaseException as error:
             failure = without_frames(error)
         raise failure

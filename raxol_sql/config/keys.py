@@ -56,6 +56,14 @@ def _password(value: object) -> Any:
     return Secret(str(value))
 
 
+def _url(value: object) -> Any:
+    if isinstance(value, Secret):
+        return value
+    if not is_text(value):
+        raise ValueError("give a URL, in UTF-8 and without NUL")
+    return Secret(str(value))
+
+
 def _name(value: object) -> Any:
     if not value or not is_text(value):
         raise ValueError("give a text that is not empty")
@@ -139,6 +147,7 @@ KEYS = {
         Key("password", _password, Secret("postgres"), "RAXOL_DB_PASS", "password", secret=True),
         Key("hostname", _name, "localhost", "RAXOL_DB_HOST", "host"),
         Key("port", _port, "5432", "RAXOL_DB_PORT", "port"),
+        Key("migration_url", _url, None, "RAXOL_DB_MIGRATION_URL", secret=True),
         Key("server", _server),
         Key("pool_size", _whole(1, "connections"), 10, "RAXOL_DB_POOL_SIZE"),
         Key("pool_min_size", _whole(0, "connections"), 2),

@@ -16,6 +16,7 @@ from psycopg import conninfo, pq
 
 from raxol_sql.config.foreign import SSL_MODES, Meaning, instead_of, meaning_of, with_settings
 from raxol_sql.config.keys import KEYS, is_text
+from raxol_sql.config.passwords import MASK
 from raxol_sql.errors import ConfigError, did_you_mean
 
 _KEYS = {
@@ -129,6 +130,17 @@ def read_url(url: str, origin: str) -> tuple[dict[str, object], dict[str, str]]:
         ours["port"] = ",".join(port or _PORT for port in str(ours["port"]).split(","))
     ours.update(meaning.keys)
     return ours, {key: value for key, value in given.items() if key not in _KEYS}
+
+
+def masked_url(url: str) -> str:
+    """The parts of a URL in libpq's words, secrets masked; of what is no URL nothing is shown."""
+    try:
+        ours, rest = read_url(url, "")
+    except ConfigError:
+        return MASK
+    names = {key: name for name, key in _KEYS.items()}
+    parts = {**{names.get(key, key): value for key, value in ours.items()}, **rest}
+    return " ".join(f"{name}={MASK if is_secret(name) else value}" for name, value in parts.items())
 
 
 def _has_stray_at(url: str) -> bool:

@@ -14,16 +14,20 @@ from raxol_sql.migrations.folder import new_migration
 from raxol_sql.migrations.indexes import InvalidIndex
 from raxol_sql.migrations.outcomes import new_outcomes
 from raxol_sql.migrations.plan import MigrationState, MigrationStatus
+from raxol_sql.migrations.pooler import check_direct_server
+from raxol_sql.migrations.refusal import NO_WRITES
 from raxol_sql.migrations.runner import MigrationRun, Migrations, MigrationsStatus
 from raxol_sql.migrations.session import server_lost
 
 __all__ = [
+    "NO_WRITES",
     "InvalidIndex",
     "MigrationRun",
     "MigrationState",
     "MigrationStatus",
     "Migrations",
     "MigrationsStatus",
+    "check_direct_server",
     "new_migration",
     "new_outcomes",
     "server_lost",

@@ -12,6 +12,7 @@ import psycopg
 from raxol_sql.config.passwords import MASK
 from raxol_sql.errors import MigrationFailedError
 from raxol_sql.migrations.folder import MigrationFile, Statement
+from raxol_sql.migrations.refusal import NO_WRITES
 from raxol_sql.migrations.session import server_lost
 
 __all__ = ["Attempt", "failure_of", "message_of"]
@@ -21,6 +22,7 @@ LONGEST_EXCERPT = 120
 PASSWORD = re.compile(r"(\bpassword\s+)(?:e|u&)?['$].*", re.IGNORECASE)
 
 HINTS = {
+    "25006": NO_WRITES,
     "25001": "a statement that cannot run in a transaction needs `-- transactional: false` at the "
     "top of the migration",
     "55P03": "it waited for a lock as long as lock_timeout allows; try again at a quieter time",
@@ -31,6 +33,10 @@ HINTS = {
 EXISTS = (
     "if everything in the file is there, because a bare yoyo was killed between the commit and its "
     "mark, `yoyo mark --revision {id}` says so"
+)
+EXISTS_AGAIN = (
+    "it runs from its start each time: write it so that what an earlier run made does no harm, such"
+    " as `if not exists`"
 )
 
 
@@ -117,7 +123,7 @@ def remains_note(attempt: Attempt, error: psycopg.Error) -> str:
 def hint_note(attempt: Attempt, error: psycopg.Error) -> str:
     hint = HINTS.get(error.sqlstate or "", error.diag.message_hint or "")
     if hint == "exists already":
-        return EXISTS.format(id=attempt.file.id)
+        return EXISTS.format(id=attempt.file.id) if attempt.file.transactional else EXISTS_AGAIN
     return hint
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
-from yoyo.migrations import read_sql_migration
 from yoyo.topologicalsort import CycleError, topological_sort
 
 from raxol_sql.errors import ConfigError, MigrationError
+from raxol_sql.migrations.script import Statement, read_script
 
 __all__ = ["MigrationFile", "Statement", "new_migration", "read_folder"]
 
@@ -20,7 +19,8 @@ __all__ = ["MigrationFile", "Statement", "new_migration", "read_folder"]
 NAME = re.compile(r"[0-9]{4}-[a-z0-9]+(?:-[a-z0-9]+)*")
 ROLLBACK_SUFFIX = ".rollback.sql"
 
-BLANKS_AND_COMMENTS = re.compile(r"(?:\s+|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
+# Bytes that a file's name may have on the file systems of Linux, macOS and Windows.
+LONGEST_FILE_NAME = 255
 WORD = re.compile(r"\w*")
 TRANSACTION_WORDS = {"abort", "begin", "commit", "end", "rollback", "start"}
 
@@ -36,20 +36,12 @@ DOWN = """\
 
 
 @attrs.frozen
-class Statement:
-    """One statement of a file, comments before it left out, and the line on which it starts."""
-
-    text: str
-    line: int
-
-
-@attrs.frozen
 class MigrationFile:
     """
     One migration as it stands in the folder.
 
-    ``rollback_hash`` is None where there is no rollback file. The hashes are SHA-256 over the
-    text with line endings made ``\\n``, and over nothing else.
+    ``rollback_hash`` is None where there is no rollback file. The hashes are those of a `Script`:
+    of the text, and of the SQL in it without comments.
     """
 
     id: str
@@ -60,6 +52,7 @@ class MigrationFile:
     rollback: tuple[Statement, ...] = attrs.field(repr=False)
     content_hash: str
     rollback_hash: str | None
+    code_hash: str = ""
 
     @property
     def rollback_path(self) -> Path:
@@ -120,24 +113,23 @@ def check_names(paths: Sequence[Path]) -> None:
 
 
 def read_migration(path: Path) -> MigrationFile:
-    text = read_text(path)
-    directives, _, statements = read_sql_migration(str(path))
-    transactional = directives.get("transactional", "true").strip().lower()
+    script = read_script(path)
+    transactional = script.directives.get("transactional", "true").strip().lower()
     if transactional not in {"true", "false"}:
         raise MigrationError(f"{path}: `-- transactional:` is true or false, not {transactional!r}")
 
     rollback_path = rollback_of(path)
-    rollback_text = read_text(rollback_path) if rollback_path.exists() else None
-    rollback = read_sql_migration(str(rollback_path))[2] if rollback_text else []
+    rollback = read_script(rollback_path) if rollback_path.exists() else None
     file = MigrationFile(
         id=path.stem,
         path=path,
-        depends=frozenset(directives.get("depends", "").split()),
+        depends=frozenset(script.directives.get("depends", "").split()),
         transactional=transactional == "true",
-        statements=located(text, statements),
-        rollback=located(rollback_text or "", rollback),
-        content_hash=hash_of(text),
-        rollback_hash=None if rollback_text is None else hash_of(rollback_text),
+        statements=script.statements,
+        rollback=rollback.statements if rollback else (),
+        content_hash=script.content_hash,
+        rollback_hash=rollback.content_hash if rollback else None,
+        code_hash=script.code_hash,
     )
     check_transaction_words(file)
     return file
@@ -156,20 +148,6 @@ def check_transaction_words(file: MigrationFile) -> None:
                     "one transaction already; delete it, or say `-- transactional: false` at the "
                     f"top of {file.path.name}"
                 )
-
-
-def located(text: str, statements: Sequence[str]) -> tuple[Statement, ...]:
-    """``statements`` with their lines in ``text``; those of nothing but comment are left out."""
-    found: list[Statement] = []
-    offset = 0
-    for statement in statements:
-        at = max(text.find(statement, offset), offset)
-        offset = at + len(statement)
-        comments = BLANKS_AND_COMMENTS.match(statement)
-        begins = comments.end() if comments else 0
-        if statement[begins:]:
-            found.append(Statement(statement[begins:], text.count("\n", 0, at + begins) + 1))
-    return tuple(found)
 
 
 def in_order(files: Sequence[MigrationFile]) -> tuple[MigrationFile, ...]:
@@ -198,12 +176,18 @@ def new_migration(
     ``name`` may be words of any case ("Add orders"); the files get the next number. The folder is
     created if only its last part is missing. Nothing is ever overwritten. Needs no server.
 
-    Raises MigrationError if nothing of ``name`` is left as a file name or the folder is unsound,
+    Raises MigrationError if ``name`` makes no file name or the folder is unsound,
     ConfigError if there is nowhere to create the folder.
     """
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if not words:
         raise MigrationError(f"{name!r} leaves no name for a file; use letters and digits")
+    longest = LONGEST_FILE_NAME - len(rollback_of(Path("0000-.sql")).name)
+    if len(words) > longest:
+        raise MigrationError(
+            f"the name has {len(words)} characters, and a file's name has room for {longest}. "
+            "Give a shorter one, and write the rest as a comment in the file"
+        )
     if not folder.parent.is_dir():
         raise ConfigError(f"there is no folder {folder.parent} for the migrations folder to be in")
     folder.mkdir(exist_ok=True)
@@ -228,14 +212,3 @@ def rollback_of(path: Path) -> Path:
 
 def up_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(ROLLBACK_SUFFIX) + ".sql")
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise MigrationError(f"{path}: not UTF-8 at byte {error.start}") from error
-
-
-def hash_of(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,9 +6,7 @@ Pure: nothing in here touches a server or a file.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -19,6 +17,17 @@ from raxol_sql.errors import (
     MigrationMissingError,
 )
 from raxol_sql.migrations.folder import MigrationFile
+from raxol_sql.migrations.history import (
+    History,
+    LedgerRow,
+    MigrationState,
+    MigrationStatus,
+    is_removed,
+    missing_ids,
+    renamed_files,
+    state_of,
+    statuses,
+)
 
 __all__ = [
     "ApplyPlan",
@@ -31,97 +40,29 @@ __all__ = [
     "statuses",
 ]
 
-
-class MigrationState(enum.StrEnum):
-    """How a migration stands; the value is what a table shows."""
-
-    APPLIED = "applied"
-    UNVERIFIED = "applied, unverified"
-    EDITED = "applied, edited since"
-    MISSING = "applied, file missing"
-    PENDING = "pending"
-    INTERRUPTED = "pending, interrupted"
-
-
-@attrs.frozen
-class LedgerRow:
-    """
-    What we wrote down about one migration.
-
-    ``marked_at`` is the time in yoyo's mark that the hashes belong to; None while a migration
-    without a transaction runs, and after it was cut off.
-    """
-
-    id: str
-    content_hash: str
-    rollback_hash: str | None
-    marked_at: datetime | None
-
-
-@attrs.frozen
-class History:
-    """
-    What the database remembers: yoyo's marks (id to time, UTC without a zone) and our ledger.
-
-    Whether a migration is applied is decided by yoyo's mark alone. A ledger row of another time
-    than the mark is out of date: bare yoyo has rolled back, or applied again, in between.
-    """
-
-    marks: Mapping[str, datetime]
-    ledger: Mapping[str, LedgerRow]
-
-    def current(self, migration_id: str) -> LedgerRow | None:
-        """The ledger row that belongs to the present mark."""
-        row = self.ledger.get(migration_id)
-        mark = self.marks.get(migration_id)
-        return row if row is not None and mark is not None and row.marked_at == mark else None
-
-
-@attrs.frozen
-class MigrationStatus:
-    """
-    One migration, for showing.
-
-    ``applied_at`` is in UTC, None if pending. ``reversible`` is False as well where the file that
-    would tell is missing. ``rollback_edited`` tells that another rollback file than the one
-    recorded would run; that is allowed, and worth a look.
-    """
-
-    id: str
-    state: MigrationState
-    applied_at: datetime | None = None
-    reversible: bool = False
-    rollback_edited: bool = False
+ACCEPT = "raxol-sql migrate"
 
 
 @attrs.frozen
 class ApplyPlan:
-    """Migrations to apply, in order, and applied ones whose present hash is to be recorded."""
+    """
+    Migrations to apply, in order, and what is to be recorded of those that are applied.
+
+    ``adopt`` are applied ones whose present hash is to be recorded, ``renamed`` are files with the
+    applied name that they replace, and ``removed`` are applied ones whose files are gone.
+    ``accepted`` are the ids of those that the caller accepted, for the note in the ledger.
+    ``warnings`` are for people.
+    """
 
     pending: tuple[MigrationFile, ...]
     adopt: tuple[MigrationFile, ...]
+    renamed: tuple[tuple[MigrationFile, str], ...] = ()
+    removed: tuple[str, ...] = ()
+    accepted: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.pending or self.adopt)
-
-
-def statuses(files: Sequence[MigrationFile], history: History) -> tuple[MigrationStatus, ...]:
-    """Every migration: those with a file in their order, then those without, by id."""
-    present = [
-        MigrationStatus(
-            id=file.id,
-            state=state_of(file, history),
-            applied_at=applied_at(file.id, history),
-            reversible=file.reversible,
-            rollback_edited=rollback_edited(file, history),
-        )
-        for file in files
-    ]
-    missing = [
-        MigrationStatus(id=gone, state=MigrationState.MISSING, applied_at=applied_at(gone, history))
-        for gone in missing_ids(files, history)
-    ]
-    return (*present, *missing)
+        return bool(self.pending or self.adopt or self.renamed or self.removed)
 
 
 def plan_apply(
@@ -131,6 +72,8 @@ def plan_apply(
     to: str | None = None,
     steps: int | None = None,
     accept_changed: bool = False,
+    accept: Iterable[str] = (),
+    ignore_missing: bool = False,
 ) -> ApplyPlan:
     """
     What applying would do: everything pending in order, up to and including ``to`` if given.
@@ -138,39 +81,156 @@ def plan_apply(
     With ``steps`` it is the first so many of these. What is to be recorded of those that are
     applied is the same with either.
 
-    An applied migration without a file is no obstacle as long as it comes before everything
-    pending: somebody has cleared away old files. If it comes after, the folder and the database
-    have gone different ways, and nobody knows whether the pending one fits: refused. With nothing
-    pending there is nothing to fit, so an older release runs on a newer database.
+    An applied migration that was edited, renamed or lost its file stops everything, because the
+    folder no longer tells what the database holds. ``accept`` names those that are taken as they
+    are now, by id or number; ``accept_changed`` accepts all that were edited. An edit of comments
+    alone is a warning.
 
-    Raises MigrationChangedError unless ``accept_changed``, MigrationMissingError, and
-    MigrationError for an unknown ``to`` or a pending file without a statement.
+    With ``ignore_missing`` a lost file is an obstacle only where it comes after a pending one, so
+    that an older release runs on a newer database.
+
+    Raises MigrationChangedError, MigrationMissingError, and MigrationError for an unknown ``to``
+    or ``accept``, or a pending file without a statement.
     """
-    edited = [file for file in files if state_of(file, history) is MigrationState.EDITED]
-    if edited and not accept_changed:
-        names = ", ".join(str(file.path) for file in edited)
-        raise MigrationChangedError(
-            f"edited after it was applied: {names}; nothing was applied. Restore the file and "
-            "write a new migration, or accept the present text as the applied one"
-        )
-
-    pending = [file for file in up_to(files, to) if file.id not in history.marks][:steps]
-    missing = missing_ids(files, history)
-    if pending and missing and missing[-1] > min(file.id for file in pending):
-        raise MigrationMissingError(
-            f"{missing[-1]} is applied and has no file in {files[0].path.parent}, while "
-            f"{min(file.id for file in pending)}, which comes before it, is pending; nothing was "
-            "applied. Restore the file, or give the pending one a later number"
-        )
+    states = {file.id: state_of(file, history) for file in files}
+    old_names = renamed_files(files, history)
+    accepted = accepted_ids(files, history, old_names, accept)
+    if accept_changed:
+        accepted |= {one for one, state in states.items() if state is MigrationState.EDITED}
+    check_edited([file for file in files if states[file.id] is MigrationState.EDITED], accepted)
+    kept = [
+        (file, old_names[file.id])
+        for file in files
+        if file.id in old_names and not accepted.isdisjoint({file.id, old_names[file.id]})
+    ]
+    replaced = {old for _, old in kept}
+    lost = [
+        gone
+        for gone in missing_ids(files, history)
+        if gone not in accepted | replaced and not is_removed(gone, history)
+    ]
+    pending = [
+        file
+        for file in up_to(files, to)
+        if file.id not in history.marks and file not in [renamed for renamed, _ in kept]
+    ][:steps]
+    if not ignore_missing:
+        check_missing(files, lost, old_names)
+    elif pending and lost and lost[-1] > min(file.id for file in pending):
+        raise out_of_order(files, lost[-1], min(file.id for file in pending))
+    if renamed := [file for file in pending if file.id in old_names]:
+        raise renamed_error(renamed[0], old_names[renamed[0].id])
     for file in pending:
         if not file.statements:
             raise MigrationError(f"{file.path}: holds no statement; write it, or delete the file")
-    adopt = [
-        file
-        for file in files
-        if state_of(file, history) in {MigrationState.UNVERIFIED, MigrationState.EDITED}
-    ]
-    return ApplyPlan(tuple(pending), tuple(adopt))
+    return ApplyPlan(
+        tuple(pending),
+        adopt=tuple(
+            file
+            for file in files
+            if states[file.id] is MigrationState.UNVERIFIED
+            or (file.id in accepted and file.id in history.marks)
+        ),
+        renamed=tuple(kept),
+        removed=tuple(gone for gone in missing_ids(files, history) if gone in accepted - replaced),
+        accepted=frozenset(accepted),
+        warnings=tuple(
+            comments_warning(file)
+            for file in files
+            if states[file.id] is MigrationState.COMMENTED and file.id not in accepted
+        ),
+    )
+
+
+def accepted_ids(
+    files: Sequence[MigrationFile],
+    history: History,
+    old_names: Mapping[str, str],
+    accept: Iterable[str],
+) -> set[str]:
+    """
+    The ids that ``accept`` names; those that stand as they are recorded are left out.
+
+    A number may belong to several, such as a renamed migration and the one that took its number:
+    then it names the one that there is something to accept of.
+    """
+    states = {file.id: state_of(file, history) for file in files}
+    missing = missing_ids(files, history)
+    wanting = {
+        *(one for one, state in states.items() if state in NOT_AS_RECORDED),
+        *old_names,
+        *(gone for gone in missing if not is_removed(gone, history)),
+    }
+    accepted: set[str] = set()
+    for given in (accept,) if isinstance(accept, str) else accept:
+        known = [one for one in [*states, *missing] if names(given, one)]
+        chosen = [one for one in known if one in wanting]
+        # Both names of one rename mean the same.
+        chosen = [one for one in chosen if old_names.get(one) not in chosen]
+        if len(chosen) > 1:
+            raise MigrationError(f"{given} may be {' or '.join(chosen)}: give the whole name")
+        if not known:
+            raise MigrationError(f"there is no migration {given}, and none is applied as {given}")
+        if not chosen and not any(one in history.marks for one in known):
+            raise MigrationError(f"{known[0]} is not applied, so there is nothing to accept")
+        accepted |= set(chosen)
+    return accepted
+
+
+NOT_AS_RECORDED = {MigrationState.EDITED, MigrationState.COMMENTED, MigrationState.UNVERIFIED}
+
+
+def check_edited(edited: Sequence[MigrationFile], accepted: set[str]) -> None:
+    if refused := [file for file in edited if file.id not in accepted]:
+        paths = ", ".join(str(file.path) for file in refused)
+        command = " ".join([ACCEPT, *(f"--accept {file.id}" for file in refused)])
+        raise MigrationChangedError(
+            f"edited after it was applied: {paths}; nothing was applied. Restore the file and "
+            f"write a new migration, or record the present text as the applied one: {command}"
+        )
+
+
+def check_missing(
+    files: Sequence[MigrationFile], lost: Sequence[str], old_names: Mapping[str, str]
+) -> None:
+    by_id = {file.id: file for file in files}
+    for new, old in old_names.items():
+        if old in lost:
+            raise renamed_error(by_id[new], old)
+    if lost:
+        folder = files[0].path.parent
+        is_one = len(lost) == 1
+        command = " ".join([ACCEPT, *(f"--accept {gone}" for gone in lost)])
+        raise MigrationMissingError(
+            f"{', '.join(lost)} {'is' if is_one else 'are'} applied and "
+            f"{'has no file' if is_one else 'have no files'} in {folder}; nothing was applied. "
+            f"Restore {'it' if is_one else 'them'}: git checkout -- {folder}; or record that "
+            f"{'it is' if is_one else 'they are'} gone for good: {command}; or, for an older "
+            "release on a newer database: raxol-sql migrate --ignore-missing"
+        )
+
+
+def renamed_error(file: MigrationFile, old: str) -> MigrationMissingError:
+    return MigrationMissingError(
+        f"{old} is applied and has no file in {file.path.parent}, but {file.path.name} has the "
+        "same SQL: it was renamed, and must not run again; nothing was applied. Rename it back, or "
+        f"carry the record over to the new name: {ACCEPT} --accept {file.id}"
+    )
+
+
+def out_of_order(files: Sequence[MigrationFile], gone: str, first: str) -> MigrationMissingError:
+    return MigrationMissingError(
+        f"{gone} is applied and has no file in {files[0].path.parent}, while "
+        f"{first}, which comes before it, is pending; nothing was "
+        "applied. Restore the file, or give the pending one a later number"
+    )
+
+
+def comments_warning(file: MigrationFile) -> str:
+    return (
+        f"{file.path}: its comments or white space were edited after it was applied; its SQL is "
+        f"the same. To record the present text: {ACCEPT} --accept {file.id}"
+    )
 
 
 def plan_rollback(
@@ -192,9 +252,13 @@ def plan_rollback(
     else:
         chosen, blocking = down_to(files, history, missing, to)
     if blocking:
+        new_names = {old: new for new, old in renamed_files(files, history).items()}
+        remedy = "Restore the file, with its rollback file"
+        if new := new_names.get(blocking[-1]):
+            remedy = f"It was renamed to {new}: {ACCEPT} --accept {new}"
         raise MigrationMissingError(
             f"{blocking[-1]} is applied and its file is gone, so what would undo it is not known; "
-            "nothing was rolled back. Restore the file, with its rollback file"
+            f"nothing was rolled back. {remedy}"
         )
     for file in chosen:
         if not file.reversible:
@@ -230,33 +294,6 @@ def down_to(
     return chosen, [gone for gone in missing if gone > first]
 
 
-def state_of(file: MigrationFile, history: History) -> MigrationState:
-    row = history.current(file.id)
-    if file.id in history.marks:
-        if row is None:
-            return MigrationState.UNVERIFIED
-        same = row.content_hash == file.content_hash
-        return MigrationState.APPLIED if same else MigrationState.EDITED
-    written = history.ledger.get(file.id)
-    if written is not None and written.marked_at is None:
-        return MigrationState.INTERRUPTED
-    return MigrationState.PENDING
-
-
-def rollback_edited(file: MigrationFile, history: History) -> bool:
-    row = history.current(file.id)
-    return row is not None and row.rollback_hash != file.rollback_hash
-
-
-def applied_at(migration_id: str, history: History) -> datetime | None:
-    mark = history.marks.get(migration_id)
-    return None if mark is None else mark.replace(tzinfo=UTC)
-
-
-def missing_ids(files: Sequence[MigrationFile], history: History) -> list[str]:
-    return sorted(history.marks.keys() - {file.id for file in files})
-
-
 def up_to(files: Sequence[MigrationFile], to: str | None) -> Sequence[MigrationFile]:
     if to is None:
         return files
@@ -267,5 +304,5 @@ def up_to(files: Sequence[MigrationFile], to: str | None) -> Sequence[MigrationF
 
 
 def names(given: str, migration_id: str) -> bool:
-    """Whether what somebody typed is an id, or its number."""
-    return given in (migration_id, migration_id[:4])
+    """Whether ``given`` is an id, its number, or the name of its file."""
+    return given in (migration_id, migration_id[:4], f"{migration_id}.sql")

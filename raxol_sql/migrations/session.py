@@ -1,13 +1,17 @@
 """
 A session: one connection to the server, set up for running migrations.
 
-The settings are made by statements after connecting, and not through ``options``: those would
-replace what the connection string or ``PGOPTIONS`` already says there.
+The limits are set by statements, and not through ``options``: those would replace what the
+connection string or ``PGOPTIONS`` already says there, and poolers reject them. They are set for a
+transaction wherever there is one, and reset where there is none, so that no connection of a pooler
+keeps them for its next client.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import cast
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -16,16 +20,32 @@ from raxol_sql.config import Conninfo
 from raxol_sql.config.conninfo import Given
 from raxol_sql.errors import ConfigError
 
-__all__ = ["APPLICATION_NAME", "Session", "check_conninfo", "open_session", "server_lost"]
+__all__ = [
+    "APPLICATION_NAME",
+    "Session",
+    "check_conninfo",
+    "open_session",
+    "opened_session",
+    "server_lost",
+]
 
 APPLICATION_NAME = "raxol_sql migrate"
 
-Session = psycopg.Connection[TupleRow]
-
 # A build may take hours, so nothing but the wait for a lock is bounded. transaction_timeout came
 # with PostgreSQL 17, hence the detour over pg_settings.
-SETTINGS = """
-select set_config(name, case name when 'lock_timeout' then %s else '0' end, false)
+SET_LIMITS = """
+select set_config(name, case name when 'lock_timeout' then %s else '0' end, %s)
+from pg_settings
+where name in (
+    'lock_timeout',
+    'statement_timeout',
+    'transaction_timeout',
+    'idle_in_transaction_session_timeout'
+)
+"""
+
+RESET_LIMITS = """
+select set_config(name, reset_val, false)
 from pg_settings
 where name in (
     'lock_timeout',
@@ -42,6 +62,38 @@ select set_config(name, '1000', false)
 from pg_settings
 where name = 'client_connection_check_interval'
 """
+
+
+class Session(psycopg.Connection[TupleRow]):
+    """
+    A connection in autocommit mode, with the seconds that its statements wait for a lock.
+
+    For one thread at a time.
+    """
+
+    lock_timeout: float = 5.0
+
+    @contextmanager
+    def limited_transaction(self, *, force_rollback: bool = False) -> Iterator[None]:
+        """A transaction in which only the wait for a lock is limited."""
+        with self.transaction(force_rollback=force_rollback):
+            self.set_limits(for_transaction=True)
+            yield
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """A block of statements without a transaction; the limits go with the block."""
+        self.set_limits(for_transaction=False)
+        try:
+            yield
+        finally:
+            # Of a connection that broke, nothing is left to reset.
+            with suppress(psycopg.Error):
+                self.rollback()
+                self.execute(RESET_LIMITS)
+
+    def set_limits(self, *, for_transaction: bool) -> None:
+        self.execute(SET_LIMITS, [f"{round(self.lock_timeout * 1000)}ms", for_transaction])
 
 
 def check_conninfo(conninfo: Given) -> None:
@@ -68,23 +120,40 @@ def open_session(conninfo: Given, lock_timeout: float) -> Session:
     """
     A connection in autocommit mode whose waits for locks end after ``lock_timeout`` seconds.
 
-    Raises psycopg.OperationalError if there is no connection.
+    The limit holds in the blocks of `Session`. Raises psycopg.OperationalError if there is no
+    connection.
     """
     conninfo = Conninfo.of(conninfo)
-    session = conninfo.connect(
+    connection = conninfo.connect(
+        Session,
         autocommit=True,
         application_name=APPLICATION_NAME,
         client_encoding="utf8",
         prepare_threshold=None,
     )
+    session = cast(Session, connection)
+    session.lock_timeout = lock_timeout
+    return session
+
+
+@contextmanager
+def opened_session(conninfo: Given, lock_timeout: float) -> Iterator[Session]:
+    """
+    A session that runs migrations or holds their lock, for a block.
+
+    The server ends its statements when this process is gone. What a migration set for its session
+    is reset in the end, as a pooler may give the connection to another client.
+    """
+    session = open_session(conninfo, lock_timeout)
     try:
-        session.execute(SETTINGS, [f"{round(lock_timeout * 1000)}ms"])
         with suppress(psycopg.errors.InvalidParameterValue):
             session.execute(WATCH_CLIENT)
-    except BaseException:
+        yield session
+    finally:
+        with suppress(psycopg.Error):
+            session.rollback()
+            session.execute("discard all")
         session.close()
-        raise
-    return session
 
 
 def server_lost(error: BaseException | None) -> bool:

@@ -18,7 +18,7 @@ where c.relkind in ('r', 'p')
     and not c.relispartition
     and n.nspname = any(current_schemas(false))
     and c.relname <> all(array[
-        'raxol_outcomes', '_raxol_migration',
+        'raxol_outcomes', '_raxol_migration', '_raxol_lock',
         '_yoyo_log', '_yoyo_migration', '_yoyo_version', 'yoyo_lock'
     ])
     and (
@@ -97,7 +97,7 @@ where c.relkind in ('r', 'p')
     and not c.relispartition
     and n.nspname = any(current_schemas(false))
     and c.relname <> all(array[
-        'raxol_outcomes', '_raxol_migration',
+        'raxol_outcomes', '_raxol_migration', '_raxol_lock',
         '_yoyo_log', '_yoyo_migration', '_yoyo_version', 'yoyo_lock'
     ])
     and wanted.missing is not null

@@ -141,14 +141,16 @@ def tokenize(
     *,
     separators: bool | None = None,
     runs: bool = False,
+    numbered: bool = False,
 ) -> Iterator[Token]:
     """
     The tokens of ``text[start:end]``, in order; what is not in a token is white space.
 
     Raises `Problem` where PostgreSQL's scanner would stop: at a literal, quoted name or comment
     that is not closed, at a number that runs into a word, at a character that SQL does not have.
-    A `$1` is a problem as well: numbers are given by us, to named parameters. ``separators`` is
-    what `separators_possible` says, where that is known already.
+    A `$1` is a problem as well: numbers are given by us, to named parameters. With ``numbered`` it
+    is a NUMBER, as the body of a function may have it. ``separators`` is what
+    `separators_possible` says, where that is known already.
 
     With ``runs``, neighbours that are only words, numbers and the like come as one TEXT, which is
     several times as fast; `split` makes tokens of it again.
@@ -172,6 +174,8 @@ def tokenize(
                 return
             if name in ("parameter", "colon"):
                 kind, position = _colon(match, begin, context)
+            elif numbered and name == "positional":
+                kind = TokenKind.NUMBER
             else:
                 kind, position = _READERS[name or ""](match, begin, end)
         if tracked:

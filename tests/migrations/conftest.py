@@ -88,7 +88,9 @@ class Project:
         """Another process that applies everything and prints the ids of what it applied."""
         script = (
             "import sys, pathlib; from raxol_sql.migrations import Migrations\n"
-            "migrations = Migrations(sys.argv[1], pathlib.Path(sys.argv[2]), lock_wait=20)\n"
+            "migrations = Migrations(\n"
+            "    sys.argv[1], pathlib.Path(sys.argv[2]), lock_wait=20, lock_timeout=60\n"
+            ")\n"
             "print(*(run.id for run in migrations.apply()))\n"
         )
         command = [sys.executable, "-W", "error", "-c", script, self.database, str(self.folder)]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import attrs
 import psycopg
 import pytest
 
 from raxol_sql.errors import MigrationError, MigrationFailedError
 from raxol_sql.migrations import server_lost
+from raxol_sql.migrations.applying import apply_one
+from raxol_sql.migrations.folder import Statement, read_folder
+from raxol_sql.migrations.session import open_session
 
 if TYPE_CHECKING:
     from tests.migrations.conftest import Project
@@ -61,14 +66,30 @@ def test_a_migration_whose_record_cannot_be_written_is_undone(project: Project) 
     assert project.states() == {"0001": "pending"}
 
 
-def test_a_transaction_ended_out_of_our_sight_is_an_error_and_not_a_success(
+def test_a_commit_in_a_transactional_migration_is_refused_before_anything_runs(
     project: Project,
 ) -> None:
-    # sqlparse, which splits files for yoyo, takes this for one statement.
+    # sqlparse, which splits files for bare yoyo, takes this for one statement.
     project.write("0001-a", "create table a (begin int); commit;")
 
-    with pytest.raises(MigrationFailedError, match="ended the transaction it runs in"):
+    with pytest.raises(MigrationError, match=r"0001-a\.sql:1: `commit`"):
         project.migrations().apply()
+
+    assert project.tables() == set()
+
+
+def test_a_transaction_that_ends_inside_a_statement_is_an_error_and_not_a_success(
+    project: Project,
+) -> None:
+    project.write("0001-a", "select 1;")
+    (file,) = read_folder(project.folder)
+    two_in_one = Statement("create table a (); commit;", 1)
+
+    with (
+        closing(open_session(project.database, 5)) as session,
+        pytest.raises(MigrationFailedError, match="ended the transaction it runs in"),
+    ):
+        apply_one(session, attrs.evolve(file, statements=(two_in_one,)))
 
     assert project.tables() == {"a"}
     assert project.states() == {"0001": "pending"}

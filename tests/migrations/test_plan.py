@@ -6,6 +6,7 @@ from collections.abc import Set
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,19 +200,113 @@ def test_an_edited_migration_refuses_everything_until_it_is_accepted() -> None:
     assert [one.id for one in plan.pending] == ["0002-m"]
 
 
-def test_a_missing_migration_before_everything_pending_is_no_obstacle() -> None:
-    plan = plan_apply([file("0002-m"), file("0003-m")], history("0001-m", "0002-m"))
+def test_a_lost_file_stops_everything_until_it_is_accepted() -> None:
+    files = [file("0002-m"), file("0003-m", content_hash="new")]
+    known = history("0001-m", "0002-m")
 
+    with pytest.raises(MigrationMissingError, match="0001-m is applied and has no file") as caught:
+        plan_apply(files, known)
+    assert "raxol-sql migrate --accept 0001-m" in str(caught.value)
+    with pytest.raises(MigrationMissingError):
+        plan_apply(files[:1], known)
+    plan = plan_apply(files, known, accept=["0001"])
+
+    assert plan.removed == ("0001-m",)
     assert [one.id for one in plan.pending] == ["0003-m"]
 
 
-def test_an_older_release_runs_on_a_newer_database() -> None:
-    assert not plan_apply([file("0001-m")], history("0001-m", "0002-m"))
+def test_a_loss_that_was_accepted_stops_nothing_afterwards() -> None:
+    known = History({"0001-m": NOON}, {"0001-m": LedgerRow("0001-m", "", None, NOON, None, True)})
+
+    assert [one.id for one in plan_apply([file("0002-m")], known).pending] == ["0002-m"]
+    assert [one.state for one in statuses([file("0002-m")], known)] == [
+        "pending",
+        "applied, file removed and accepted",
+    ]
+
+
+def test_an_older_release_runs_on_a_newer_database_where_it_is_told_to() -> None:
+    files, known = [file("0001-m")], history("0001-m", "0002-m")
+
+    assert not plan_apply(files, known, ignore_missing=True)
+    with pytest.raises(MigrationMissingError, match="--ignore-missing"):
+        plan_apply(files, known)
 
 
 def test_a_missing_migration_after_a_pending_one_makes_the_history_uncertain() -> None:
-    with pytest.raises(MigrationMissingError, match="0003-m is applied and has no file"):
-        plan_apply([file("0001-m"), file("0002-m")], history("0001-m", "0003-m"))
+    files = [file("0001-m"), file("0002-m", content_hash="new")]
+
+    for options in ({}, {"ignore_missing": True}):
+        with pytest.raises(MigrationMissingError, match="0003-m is applied and has no file"):
+            plan_apply(files, history("0001-m", "0003-m"), **options)
+
+
+def test_a_renamed_file_is_never_applied_again() -> None:
+    files, known = [file("0001-m"), file("0003-m")], history("0001-m", "0002-m")
+
+    for options in ({}, {"ignore_missing": True}, {"accept_changed": True}):
+        with pytest.raises(MigrationMissingError, match=r"0003-m\.sql has the same SQL") as caught:
+            plan_apply(files, known, **options)
+        assert "raxol-sql migrate --accept 0003-m" in str(caught.value)
+    for name in ("0003-m", "0003", "0003-m.sql", "0002-m"):
+        plan = plan_apply(files, known, accept=[name])
+        assert [(new.id, old) for new, old in plan.renamed] == [("0003-m", "0002-m")]
+        assert (plan.pending, plan.removed) == ((), ())
+
+
+def test_a_copy_of_a_migration_whose_file_is_there_is_a_migration_like_any_other() -> None:
+    files = [file("0001-m"), file("0002-m")]
+
+    assert [one.id for one in plan_apply(files, history("0001-m")).pending] == ["0002-m"]
+
+
+def test_a_number_names_the_one_that_there_is_something_to_accept_of() -> None:
+    # 0002-m got the number 0003, because another one took its own.
+    files = [file("0002-other", content_hash="new"), file("0003-m")]
+
+    plan = plan_apply(files, history("0002-m"), accept=["0002"])
+
+    assert [(new.id, old) for new, old in plan.renamed] == [("0003-m", "0002-m")]
+    assert [one.id for one in plan.pending] == ["0002-other"]
+
+
+def test_of_two_renamed_files_each_keeps_its_words() -> None:
+    files = [file("0003-b"), file("0004-a")]
+
+    plan = plan_apply(files, history("0001-a", "0002-b"), accept=["0003", "0004"])
+
+    assert {(new.id, old) for new, old in plan.renamed} == {
+        ("0003-b", "0002-b"),
+        ("0004-a", "0001-a"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("0009", "there is no migration 0009"),
+        ("0002-m", "0002-m is not applied"),
+        ("", "there is no migration"),
+    ],
+)
+def test_what_cannot_be_accepted_is_an_error(name: str, words: str) -> None:
+    with pytest.raises(MigrationError, match=words):
+        plan_apply([file("0001-m"), file("0002-m")], history("0001-m"), accept=[name])
+
+
+def test_accepting_what_is_as_recorded_changes_nothing() -> None:
+    assert not plan_apply([file("0001-m")], history("0001-m"), accept=["0001-m"])
+
+
+def test_an_edit_of_comments_alone_is_a_warning() -> None:
+    edited = attrs.evolve(file("0001-m", content_hash="other"), code_hash="c")
+    known = History({"0001-m": NOON}, {"0001-m": LedgerRow("0001-m", "h", "r", NOON, "c")})
+
+    plan = plan_apply([edited], known)
+    assert not plan
+    assert "raxol-sql migrate --accept 0001-m" in plan.warnings[0]
+    accepted = plan_apply([edited], known, accept=["0001-m"])
+    assert ([one.id for one in accepted.adopt], accepted.warnings) == (["0001-m"], ())
 
 
 def test_a_rollback_does_not_pass_over_a_missing_migration() -> None:

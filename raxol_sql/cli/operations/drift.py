@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
+from raxol_sql.cli.direct import Direct, with_direct_server
 from raxol_sql.cli.findings import exit_code, show_findings
 from raxol_sql.cli.operations.drifted import document, findings_of
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import reachable
-from raxol_sql.config import Config
 from raxol_sql.migrations.folder import read_folder
 from raxol_sql.ops.drift.drift import find_drift
 from raxol_sql.ops.drift.rehearsal import rehearse
@@ -42,8 +42,11 @@ _TERMINATED = 128 + signal.SIGTERM
     type=click.Path(path_type=Path),
     help="The folder of the migrations, in place of the one that raxol_sql.toml names.",
 )
+@with_direct_server
 @formatted
-def drift(ignored: Sequence[str], server_wide: bool, folder: Path | None, output: Output) -> int:
+def drift(
+    ignored: Sequence[str], server_wide: bool, folder: Path | None, direct: Direct, output: Output
+) -> int:
     """
     Compare the live schema with what its migrations make.
 
@@ -59,11 +62,12 @@ def drift(ignored: Sequence[str], server_wide: bool, folder: Path | None, output
       raxol-sql drift
       raxol-sql drift --ignore 'jobs*' --format json
     """
-    config = Config.find()
+    config = direct.config()
     chosen = folder or config.project.migrations
     # Before a server is looked for, or started: what cannot be read needs none.
     read_folder(chosen)
     conninfo = reachable(config, output)
+    direct.check(conninfo)
     with _ending_in_order():
         found = find_drift(conninfo, chosen, ignored=ignored, server_wide=server_wide)
     findings = findings_of(found)
@@ -74,16 +78,18 @@ def drift(ignored: Sequence[str], server_wide: bool, folder: Path | None, output
     return exit_code(findings, strict=False)
 
 
-def check_migrations(config: Config, folder: Path | None, server_wide: bool, output: Output) -> int:
+def check_migrations(direct: Direct, folder: Path | None, server_wide: bool, output: Output) -> int:
     """
     What `raxol-sql migrations --check` does: there, back and there again on a scratch database.
 
     Prints the findings and gives the exit code. The configured database is not needed, and not
     touched.
     """
+    config = direct.config()
     chosen = folder or config.project.migrations
     read_folder(chosen)
     maintenance = reachable(config, output, "postgres")
+    direct.check(maintenance)
     with _ending_in_order():
         findings = rehearse(maintenance, chosen, server_wide=server_wide)
     show_findings(findings, output)

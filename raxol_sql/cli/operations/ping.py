@@ -26,7 +26,10 @@ from raxol_sql.telemetry import LostPromise
 # Seconds: the longest that a step takes, and the pause between two attempts.
 _TIMEOUT = 5.0
 _PAUSE = 0.25
-_APPLIED = (MigrationState.APPLIED, MigrationState.UNVERIFIED, MigrationState.EDITED)
+_APPLIED = (
+    *(MigrationState.APPLIED, MigrationState.UNVERIFIED),
+    *(MigrationState.COMMENTED, MigrationState.EDITED, MigrationState.REMOVED),
+)
 _PENDING = (MigrationState.PENDING, MigrationState.INTERRUPTED)
 _REFUSED = ("28P01", "28000")
 _DATABASE = ("database", "query")
@@ -165,11 +168,15 @@ def _of_states(migrations: Iterable[MigrationStatus]) -> tuple[Status, str, str]
     states = Counter(one.state for one in migrations)
     pending = sum(states[state] for state in _PENDING)
     missing, edited = states[MigrationState.MISSING], states[MigrationState.EDITED]
-    applied = sum(states[state] for state in _APPLIED)
+    # One that was renamed is there under both names.
+    renamed = states[MigrationState.RENAMED] // 2
+    applied = sum(states[state] for state in _APPLIED) + renamed
     counted = f"{applied} applied, {pending} pending, {missing} missing files"
     if edited:
         counted += f", {edited} edited since"
-    if missing or edited:
+    if renamed:
+        counted += f", {renamed} renamed since"
+    if missing or edited or renamed:
         return Status.FAIL, counted, "restore the files: raxol-sql migrations names them"
     if pending:
         return Status.FAIL, counted, "raxol-sql migrate"

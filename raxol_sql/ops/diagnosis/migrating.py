@@ -15,7 +15,7 @@ from raxol_sql.ops.diagnosis.subject import Subject
 from raxol_sql.ops.finding import Finding, Status
 
 GROUP = "migrations"
-_APPLIED = (MigrationState.APPLIED, MigrationState.UNVERIFIED)
+_APPLIED = (MigrationState.APPLIED, MigrationState.UNVERIFIED, MigrationState.COMMENTED)
 
 
 def read_migrations(subject: Subject) -> Iterable[Finding]:
@@ -50,15 +50,29 @@ def of_migrations(found: Sequence[MigrationStatus], folder: Path) -> Iterator[Fi
     if ids := named(MigrationState.PENDING):
         yield told("pending", Status.WARN, ids, "not applied yet", "raxol-sql migrate")
     if ids := named(MigrationState.INTERRUPTED):
-        said = "cut off while it was applied; migrate begins it again"
+        said = (
+            "cut off while it was applied; migrate drops an invalid index that it left, and runs it"
+            " again from its start"
+        )
         yield told("interrupted", Status.FAIL, ids, said, "raxol-sql migrate")
     if ids := named(MigrationState.MISSING):
         said = "applied, and the file is gone"
-        yield told("missing", Status.FAIL, ids, said, f"git checkout -- {folder}")
+        remedy = f"git checkout -- {folder}  # or: {_accepting(ids)}"
+        yield told("missing", Status.FAIL, ids, said, remedy)
+    if ids := [one.id for one in found if one.state is MigrationState.RENAMED and one.has_file]:
+        said = "applied under another name, which has no file any more"
+        yield told("renamed", Status.FAIL, ids, said, _accepting(ids))
+    if ids := named(MigrationState.COMMENTED):
+        said = "its comments were edited since it was applied, and its SQL is the same"
+        yield told("commented", Status.WARN, ids, said, _accepting(ids))
     if ids := named(MigrationState.EDITED):
         said = "edited since it was applied, so the database is not what the file says"
-        remedy = "put it back, or take it as it is: raxol-sql migrate --accept-changed"
+        remedy = f"git checkout -- {folder}  # or, to take it as it is: {_accepting(ids)}"
         yield told("edited", Status.FAIL, ids, said, remedy)
+
+
+def _accepting(ids: Iterable[str]) -> str:
+    return " ".join(["raxol-sql migrate", *(f"--accept {one}" for one in ids)])
 
 
 CHECKS = (Check(GROUP, "migrations", read_migrations),)

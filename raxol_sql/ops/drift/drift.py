@@ -57,7 +57,7 @@ def find_drift(
     states: dict[MigrationState, list[str]] = {state: [] for state in MigrationState}
     for one in Migrations(conninfo, folder).status().migrations:
         states[one.state].append(one.id)
-    if gone := states[MigrationState.MISSING]:
+    if gone := [*states[MigrationState.MISSING], *states[MigrationState.REMOVED]]:
         raise MigrationMissingError(
             f"applied, and the file is gone: {some(gone)}; what they made is not known. "
             f"Put them back into {folder}: git checkout -- {folder}"

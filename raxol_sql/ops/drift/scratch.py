@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -16,9 +15,9 @@ from raxol_sql import databases
 from raxol_sql.config import Conninfo
 from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database
+from raxol_sql.migrations.applying import apply_one, rollback_one
 from raxol_sql.migrations.folder import MigrationFile
 from raxol_sql.migrations.ledger import Ledger
-from raxol_sql.migrations.runner import apply_one, rollback_one
 from raxol_sql.migrations.session import open_session
 from raxol_sql.ops.drift.item import Item
 from raxol_sql.ops.drift.snapshot import Surroundings, read_snapshot
@@ -29,7 +28,6 @@ _LOCK_TIMEOUT = 5.0
 
 _NONE = Surroundings()
 _ALLOW = "alter role {} createdb"
-_BLANK = re.compile(r"([\\\s])")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 # What takes effect on the whole server, in whatever database it is said: roles and who is a member
 # of which, databases by their names, tablespaces, settings. It begins a statement, a text that is
@@ -95,8 +93,8 @@ def scratch(conninfo: Given, prefix: str, surroundings: Surroundings = _NONE) ->
                 f"for the scratch database; a superuser allows it: {_ALLOW.format(role)}"
             )
             raise
-        options = _options(conninfo, surroundings.settings)
-        there = conninfo.changed(dbname=name, options=options)
+        there = conninfo.changed(dbname=name)
+        _adopt_settings(conninfo, name, surroundings.settings)
         with closing(open_session(there, _LOCK_TIMEOUT)) as session:
             if surroundings.home is not None:
                 home = Identifier(surroundings.home)
@@ -118,8 +116,18 @@ def is_server_wide(file: MigrationFile) -> bool:
     return any(_SERVER_WIDE.search(_COMMENT.sub(" ", one.text)) for one in statements)
 
 
-def _options(conninfo: Conninfo, settings: Mapping[str, str]) -> str:
-    """libpq's parameter for them, before what is set in it, or in place of it, already."""
-    given = conninfo.parameters.get("options") or os.environ.get("PGOPTIONS")
-    own = ["-c " + name + "=" + _BLANK.sub(r"\\\1", value) for name, value in settings.items()]
-    return " ".join([*own, str(given or "")])
+def _adopt_settings(conninfo: Conninfo, name: str, settings: Mapping[str, str]) -> None:
+    """
+    Make them the defaults of our sessions in the database ``name``.
+
+    What the connection string or PGOPTIONS sets stands above them, as in the live database.
+    """
+    with closing(open_session(conninfo, _LOCK_TIMEOUT)) as session, session.transaction():
+        for setting, value in settings.items():
+            # A list, such as a search_path, is no literal: the server writes down what it has.
+            session.execute("select set_config(%s, %s, true)", [setting, value])
+            session.execute(
+                SQL("alter role session_user in database {} set {} from current").format(
+                    Identifier(name), Identifier(setting)
+                )
+            )

@@ -14,7 +14,14 @@ from raxol_sql.ops.own_queries import own_queries
 _FILES = ("types", "relations", "programs")
 # The tables in which migrations are booked are made by whoever migrates, and by no migration.
 _BOOKED = frozenset(
-    {"_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock", "_raxol_migration"}
+    [
+        "_yoyo_log",
+        "_yoyo_migration",
+        "_yoyo_version",
+        "yoyo_lock",
+        "_raxol_migration",
+        "_raxol_lock",
+    ]
 )
 
 

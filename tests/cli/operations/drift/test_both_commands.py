@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from tests.cli.operations.drift.conftest import MOODS, Do, Run, write
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
