@@ -22,7 +22,8 @@ everything is let go after `forking`.
 """
 
 from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
-from raxol_sql.engine.blocking import Database, Transaction
+from raxol_sql.engine.blocking import Transaction
+from raxol_sql.engine.database import Database
 from raxol_sql.engine.documented import documented_as
 from raxol_sql.engine.multi import Multi, Operation, StepFailure
 from raxol_sql.engine.scope import LoneWritesWarning, RepeatedQueryWarning, Scope

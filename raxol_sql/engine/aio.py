@@ -22,10 +22,11 @@ import psycopg
 from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
 from raxol_sql.engine.attaching import Wanted
-from raxol_sql.engine.blocking import Database, Verbs
+from raxol_sql.engine.blocking import Verbs
 from raxol_sql.engine.checkup import checked
 from raxol_sql.engine.colour import ASYNCIO
 from raxol_sql.engine.copying import CopyData
+from raxol_sql.engine.database import Database
 from raxol_sql.engine.deadline import deadline_of
 from raxol_sql.engine.documented import documented_as
 from raxol_sql.engine.executor import Executor
@@ -38,7 +39,8 @@ from raxol_sql.engine.resolving import forget_outcomes
 from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
 from raxol_sql.engine.transacting import Undertaking, transact
-from raxol_sql.engine.transaction import Block, TransactionOptions
+from raxol_sql.engine.transaction import Block
+from raxol_sql.engine.transaction_options import TransactionOptions
 from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query

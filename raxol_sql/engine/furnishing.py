@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from os import getpid
 from time import monotonic
 from typing import Any
@@ -15,10 +16,34 @@ from raxol_sql.engine.inquiry import Inquiry
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.type_options import TypeOptions
 from raxol_sql.engine.types import guard
+from raxol_sql.engine.wire import Wire
 from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.failures import Lives
 
 # Where a connection keeps its session.
 _SESSION = "raxol_sql"
+# A dict for a set whose order of changes by threads does not matter. A WeakSet would run Python
+# code when one of them goes, and swallow what a signal handler raises in there.
+Wires = dict[weakref.ref[Wire], None]
+
+
+async def furnish(
+    colour: Colour,
+    config: Config,
+    inquiry: Inquiry,
+    types: TypeOptions,
+    wires: Wires,
+    lives: Lives,
+    connection: Connection,
+) -> None:
+    """Gets a new connection ready, and enters it in ``wires`` and its server in ``lives``."""
+    session = await furnished(colour, config, connection, inquiry, types)
+    for reference in [*wires]:
+        if reference() is None:
+            wires.pop(reference, None)
+    wires[weakref.ref(session.wire)] = None
+    if session.incarnation is not None:
+        lives.note(session.incarnation, session.facts.first_xid)
 
 
 async def furnished(

@@ -9,12 +9,13 @@ from typing import Any
 import attrs
 
 from raxol_sql.engine.answer import Answer
-from raxol_sql.engine.batch import Batch, BatchOptions, run_batch
+from raxol_sql.engine.batch import Batch
+from raxol_sql.engine.batch_runner import BatchOptions, run_batch
 from raxol_sql.engine.checking import bound_for, query_for
 from raxol_sql.engine.deadline import longest
 from raxol_sql.engine.explaining import arguments_of, explain
 from raxol_sql.engine.sessions import Sessions
-from raxol_sql.engine.transaction import TransactionOptions
+from raxol_sql.engine.transaction_options import TransactionOptions
 from raxol_sql.errors import KindError, ParameterError
 from raxol_sql.queries import Bound, Query
 from raxol_sql.records import can_refuse, result_of

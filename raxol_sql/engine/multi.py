@@ -9,7 +9,7 @@ from typing import Any, Self
 import attrs
 
 from raxol_sql.engine.checking import bound_for
-from raxol_sql.engine.transaction import TransactionOptions
+from raxol_sql.engine.transaction_options import TransactionOptions
 from raxol_sql.errors import can_pickle
 from raxol_sql.queries import Bound, Query
 

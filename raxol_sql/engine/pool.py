@@ -11,17 +11,16 @@ from time import monotonic
 from typing import Any
 
 import attrs
-import psycopg
 from psycopg_pool import PoolClosed
 
 from raxol_sql.config import Config, Conninfo
 from raxol_sql.engine import forking
-from raxol_sql.engine.colour import Colour, Connection
+from raxol_sql.engine.colour import Colour
 from raxol_sql.engine.connecting import Connecting
 from raxol_sql.engine.deadline import earliest
 from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected, completed
-from raxol_sql.engine.furnishing import furnished
-from raxol_sql.engine.holding import LeakWatch, exhausted, place_of_caller
+from raxol_sql.engine.furnishing import Wires, furnish
+from raxol_sql.engine.holding import LeakWatch, place_of_caller
 from raxol_sql.engine.inquiry import Inquiry
 from raxol_sql.engine.liveness import Sign, count_connected
 from raxol_sql.engine.pool_keeper import CLOSED, PoolKeeper
@@ -32,7 +31,6 @@ from raxol_sql.engine.session import Session
 from raxol_sql.engine.session_queue import SessionQueue, Waiter
 from raxol_sql.engine.status import status_of
 from raxol_sql.engine.type_options import TypeOptions
-from raxol_sql.engine.wire import Wire
 from raxol_sql.errors import ForkedError
 from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
 from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
@@ -99,7 +97,7 @@ class PooledSessions:
         self._pid, self._generation = getpid(), forking.generation
         self._settling = colour.lock()
         # Every connection of the pool, for a child process, which must not touch them.
-        self._wires: _Wires = {}
+        self._wires: Wires = {}
         self._start_afresh()
         forking.watch(self)
 
@@ -316,32 +314,8 @@ class PooledSessions:
             if (found := waiter.mailbox.take()) is not None:
                 return found
             self._refused += 1
-            raise self._unserved(keeper, since, refused)
+            raise keeper.unserved(since, refused, self._who())
         return await waiter.mailbox.get(min(left, _LOOKING))
-
-    def _unserved(self, keeper: PoolKeeper, since: float, refused: Exception | None) -> Exception:
-        """The error for somebody whose time is over: what they were told, or else why not."""
-        now = monotonic()
-        told = f"no connection could be made in {now - since:.1f} s"
-        holdings = keeper.checkouts.holdings()
-        has_room = len(holdings) < self._config.pool_size
-        if refused is None and has_room:
-            trouble = self._dial.trouble(since - LONGEST_PAUSE)
-            refused = None if trouble is None else trouble.error
-        if refused is not None:
-            refused.add_note(told)
-            return refused
-        if has_room and self._dial.is_trying:
-            return psycopg.errors.ConnectionTimeout(f"{told}: {self._dial.silent} yet")
-        return exhausted(
-            holdings,
-            now=now,
-            name_of=self._colour.name_of,
-            size=self._config.pool_size,
-            waited=now - since,
-            waiting=len(self._queue.waiting()),
-            me=self._who(),
-        )
 
     async def _is_usable(self, session: Session, now: float) -> bool:
         """Whether a session reaches its server, as far as that can be told; else it is replaced."""
@@ -380,8 +354,8 @@ class PooledSessions:
         config = self._config
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
-        furnish = partial(_furnish, self._colour, config, self._inquiry, self._types, self._wires)
-        dial = self._dial = Dial(self._colour, furnish, config.timeout)
+        given = (self._colour, config, self._inquiry, self._types, self._wires, _lives)
+        dial = self._dial = Dial(self._colour, partial(furnish, *given), config.timeout)
         self._connecting = dial.connecting
         quieten()
         # Nothing of this refers to the pool itself, so that one that is dropped is noticed.
@@ -410,28 +384,6 @@ class PooledSessions:
         weakref.finalize(self, keeper.abandon).atexit = False
         self._queue, self._idle = keeper.queue, keeper.queue.idle
         self._keeper, self._open = keeper, True
-
-
-# A dict for a set whose order of changes by threads does not matter. A WeakSet would run Python
-# code when one of them goes, and swallow what a signal handler raises in there.
-_Wires = dict[weakref.ref[Wire], None]
-
-
-async def _furnish(
-    colour: Colour,
-    config: Config,
-    inquiry: Inquiry,
-    types: TypeOptions,
-    wires: _Wires,
-    connection: Connection,
-) -> None:
-    session = await furnished(colour, config, connection, inquiry, types)
-    for reference in [*wires]:
-        if reference() is None:
-            wires.pop(reference, None)
-    wires[weakref.ref(session.wire)] = None
-    if session.incarnation is not None:
-        _lives.note(session.incarnation, session.facts.first_xid)
 
 
 def _not_open() -> PoolClosed:

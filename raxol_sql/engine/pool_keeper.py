@@ -11,13 +11,15 @@ from os import getpid
 from time import monotonic
 from typing import Any
 
+import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from raxol_sql.config import Conninfo
 from raxol_sql.engine.checkouts import Checkout, Checkouts
 from raxol_sql.engine.colour import Colour
-from raxol_sql.engine.dialling import Dial, Unconnected
+from raxol_sql.engine.dialling import LONGEST_PAUSE, Dial, Unconnected
 from raxol_sql.engine.furnishing import put_session, take_session
+from raxol_sql.engine.holding import exhausted
 from raxol_sql.engine.mailbox import Mailbox
 from raxol_sql.engine.opening import connect_first
 from raxol_sql.engine.session import Session
@@ -36,6 +38,14 @@ _COMMAND = 30.0
 # How long the server may take to end a statement whose caller is gone.
 _STOPPING = 1.5
 CLOSED = "this database is closed"
+_NOT_ENDED = (
+    "a connection was not given back, so it was closed and replaced: %s. Use `with`, so that the "
+    "transaction or stream ends."
+)
+_INTERRUPTED = (
+    "a call was interrupted while it held a connection, which was closed and replaced; this is "
+    "logged once"
+)
 _log = logging.getLogger("raxol_sql.pool")
 
 
@@ -131,6 +141,30 @@ class PoolKeeper:
         """Has idle sessions beyond those that are kept given back after a while."""
         if not self._watches_surplus:
             self._returned.put(None)
+
+    def unserved(self, since: float, refused: Exception | None, who: Any) -> Exception:
+        """The error for a caller whose time is over: the last refusal, or else what is in use."""
+        now = monotonic()
+        told = f"no connection could be made in {now - since:.1f} s"
+        holdings = self.checkouts.holdings()
+        has_room = len(holdings) < self._size
+        if refused is None and has_room:
+            trouble = self._dial.trouble(since - LONGEST_PAUSE)
+            refused = None if trouble is None else trouble.error
+        if refused is not None:
+            refused.add_note(told)
+            return refused
+        if has_room and self._dial.is_trying:
+            return psycopg.errors.ConnectionTimeout(f"{told}: {self._dial.silent} yet")
+        return exhausted(
+            holdings,
+            now=now,
+            name_of=self._colour.name_of,
+            size=self._size,
+            waited=now - since,
+            waiting=len(self.queue.waiting()),
+            me=who,
+        )
 
     async def drain(self) -> None:
         """Has every connection replaced; one that is in use, when it is given back."""
@@ -294,20 +328,11 @@ class PoolKeeper:
             self._wanted.put(None)
 
     def _warn_of(self, checkout: Checkout) -> None:
-        holding = checkout.holding
-        if holding is not None:
-            told = holding.told(monotonic(), self._colour.name_of)
-            _log.warning(
-                "a connection was not given back, so it was closed and replaced: %s. Use `with`, "
-                "so that the transaction or stream ends.",
-                told,
-            )
+        if checkout.holding is not None:
+            _log.warning(_NOT_ENDED, checkout.holding.told(monotonic(), self._colour.name_of))
         elif not self._has_warned:
             self._has_warned = True
-            _log.warning(
-                "a call was interrupted while it held a connection, which was closed and replaced; "
-                "this is logged once"
-            )
+            _log.warning(_INTERRUPTED)
 
     async def _drain(self) -> None:
         await self._colour.wait(self._pool.drain())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import weakref
 from collections.abc import Iterable, Sequence
@@ -25,15 +24,16 @@ from raxol_sql.engine.limit import limited
 from raxol_sql.engine.limits import Limits
 from raxol_sql.engine.line import READ_ONLY, STANDBY
 from raxol_sql.engine.liveness import Liveness
-from raxol_sql.engine.outdated import Suspect, Suspicion, is_outdated, may_commit, suspicion_of
+from raxol_sql.engine.outdated import Suspect, is_outdated, may_commit
+from raxol_sql.engine.preparing import describe, prepare_all
 from raxol_sql.engine.search_path import SearchPath
-from raxol_sql.engine.statements import Prepared, Statements, oids_in
+from raxol_sql.engine.statements import Prepared, Statements
 from raxol_sql.engine.trust import SCHEMA_AGE
 from raxol_sql.engine.unknown import tell_ending
 from raxol_sql.engine.wire import Completion, Request, Wire, check
 from raxol_sql.engine.witness import XID, Witness
 from raxol_sql.errors import ConfigError, DeadlineExceeded
-from raxol_sql.failures import Backend, Effect, Incarnation, Phase
+from raxol_sql.failures import Backend, Effect, Incarnation
 
 Row = tuple[Any, ...]
 # An enum looks its members up each time.
@@ -235,51 +235,12 @@ class Session:
         return known
 
     async def prepare_all(self, texts: Iterable[str]) -> None:
-        """
-        Asks the server about those of the texts that are new, or due, in one round trip.
-
-        Those of which it says something else than before are new to it, and take another one.
-
-        Raises the error of the first one that it refuses; those before it are known then.
-        """
-        await self.path.follow()
-        needed = dict.fromkeys(texts)
-        new = [text for text in needed if not self.knows(text)]
-        due = [text for text in needed if text not in new and not self.is_current(text)]
-        if not new and not due:
-            return
-        if self.witness is not None and not self.witness.is_asked and not self.knows(XID):
-            needed[XID] = None
-            new.append(XID)
-        try:
-            new = await self._ask_about(new, due, needed)
-        except psycopg.Error as error:
-            # A pooler may answer with a statement that it keeps, and that is outdated.
-            is_clear = suspicion_of(error) is Suspicion.NONE
-            if is_clear or not self.is_shared or self.in_transaction:
-                raise
-            new = [*new, *due]
-            for text in new:
-                self.statements.forget(text)
-        if new:
-            await self._ask_about(new, (), needed)
+        """Has the server asked about texts that are new, or due; see `preparing.prepare_all`."""
+        await prepare_all(self, texts)
 
     async def describe(self, text: str) -> Prepared:
-        """
-        The statement of a text as it is at this moment, which the server does not keep.
-
-        A pooler passes it on, and does not answer for the server.
-        """
-        results = await self.wire.exchange(self._asking(text))
-        for result in results:
-            check(result)
-        await self.types.learn(self.wire, oids_in(results[-1]))
-        return Prepared(self.connection, self.types, text.encode(), results[-1])
-
-    def _asking(self, text: str) -> tuple[Request, Request]:
-        pgconn = self.wire.pgconn
-        prepare = partial(pgconn.send_prepare, b"", text.encode())
-        return prepare, partial(pgconn.send_describe_prepared, b"")
+        """The statement of a text as it is at this moment; see `preparing.describe`."""
+        return await describe(self, text)
 
     def knows(self, text: str) -> bool:
         """Whether a statement is prepared."""
@@ -377,36 +338,6 @@ class Session:
                 "the statement changed client_encoding, and texts would come and go wrong: leave "
                 "it as it is, they travel in UTF-8 whatever the encoding of the database is"
             )
-
-    async def _ask_about(
-        self, new: Sequence[str], due: Sequence[str], needed: Iterable[str]
-    ) -> list[str]:
-        """Learns what is new, and gives what is no longer as it was known to be."""
-        looks = [self._asking(text) for text in due]
-        questions = [self.statements.questions(text, needed) for text in new]
-        closing = [one for closes, _ in questions for one in closes]
-        asking = [one for _, asks in questions for one in asks]
-        requests = [*closing, *itertools.chain.from_iterable(looks), *asking]
-        try:
-            results = iter(await self.wire.exchange(requests))
-        except DeadlineExceeded as error:
-            if not self.is_sent and self.wire.phase is Phase.SENT:
-                error.effect = Effect.NONE.value  # the statement itself was still to be sent
-            raise
-        for told in itertools.islice(results, len(closing)):
-            check(told)
-        changed = []
-        for text, looked in zip(due, looks, strict=True):
-            for told in itertools.islice(results, len(looked)):
-                check(told)
-            if not self.statements.confirm(text, told):
-                changed.append(text)
-        for text, (_, asked) in zip(new, questions, strict=True):
-            for told in itertools.islice(results, len(asked)):
-                check(told)
-            await self.types.learn(self.wire, oids_in(told))
-            self.statements.learn(text, told)
-        return changed
 
     async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
         """The result of a request that others go along with."""

@@ -10,7 +10,8 @@ from typing import Any
 import attrs
 import psycopg
 
-from raxol_sql.engine.batch import Batch, BatchOptions, run_batch
+from raxol_sql.engine.batch import Batch
+from raxol_sql.engine.batch_runner import BatchOptions, run_batch
 from raxol_sql.engine.explaining import arguments_of, explain
 from raxol_sql.engine.many import timeout_of
 from raxol_sql.engine.multi import Multi, Operation, Step, StepFailure, operation_of

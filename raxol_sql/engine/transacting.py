@@ -12,7 +12,8 @@ import psycopg
 from raxol_sql.engine.deadline import deadline_of, earliest
 from raxol_sql.engine.repeating import log_success
 from raxol_sql.engine.sessions import Sessions
-from raxol_sql.engine.transaction import Block, TransactionOptions, Verify
+from raxol_sql.engine.transaction import Block, Verify
+from raxol_sql.engine.transaction_options import TransactionOptions
 from raxol_sql.errors import TransactionError
 from raxol_sql.failures import Attempts, RetryPolicy
 from raxol_sql.telemetry import AttemptTelemetry, Watch

@@ -14,52 +14,16 @@ from raxol_sql.engine.deadline import deadline_of, earliest
 from raxol_sql.engine.repeating import Doubt, Pending, judged, settled
 from raxol_sql.engine.session import Session, tag_of
 from raxol_sql.engine.sessions import PinnedSession, Sessions
+from raxol_sql.engine.transaction_options import TransactionOptions
 from raxol_sql.engine.unknown import RESULT_LOST, ROLLED_BACK, problem_of
 from raxol_sql.engine.wire import check
-from raxol_sql.engine.witness import Witness, check_outcome
+from raxol_sql.engine.witness import Witness
 from raxol_sql.errors import CommittedResultLost, TransactionError
 from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classify, mark_lost
 from raxol_sql.telemetry import Watch, Watching
 
-ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _savepoint_numbers = itertools.count(1)
 _GOOD_END, _BAD_END = ("commit", "release savepoint"), ("rollback", "rollback to savepoint")
-
-
-@attrs.frozen
-class TransactionOptions:
-    """
-    How a transaction begins; None leaves the choice to the server's settings.
-
-    ``outcome`` is how the outcome is found out when its COMMIT is not answered: by its id ("xid"),
-    which the COMMIT waits for ("xid-first"), by a row that it writes ("witness"), or not ("none").
-    """
-
-    isolation: str | None = attrs.field(default=None)
-    read_only: bool | None = None
-    deferrable: bool | None = None
-    outcome: str = attrs.field(default="none")
-
-    @isolation.validator
-    def _check_isolation(self, attribute: object, value: str | None) -> None:
-        if value is not None and value not in ISOLATION_LEVELS:
-            raise ValueError(f"isolation is one of {', '.join(ISOLATION_LEVELS)}; not {value!r}")
-
-    @outcome.validator
-    def _check_outcome(self, attribute: object, value: str) -> None:
-        check_outcome(value)
-
-    @property
-    def statement(self) -> str:
-        """The BEGIN with these options."""
-        words = ["begin"]
-        if self.isolation is not None:
-            words.append(f"isolation level {self.isolation}")
-        if self.read_only is not None:
-            words.append("read only" if self.read_only else "read write")
-        if self.deferrable is not None:
-            words.append("deferrable" if self.deferrable else "not deferrable")
-        return " ".join(words)
 
 
 Verify = Callable[[], Awaitable[bool | None]]
