@@ -14,8 +14,8 @@ class BriefLock:
     A lock, for ``with``, that no interrupted holder can keep.
 
     An exception that a signal handler raises just before the lock would be released leaves it
-    locked for good. Whoever waits for it for a second takes that to have happened, and goes on with
-    a new lock. The same thread may take it again, as in a handler that runs in the middle. Safe
+    locked for good. A thread that has waited for it for a second assumes that, and goes on with a
+    new lock. The same thread may take it again, as in a handler that runs in the middle. Safe
     for threads; a child process that was forked takes a new one.
     """
 

@@ -16,7 +16,7 @@ When something breaks: a `line` that is interrupted is brought to its end, at th
 `deadline`; `limits` have the server stop before that. `repeating` judges a failure and waits for
 the next attempt, `resolving` finds out what became of a transaction, by the `witness` that it had.
 The pool hands out sessions from a `session_queue` and looks at their `liveness`; a `pool_keeper` in
-the background, with whom callers share `mailbox`es, is the only user of psycopg_pool, and connects
+the background, which callers reach by `mailbox`es, is the only user of psycopg_pool, and connects
 through `dialling`. `checkouts` knows every session that is outside of it, and who is `holding` it;
 everything is let go after `forking`.
 """

@@ -117,7 +117,7 @@ def _thread_holds(ident: int, session: object) -> bool | None:
     called ``_session``: it may be on its way from one frame to the next.
     """
     frame, is_calling = sys._current_frames().get(ident), False
-    # Whoever asks has a reference, too.
+    # The frames that look for the reference have one, too.
     asking = (sys._getframe(1).f_globals, globals())
     while frame is not None:
         if frame.f_code is run_blocking.__code__:

@@ -258,7 +258,7 @@ class PooledSessions:
             self._pid, self._generation = getpid(), forking.generation
 
     async def _wait(self, purpose: str, until: float | None, since: float) -> Session:
-        """The session of somebody for whom none is idle."""
+        """The session of a caller that found none idle."""
         keeper = self._keeper
         if keeper is None:
             raise _not_open()

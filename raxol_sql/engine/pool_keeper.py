@@ -33,10 +33,8 @@ _SURPLUS = 1.0
 # How long callers may wait, with connections to spare and no attempt under way, until psycopg_pool
 # is taken to have lost count of its connections, and is replaced.
 _STUCK = 2.0
-# How long a command, such as closing the pool, may take.
-_COMMAND = 30.0
-# How long the server may take to end a statement whose caller is gone.
-_STOPPING = 1.5
+_COMMAND = 30.0  # that a command, such as closing the pool, may take
+_STOPPING = 1.5  # that the server may take to end a statement whose caller is gone
 CLOSED = "this database is closed"
 _NOT_ENDED = (
     "a connection was not given back, so it was closed and replaced: %s. Use `with`, so that the "

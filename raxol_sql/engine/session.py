@@ -211,7 +211,7 @@ class Session:
             self.checkout.holding = None
 
     def begin_turns(self) -> None:
-        """Begins a transaction in which nobody has the turn, whatever became of the last one."""
+        """Begins a transaction with a new lock, which an interrupted call cannot have kept."""
         self.turn = self._make_turn()
 
     async def ask_witness(self) -> None:
