@@ -90,6 +90,7 @@ class Limits:
                 await self._set(str(timeout))
                 yield
             return
+        wire.unfinished += 1
         before = await self._set(str(timeout))
         try:
             yield
@@ -101,6 +102,7 @@ class Limits:
                 except BaseException:
                     wire.close()
                     raise
+            wire.unfinished -= 1
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

@@ -71,6 +71,9 @@ class Line:
         self._wait = colour.wait
         self._waiting = colour.waiting(self.pgconn)
         self.is_committing = self.is_given_up = False
+        # How many pieces of work are half done, of which a call that is interrupted would leave
+        # something behind: a limit that is set, or a statement that only the server knows.
+        self.unfinished = 0
         self._is_reading = False
         self._syncs = 0
         self._last_words: dict[bytes, bool] = {}

@@ -38,8 +38,11 @@ async def prepare_all(session: Session, texts: Iterable[str]) -> None:
         needed[XID] = None
         new.append(XID)
     try:
+        session.wire.unfinished += 1
         new = await _ask_about(session, new, due, needed)
+        session.wire.unfinished -= 1
     except psycopg.Error as error:
+        session.wire.unfinished -= 1
         # A pooler may answer with a statement that it keeps, and that is outdated.
         is_clear = suspicion_of(error) is Suspicion.NONE
         if is_clear or not session.is_shared or session.in_transaction:

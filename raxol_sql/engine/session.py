@@ -72,8 +72,6 @@ class Session:
         self.outlives_call = False
         self.checkout: Any = None
         self.is_sent = self.has_traces = False
-        # How many things were begun whose end would have to be made up for if it never came.
-        self.unfinished = 0
         self.wire = wire = Wire(colour, connection)
         # Not a method: a session that its caller drops has to be noticed, and nothing may keep it.
         connection.add_notice_handler(partial(_notice, weakref.ref(wire)))
@@ -107,7 +105,7 @@ class Session:
         return (
             pgconn.transaction_status == _IDLE
             and pgconn.pipeline_status == _OFF
-            and not (wire.is_given_up or wire.is_committing or self.unfinished)
+            and not (wire.is_given_up or wire.is_committing or wire.unfinished)
             and self.witness is None
         )
 

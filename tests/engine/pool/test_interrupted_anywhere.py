@@ -31,7 +31,10 @@ SQL = """\
     insert into interrupted (n) values (:n);
     -- name: rows :many -> scalar
     select n from generate_series(1, 40) as n;
+    -- name: limit :one -> scalar
+    show statement_timeout;
     -- name: out :copy
+    -- @timeout 3s
     copy (select n from generate_series(1, 40) as n) to stdout;
     -- name: load :copy
     copy interrupted (n) from stdin;
@@ -198,6 +201,7 @@ def check_whole(db: rx.Database, q: Any, side: Any, size: int) -> None:
     with ExitStack() as stack:
         blocks = [stack.enter_context(db.transaction()) for _ in range(size)]
         assert [tx.run(q.one()) for tx in blocks] == [1] * size
+        assert {tx.run(q.limit()) for tx in blocks} == {f"{db.config.timeout // 1000}s"}
     status = db.pool_status()
     assert (status.in_use, status.waiting, status.available) == (0, 0, size)
     check_quiet(side)
