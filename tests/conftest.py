@@ -40,14 +40,12 @@ _database_numbers = itertools.count(1)
 LITTLE = 2_048
 
 
-# What takes its time because it waits for servers, to die and come back or to be maintained, and
-# depends on libpq and the server far more than on the version of Python.
+# What takes its time because it waits for servers, to die and come back or to be maintained, or for
+# programs to start, and depends on libpq and the server far more than on the version of Python.
 _FAULTS = (
     *("faults", "fire", "testing", "engine/deadlines", "engine/outcomes", "engine/pool"),
-    "engine/servers",
-    *("ops", "cli/operations", "cli/no_secrets", "cli/test_adding_features.py", "docs"),
-    *("cli/test_direct_server.py", "cli/test_terminals.py", "migrations/test_lock_row.py"),
-    *("starters", "benchmarks", "engine/staleness", "engine/typed/test_matrix.py"),
+    *("engine/pooler", "engine/servers", "engine/staleness", "engine/typed/test_matrix.py"),
+    *("benchmarks", "cli", "docs", "embedded", "migrations", "ops", "starters"),
 )
 
 

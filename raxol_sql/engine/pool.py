@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 import attrs
+import psycopg
 from psycopg_pool import PoolClosed
 
 from raxol_sql.config import Config, Conninfo
@@ -337,8 +338,8 @@ class PooledSessions:
         session.wire.until = monotonic() + _GETTING_READY
         try:
             await session.reset()
-            await self._types.connected(self._colour, session)
-        except Exception:  # what the program's hook raises, too
+            await self._types.reconnected(self._colour, session)
+        except psycopg.Error:
             session.close()
         except BaseException:
             # The caller's own release does not go on.

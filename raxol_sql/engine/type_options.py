@@ -76,6 +76,15 @@ class TypeOptions:
         if not session.is_idle:
             raise psycopg.ProgrammingError("on_connect left a transaction open: commit it there")
 
+    async def reconnected(self, colour: Colour, session: Session) -> None:
+        """Calls the hook after a reset; a session with which it raises is closed, and replaced."""
+        if self.on_connect is None:
+            return
+        try:
+            await self.connected(colour, session)
+        except Exception:  # the program's own function may raise anything
+            session.close()
+
 
 def _escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
