@@ -41,7 +41,7 @@ create table if not exists _raxol_lock (
     host text not null,
     pid integer not null,
     backend integer not null,
-    backend_start timestamptz not null,
+    backend_start timestamptz,
     since timestamptz not null default now(),
     running integer,
     running_start timestamptz
@@ -50,8 +50,9 @@ create table if not exists _raxol_lock (
 
 EXISTS = "select to_regclass('_raxol_lock') is not null"
 
-# Moments go from one statement to the next inside the server: in which form a client gets them
-# depends on the DateStyle of the database.
+# A role that the session has taken on may not see when the backend of its login role began: it is
+# null then. Moments go from one statement to the next inside the server: in which form a client
+# gets them depends on the DateStyle of the database.
 SET_HOLDER = """
 insert into _raxol_lock (host, pid, backend, backend_start)
 select %s, %s, pid, backend_start from pg_stat_activity where pid = %s

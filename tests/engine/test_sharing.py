@@ -159,8 +159,9 @@ def described(kind: type, name: str) -> Any:
 
 
 def _uncoloured(annotation: Any) -> Any:
-    """What is called back is awaited by the asyncio colour, and given its own transaction."""
-    return re.sub(r"Awaitable\[([^][]*)\]|Async(?=Transaction)", r"\1", str(annotation))
+    """What is called back may be awaited by the asyncio colour, and is given its own objects."""
+    awaited = r"Awaitable\[([^][]*)\](?: \| None(?=\]))?"
+    return re.sub(awaited + r"|Async(?=Transaction|Connection)", r"\1", str(annotation))
 
 
 @pytest.mark.parametrize(

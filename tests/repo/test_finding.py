@@ -36,7 +36,8 @@ def test_a_query_that_is_not_written_is_named_with_its_file_and_a_starter(
     assert error.name == "people.first"
     assert error.file.endswith("people.sql")
     assert error.starter == (
-        f"-- name: first :maybe -> User\nselect {COLUMNS}\nfrom people\norder by id\nlimit 1;\n"
+        "-- name: first :maybe -> User\n-- @idempotent\n"
+        f"select {COLUMNS}\nfrom people\norder by id\nlimit 1;\n"
     )
     assert str(error).startswith(
         "first(User) runs a query that somebody has to write, and there is no query 'people.first'"

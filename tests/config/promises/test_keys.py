@@ -59,14 +59,15 @@ def test_a_pool_size_in_the_environment_is_a_whole_number_of_connections(
 
 
 @pytest.mark.parametrize("variable", ["RAXOL_DB_TIMEOUT", "RAXOL_DB_IDLE_TIMEOUT"])
-def test_times_in_the_environment_are_whole_milliseconds(
+def test_times_in_the_environment_are_whole_milliseconds_or_have_a_unit(
     raxol_sql: Run, shown: Shown, variable: str
 ) -> None:
     # A16, A17
     key = variable.removeprefix("RAXOL_DB_").lower()
 
     assert shown({variable: "60000"})[key] == ("60000", variable)
-    for wrong in ("1s", "-1", "0.5", ""):
+    assert shown({variable: "90s"})[key] == ("90000", variable)
+    for wrong in ("1x", "-1", "0.5", ""):
         ran = raxol_sql({variable: wrong}, "config")
         assert ran.code == 2
         assert variable in ran.err
