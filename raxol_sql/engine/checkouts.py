@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable, Collection, Iterator
 from time import monotonic
@@ -48,6 +49,7 @@ class Checkouts:
     ) -> None:
         self._idle = idle
         self._dropped = dropped
+        self._collected = 0.0
         self._unseen: dict[weakref.ref[Session], tuple[Taken, float]] = {}
         self._checkouts: dict[weakref.ref[Session], Checkout] = {}
 
@@ -79,6 +81,21 @@ class Checkouts:
         held = [session for session in self.held() if not session.is_lost]
         taken = [(session.holding, session.place) for session in held]
         return [Holding(*holding, place) for holding, place in taken if holding is not None]
+
+    def collect_dropped(self) -> bool:
+        """
+        Whether the garbage collector finds sessions that are only referenced in a circle.
+
+        That of an error that was caught in a transaction is one: its traceback has frames with the
+        session. The collector runs at most once in five seconds, and only where a caller would
+        be refused.
+        """
+        now = monotonic()
+        if now - self._collected < _COLLECTING:
+            return False
+        self._collected = now
+        gc.collect()
+        return any(checkout.reference() is None for checkout in self)
 
     def are_of(self, who: Any, holds: Callable[[Any, Session], bool | None]) -> bool:
         """Whether all that are held are so by ``who``, the caller, and will be until it ends."""
@@ -112,5 +129,7 @@ class Checkouts:
         return found
 
 
+# Seconds from one run of the garbage collector to the next.
+_COLLECTING = 5.0
 # Seconds. A session is on its way from one frame to the next for less than a millisecond.
 _UNSEEN = 0.3

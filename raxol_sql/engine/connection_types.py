@@ -6,7 +6,7 @@ import logging
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.abc import AdaptContext
@@ -27,6 +27,12 @@ from raxol_sql.engine.wire import Wire
 from raxol_sql.records import MisfitError, UnfitError, reader_of
 
 _log = logging.getLogger("raxol_sql")
+
+
+class Forgettable(Protocol):
+    """What depends on types, such as the statements of the connection."""
+
+    def forget_all(self) -> None: ...
 
 
 class _Context:
@@ -59,7 +65,7 @@ class ConnectionTypes:
         self._connection = connection
         self._catalogue = catalogue
         # A session that its caller drops has to be noticed at once, so nothing here makes a circle.
-        self.on_altered: Callable[[], Callable[[], None] | None] = _nothing
+        self.statements: Callable[[], Forgettable | None] = _nothing
         self._installed: set[int] = set()
 
     async def learn(self, wire: Wire, oids: Iterable[int]) -> None:
@@ -103,9 +109,9 @@ class ConnectionTypes:
         """Has nothing installed any more, because a type was altered."""
         self._installed.clear()
         self.context = self._connection
-        forget_statements = self.on_altered()
-        if forget_statements is not None:
-            forget_statements()
+        statements = self.statements()
+        if statements is not None:
+            statements.forget_all()
 
     def suspect(self, oids: Iterable[int]) -> None:
         """Has the database asked once more about composites, which may have been altered."""

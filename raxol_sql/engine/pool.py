@@ -312,7 +312,10 @@ class PooledSessions:
             end = earliest(until, waiter.since + _OWN)
         left = _LOOKING if end is None else end - now
         if left <= 0:
-            if (found := waiter.mailbox.take()) is not None:
+            found = waiter.mailbox.take()
+            if found is None and keeper.checkouts.collect_dropped():
+                found = await waiter.mailbox.get(_OWN)
+            if found is not None:
                 return found
             self._refused += 1
             raise keeper.unserved(since, refused, self._who())

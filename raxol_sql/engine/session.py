@@ -80,7 +80,7 @@ class Session:
         self.limits = Limits(self.wire)
         self.types = ConnectionTypes(connection, known)
         self.statements = Statements(connection, self.types, lasting=lasting)
-        self.types.on_altered = weakref.WeakMethod(self.statements.forget_all)
+        self.types.statements = weakref.ref(self.statements)
         self.path = SearchPath(self.wire, self.statements)
         self.facts = ServerFacts()
         self.backend: Backend | None = None

