@@ -5,19 +5,39 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import psycopg
 
+from raxol_sql.engine.colour import Connection
+from raxol_sql.engine.connection_types import ConnectionTypes
 from raxol_sql.engine.outdated import Suspicion, suspicion_of
-from raxol_sql.engine.statements import Prepared, oids_in
-from raxol_sql.engine.wire import Request, check
-from raxol_sql.engine.witness import XID
+from raxol_sql.engine.search_path import SearchPath
+from raxol_sql.engine.statements import Prepared, Statements, oids_in
+from raxol_sql.engine.wire import Request, Wire, check
+from raxol_sql.engine.witness import XID, Witness
 from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.failures import Effect, Phase
 
-if TYPE_CHECKING:
-    from raxol_sql.engine.session import Session
+
+class Session(Protocol):
+    """What is asked of a session here."""
+
+    connection: Connection
+    wire: Wire
+    path: SearchPath
+    types: ConnectionTypes
+    statements: Statements
+    witness: Witness | None
+    is_sent: bool
+    is_shared: bool
+
+    @property
+    def in_transaction(self) -> bool: ...
+
+    def knows(self, text: str) -> bool: ...
+
+    def is_current(self, text: str) -> bool: ...
 
 
 async def prepare_all(session: Session, texts: Iterable[str]) -> None:
