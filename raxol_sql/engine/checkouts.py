@@ -49,7 +49,7 @@ class Checkouts:
     ) -> None:
         self._idle = idle
         self._dropped = dropped
-        self._collected = 0.0
+        self._collected = -_COLLECTING
         self._unseen: dict[weakref.ref[Session], tuple[Taken, float]] = {}
         self._checkouts: dict[weakref.ref[Session], Checkout] = {}
 
@@ -87,8 +87,8 @@ class Checkouts:
         Whether the garbage collector finds sessions that are only referenced in a circle.
 
         That of an error that was caught in a transaction is one: its traceback has frames with the
-        session. The collector runs at most once in five seconds, and only where a caller would
-        be refused.
+        session. The collector stops every thread, so it runs at most once in half a minute, and
+        only where callers wait and no call has the sessions.
         """
         now = monotonic()
         if now - self._collected < _COLLECTING:
@@ -96,6 +96,16 @@ class Checkouts:
         self._collected = now
         gc.collect()
         return any(checkout.reference() is None for checkout in self)
+
+    def are_between_calls(self, holds: Callable[[Any, Session], bool | None]) -> bool:
+        """Whether any are held, and each by a holder that is inside of no call."""
+        held = self.held()
+        return bool(held) and all(
+            session.holding is not None
+            and session.outlives_call
+            and holds(session.holding[2], session) is False
+            for session in held
+        )
 
     def are_of(self, who: Any, holds: Callable[[Any, Session], bool | None]) -> bool:
         """Whether all that are held are so by ``who``, the caller, and will be until it ends."""
@@ -130,6 +140,6 @@ class Checkouts:
 
 
 # Seconds from one run of the garbage collector to the next.
-_COLLECTING = 5.0
+_COLLECTING = 30.0
 # Seconds. A session is on its way from one frame to the next for less than a millisecond.
 _UNSEEN = 0.3

@@ -305,15 +305,13 @@ class PooledSessions:
         now = monotonic()
         holdings = keeper.checkouts.holdings()
         self._leaks.look(holdings, now)
-        end = until
-        if len(holdings) >= self._config.pool_size and keeper.checkouts.are_of(
-            self._who(), self._colour.holds
-        ):
-            end = earliest(until, waiter.since + _OWN)
+        is_full = len(holdings) >= self._config.pool_size
+        is_own = is_full and keeper.checkouts.are_of(self._who(), self._colour.holds)
+        end = earliest(until, waiter.since + _OWN) if is_own else until
         left = _LOOKING if end is None else end - now
         if left <= 0:
             found = waiter.mailbox.take()
-            if found is None and keeper.checkouts.collect_dropped():
+            if found is None and is_own and keeper.checkouts.collect_dropped():
                 found = await waiter.mailbox.get(_OWN)
             if found is not None:
                 return found

@@ -119,9 +119,7 @@ class PoolKeeper:
 
     def figures(self) -> Mapping[str, int]:
         """psycopg_pool's figures, with those of the pools that were replaced."""
-        if self._pool is None:
-            return {}
-        figures = Counter(self._pool.get_stats())
+        figures = Counter({} if self._pool is None else self._pool.get_stats())
         figures.update(self._past)
         return figures
 
@@ -347,6 +345,8 @@ class PoolKeeper:
                 session.give_up()
                 self._warn_of(checkout)
                 await self._replace(checkout)
+        if self.queue.waiting() and self.checkouts.are_between_calls(self._colour.holds):
+            self.checkouts.collect_dropped()
         now = monotonic()
         has_room = len(self.checkouts) < self._size
         if not has_room or self._dial.is_trying or self._dial.trouble(now - _STUCK) is not None:
