@@ -33,6 +33,7 @@ _SURPLUS = 1.0
 # How long callers may wait, with connections to spare and no attempt under way, until psycopg_pool
 # is taken to have lost count of its connections, and is replaced.
 _STUCK = 2.0
+_OPENING = 10.0  # that the connections which are kept may take, if calls may take less
 _COMMAND = 30.0  # that a command, such as closing the pool, may take
 _STOPPING = 1.5  # that the server may take to end a statement whose caller is gone
 CLOSED = "this database is closed"
@@ -99,7 +100,7 @@ class PoolKeeper:
             if conninfo is not None:
                 await connect_first(self._colour, self._dial, conninfo, wait)
             self._pool = pool = self._make_pool()
-            await self._colour.wait(pool.open(wait=True, timeout=seconds))
+            await self._colour.wait(pool.open(wait=True, timeout=max(seconds, _OPENING)))
 
         # Each of these steps has a deadline of its own.
         await self._command(open_, None)
