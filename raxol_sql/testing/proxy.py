@@ -305,13 +305,26 @@ class FaultProxy:
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
+            await self._readable(listener)
             try:
-                client, _ = await self._loop.sock_accept(listener)
+                # Not sock_accept(): when that is cancelled, a client that has just come is lost.
+                client, _ = listener.accept()
+            except BlockingIOError:
+                continue
             except OSError:
                 await asyncio.sleep(_PAUSE)
                 continue
+            client.setblocking(False)
             self._accepted += 1
             self._take(client)
+
+    async def _readable(self, listener: socket.socket) -> None:
+        ready = asyncio.Event()
+        self._loop.add_reader(listener, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            self._loop.remove_reader(listener)
 
     def _take(self, client: socket.socket) -> None:
         if len(self._lines) >= self._limit:
