@@ -77,7 +77,7 @@ class Checkouts:
         return [session for session in found if session is not None and id(session) not in idle]
 
     def holdings(self) -> list[Holding]:
-        """Which sessions are held now, and by whom; those that are lost are being replaced."""
+        """The sessions that are held now, with their holders; lost ones are being replaced."""
         held = [session for session in self.held() if not session.is_lost]
         taken = [(session.holding, session.place) for session in held]
         return [Holding(*holding, place) for holding, place in taken if holding is not None]

@@ -102,7 +102,7 @@ class PoolKeeper:
             self._pool = pool = self._make_pool()
             await self._colour.wait(pool.open(wait=True, timeout=max(seconds, _OPENING)))
 
-        # Each of these steps has a deadline of its own.
+        # Each of these steps has its own deadline.
         await self._command(open_, None)
 
     @property

@@ -114,7 +114,7 @@ def recording(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
                         break
                     if status != ConnStatus.STARTED:
                         # Not before: of each trace psycopg keeps some memory for good, and
-                        # where nobody listens there are attempts for as long as the outage lasts.
+                        # an unreachable server is tried for as long as the outage lasts.
                         ear.listen()
                     # psycopg comes back without a result every tenth of a second.
                     while not (yield pgconn.socket, _ANY_MOVE[move]):

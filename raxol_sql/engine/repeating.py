@@ -42,7 +42,7 @@ class Repeating:
 
     ``resolve`` finds out what became of a transaction, by a moment of the monotonic clock;
     ``drain`` has all connections replaced; the ``inquiry`` knows whether there are several hosts.
-    ``calls`` is counted up by whoever makes one. Safe for
+    Each caller counts ``calls`` up. Safe for
     threads and tasks.
     """
 
