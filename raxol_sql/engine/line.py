@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from time import monotonic
 
 import psycopg
@@ -120,6 +121,16 @@ class Line:
     def give_up(self) -> None:
         """Has every later request fail; the pool will `stop` what goes on, and close it."""
         self.is_given_up = True
+
+    async def cancel(self, seconds: float) -> None:
+        """
+        Asks the server to cancel its statement, on another connection; a COMMIT is left to itself.
+
+        Whoever waits for the statement reads its end. Does nothing if the server cannot be reached.
+        """
+        if not self.is_committing and self.pgconn.status == ConnStatus.OK:
+            with suppress(psycopg.Error, OSError):
+                await self._wait(self.connection.cancel_safe(timeout=max(0.05, seconds)))
 
     async def stop(self, seconds: float) -> None:
         """Ends what goes on, which takes so many seconds at most; a COMMIT is left to itself."""

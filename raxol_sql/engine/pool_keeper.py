@@ -24,6 +24,7 @@ from raxol_sql.engine.mailbox import Mailbox
 from raxol_sql.engine.opening import connect_first
 from raxol_sql.engine.session import Session
 from raxol_sql.engine.session_queue import SessionQueue
+from raxol_sql.engine.stopping import stop
 
 # Seconds: how long psycopg_pool is asked for a connection before the callers are looked at again.
 _SLICE = 0.5
@@ -215,8 +216,7 @@ class PoolKeeper:
 
         self._ensure_workers()
         self._returned.put(answered)
-        done = await answer.get(seconds)
-        if done is None:
+        if (done := await answer.get(seconds)) is None:
             raise PoolTimeout(f"the pool has not done this in {seconds:.0f} s; try again")
         if isinstance(done, Exception):
             raise done
@@ -311,7 +311,7 @@ class PoolKeeper:
 
     async def _stop(self, checkout: Checkout) -> None:
         try:
-            await checkout.wire.stop(_STOPPING)
+            await stop(checkout, _STOPPING)
         finally:
             await self._close(checkout)
 

@@ -162,11 +162,14 @@ class Block:
             # A signal came between the end of a call and what was to be done after it.
             self.judge(error)
             session.give_up()
+            session.turn.release()
             await self.free()
             return
         end = self._end()
+        # After an interruption nothing waits for the statement of another thread or task.
+        is_hurried = error is not None and not isinstance(error, Exception)
         try:
-            await session.turn.acquire(end)
+            await session.turn.acquire(0.0 if is_hurried and self.closing == "commit" else end)
             try:
                 session.wire.until = end
                 if error is None:

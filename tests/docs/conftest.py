@@ -248,7 +248,7 @@ def database(server: embedded.Server, _accounts_template: str) -> Iterator[str]:
 _PROXY = """
 import sys
 from raxol_sql.testing import FaultProxy
-with FaultProxy(sys.argv[1]) as proxy:
+with FaultProxy(sys.argv[1], lifetime=7200) as proxy:
     print(proxy.port, flush=True)
     sys.stdin.read()
 """

@@ -283,23 +283,28 @@ def test_ctrl_c_ends_the_loops_main_task_and_the_statement(
     assert side.execute(STATES).fetchall() == []
 
 
-def test_a_task_in_a_transaction_that_is_taken_away_ends(
-    runner: asyncio.Runner, accounts_database: str, q: Any
+@pytest.mark.parametrize("body", [0.0, 0.05, 30.0])
+@pytest.mark.parametrize("wait", [0.0005, 0.02, 0.2])
+def test_a_cancelled_transaction_does_not_wait_for_the_statements_of_other_tasks(
+    runner: asyncio.Runner, accounts_database: str, q: Any, watch: Any, body: float, wait: float
 ) -> None:
     async def main() -> None:
         async with rx.AsyncDatabase.open(accounts_database, pool_size=1) as db:
             children: list[asyncio.Task[Any]] = []
+            began = asyncio.Event()
 
             async def owner() -> None:
                 async with db.transaction() as tx:
-                    bound = q.long()
-                    children.append(asyncio.create_task(tx.run(bound)))
-                    await asyncio.sleep(0.1)
+                    children.append(asyncio.create_task(tx.run(q.long())))
+                    began.set()
+                    await asyncio.sleep(body)
 
             task = asyncio.create_task(owner())
-            await asyncio.sleep(0.2)  # it waits for the other one's turn to end
-            task.cancel()
-            done, pending = await asyncio.wait([task, *children], timeout=5)
+            await began.wait()
+            await asyncio.sleep(wait)
+            with watch.at_most(2):
+                task.cancel()
+                done, pending = await asyncio.wait([task, *children], timeout=20)
             assert not pending
             assert all(one.cancelled() or one.exception() for one in done)
             assert await db.run(q.echo(n=5)) == 5

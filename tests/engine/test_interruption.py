@@ -7,6 +7,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 import raxol_sql as rx
@@ -96,6 +97,35 @@ def test_ctrl_c_in_a_transaction_takes_it_back(
     with pytest.raises(KeyboardInterrupt):
         work()
 
+    assert small.run(queries.users.count()) == 0
+
+
+def test_an_interrupted_transaction_does_not_wait_for_the_statements_of_other_threads(
+    small: rx.Database, queries: rx.Queries, q: Any, busy: Any, until: Any, watch: Any
+) -> None:
+    failed: list[BaseException] = []
+
+    def share(tx: Any) -> None:
+        try:
+            tx.run(q.sleep())
+        except BaseException as error:
+            failed.append(error)
+
+    def work() -> None:
+        with small.transaction() as tx:
+            threads.append(threading.Thread(target=share, args=[tx]))
+            threads[0].start()
+            until(busy)
+            raise KeyboardInterrupt
+
+    threads: list[threading.Thread] = []
+    with watch.at_most(3):
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        threads[0].join(20)
+
+    assert [type(error) for error in failed] == [psycopg.errors.QueryCanceled]
+    until(lambda: not busy())
     assert small.run(queries.users.count()) == 0
 
 

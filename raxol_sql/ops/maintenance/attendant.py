@@ -93,7 +93,7 @@ class Ran:
     """
     How a statement ended: with an ``error`` or without one, and with which warnings.
 
-    ``blocked`` is what it waited for when it was seen last, if it did.
+    ``blocked`` is the last that it was seen to wait for, if it was.
     """
 
     error: psycopg.Error | None
@@ -173,9 +173,11 @@ class Attendant:
         while not ended.wait(pause):
             pause = min(pause * 1.5, _LONGEST)
             try:
-                seen = next(iter(blocked(self.db, pid)), None)
+                now = next(iter(blocked(self.db, pid)), None)
+                # The look that comes as it gives up sees nothing any more.
+                seen = now or seen
                 if watch is not None:
-                    watch(Look(next(iter(progress(self.db, pid)), None), seen))
+                    watch(Look(next(iter(progress(self.db, pid)), None), now))
             except (psycopg.Error, RaxolSQLError):
                 # What is wrong with a server that answers is said by the statement itself.
                 if time.monotonic() - heard > _SILENT and not self.db.health().ok:

@@ -122,13 +122,14 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 @pytest.fixture
 def backends(database: str) -> Iterator[Callable[[str], int]]:
-    """Counts the other sessions of the test's database for which a condition is true."""
+    """Counts the clients' other sessions of the test's database for which a condition is true."""
     with psycopg.connect(database, autocommit=True) as connection:
 
         def count(condition: str = "true") -> int:
             row = connection.execute(
                 "select count(*) from pg_stat_activity where datname = current_database() "
-                f"and pid <> pg_backend_pid() and {condition}".encode()
+                "and pid <> pg_backend_pid() and backend_type = 'client backend' "
+                f"and {condition}".encode()
             ).fetchone()
             return int(row[0]) if row else 0
 

@@ -20,7 +20,7 @@ def test_there_are_never_more_connections_than_pool_size(
     environ(parts, {"RAXOL_DB_POOL_SIZE": "3"})
     most = 0
     with rx.Database.open() as db, ThreadPoolExecutor(12) as threads:
-        calls = [threads.submit(db.run, rx.load("own.sql").own.sleep(s=0.1)) for _ in range(12)]
+        calls = [threads.submit(db.run, rx.load("own.sql").own.sleep(s=0.3)) for _ in range(12)]
         while not all(call.done() for call in calls):
             most = max(most, backends("true"))
         assert [call.exception() for call in calls] == [None] * 12
