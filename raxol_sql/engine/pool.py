@@ -205,8 +205,9 @@ class PooledSessions:
             session.take_up()
         if keeper is None or session.pid != self._pid:
             return
-        is_current = session.since >= keeper.epoch and now - session.since < _AT_HAND
-        if not self._open or not is_current or not session.is_free:
+        since = session.since
+        is_current = since >= keeper.epoch and now - since < _AT_HAND
+        if not (is_current and self._open and session.is_free):
             keeper.retire(session)
             return
         self._queue.give(session)

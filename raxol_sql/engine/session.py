@@ -100,14 +100,10 @@ class Session:
     @property
     def is_free(self) -> bool:
         """Whether it could serve any other call next, by what libpq and its notes say."""
-        wire = self.wire
-        pgconn = wire.pgconn
-        return (
-            pgconn.transaction_status == _IDLE
-            and pgconn.pipeline_status == _OFF
-            and not (wire.is_given_up or wire.is_committing or wire.unfinished)
-            and self.witness is None
-        )
+        wire, pgconn = self.wire, self.wire.pgconn
+        if wire.is_given_up or wire.is_committing or wire.unfinished or self.witness is not None:
+            return False
+        return pgconn.transaction_status == _IDLE and pgconn.pipeline_status == _OFF
 
     @property
     def is_standby(self) -> bool:
@@ -152,8 +148,9 @@ class Session:
     async def run(self, text: str, values: Row = (), timeout: int | None = None) -> Answer:
         """One statement, and its whole answer."""
         timeout = self.limits.of(timeout)
-        if self.path.is_watched:
-            await self.path.follow()
+        path = self.path
+        if path.is_watched and path.has_moved:
+            await path.follow()
         prepared = self.statements.find(text) or await self.prepare(text)
         if prepared.leaves_traces:
             # It may have left them before it fails, or before anybody sees its result.
