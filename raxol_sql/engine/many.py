@@ -178,13 +178,13 @@ def _take_in(
     results: list[Any], batch: Batch, bounds: Sequence[Bound[Any]], answers: Sequence[Answer]
 ) -> None:
     """Adds what the next queries gave to the results."""
-    try:
-        with batch.decoding():
-            for bound, answer in zip(bounds, answers, strict=True):
+    with batch.decoding():
+        for number, (bound, answer) in enumerate(zip(bounds, answers, strict=True), len(results)):
+            try:
                 results.append(result_of(bound.query, answer))
-    except BaseException:
-        batch.failed = len(results)
-        raise
+            except Exception:
+                batch.failed = number
+                raise
 
 
 def _bind(query: Query[Any], row: Any, number: int) -> Bound[Any]:

@@ -144,6 +144,8 @@ class Wire(Line):
                 raise self._lost(None)
         except BaseException as error:
             self.close()
+            if not isinstance(error, (psycopg.Error, Late)):
+                interruption = interruption or error
             if result is not None and result.status == ExecStatus.COMMAND_OK:
                 # The server has answered; only the end of its answer is missing.
                 return Completion(result, None, interruption)
@@ -152,7 +154,7 @@ class Wire(Line):
             if isinstance(error, psycopg.Error):
                 return Completion(None, mark_lost(error), interruption)
             # It came between two steps, so an answer may have been missed.
-            return Completion(None, self._lost(None), interruption or error)
+            return Completion(None, self._lost(None), interruption)
         finally:
             self.until = until
         return Completion(result, None, interruption)

@@ -1,4 +1,4 @@
-"""Texts that stand for a date or a time: what the server would drop of them without a word."""
+"""Texts of which the server would drop a part without an error."""
 
 from __future__ import annotations
 
@@ -9,29 +9,18 @@ from typing import Any
 import psycopg
 
 from raxol_sql.engine.dumping.form import Data, Misfit
+from raxol_sql.engine.dumping.moment_texts import has_date, has_more_than_a_date, has_zone
 from raxol_sql.engine.dumping.target import Target
 
 _types = psycopg.postgres.types
-_TIME_OF_DAY = re.compile(r"\d\s*:\s*\d|\dT\d\d|\d\s*[ap]m\b", re.IGNORECASE)
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d")
-_OFFSET = re.compile(
-    r"(?:\d:\d\d(?::\d\d)?(?:\.\d*)?|\dT\d\d(?:\d\d){0,2}(?:\.\d*)?)\s*(?:[ap]m)?\s*[+-]\s*\d|\s[+-]\d",
-    re.IGNORECASE,
-)
-_WORD = re.compile(r"[a-z]+(?:/[a-z_]+)*", re.IGNORECASE)
-# What may stand in a date or time and is no zone.
-_NO_ZONE = re.compile(
-    r"t|[ap]m?|ad|bc|at|on|[ymdhsj]|mm|jd|julian|st|nd|rd|th|now|today|tomorrow|yesterday|epoch|"
-    r"infinity|allballs|null|empty|"
-    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)[a-z]*",
-    re.IGNORECASE,
-)
+# What divides the elements of an array or the bounds of a range.
+_BOUNDARY = re.compile(r"[{}\[\](),\"]+")
 _LONGEST_NAME = 63
 _CHARACTER = re.compile(rb"\\[0-7]{3}")
 
 
 def _problem_of_date(text: str) -> str | None:
-    if _TIME_OF_DAY.search(text) is None:
+    if not has_more_than_a_date(text):
         return None
     return (
         "a str was given with a time of day, which would be lost: give the date alone, or write "
@@ -40,7 +29,7 @@ def _problem_of_date(text: str) -> str | None:
 
 
 def _problem_of_timestamp(text: str) -> str | None:
-    if not _has_zone(text):
+    if not has_zone(text):
         return None
     return (
         "a str was given with a time zone, which would be ignored: give one without, or write the "
@@ -49,10 +38,10 @@ def _problem_of_timestamp(text: str) -> str | None:
 
 
 def _problem_of_time(text: str) -> str | None:
-    if _has_zone(text):
-        return "a str was given with a time zone, which would be ignored: give one without"
-    if _DATE.search(text):
+    if has_date(text):
         return "a str was given with a date, which would be lost: give the time of day alone"
+    if has_zone(text):
+        return "a str was given with a time zone, which would be ignored: give one without"
     return None
 
 
@@ -71,13 +60,17 @@ def checked(target: Target, write: Callable[[Any], Data]) -> Callable[[Any], Dat
 
     A text may be the literal of a whole array, or range, of the type.
     """
-    problem_of = _PROBLEMS.get(_innermost(target))
+    innermost = _innermost(target)
+    problem_of = _PROBLEMS.get(innermost)
     if problem_of is not None:
+        is_whole = innermost == target.oid
 
         def write_moment(value: Any) -> Data:
-            problem = problem_of(str(value))
-            if problem is not None:
-                raise target.misfit(problem)
+            text = str(value)
+            for part in [text] if is_whole else _BOUNDARY.split(text):
+                problem = problem_of(part)
+                if problem is not None:
+                    raise target.misfit(problem)
             return write(value)
 
         return write_moment
@@ -95,14 +88,6 @@ def checked(target: Target, write: Callable[[Any], Data]) -> Callable[[Any], Dat
 
         return write_short
     return write
-
-
-def _has_zone(text: str) -> bool:
-    if _OFFSET.search(text):
-        return True
-    if not any(map(str.isdigit, text)):
-        return False
-    return any(_NO_ZONE.fullmatch(word) is None for word in _WORD.findall(text))
 
 
 def _innermost(target: Target) -> int:

@@ -79,7 +79,6 @@ def check_every_verb(
     assert all(REFUSED[each] in warnings[0].getMessage() for each in revoked)
 
 
-@pytest.mark.parametrize("play", ["blocking"], indirect=True)
 @pytest.mark.parametrize("privilege", REFUSED)
 def test_every_verb_works_and_one_warning_says_what_is_not_promised(
     play: Play, q: Any, line: Any, revoke: Any, privilege: str, caplog: pytest.LogCaptureFixture
