@@ -26,6 +26,9 @@ _KEYS = {
     "host": "hostname",
     "port": "port",
 }
+# The parameters whose values libpq reads as whole numbers.
+_WHOLE = ("connect_timeout", "tcp_user_timeout", "keepalives", "keepalives_idle",
+          "keepalives_interval", "keepalives_count")  # fmt: skip
 _PORT = "5432"
 # Where a server's socket is by default, as PostgreSQL and its packages for Linux are built.
 _SOCKET_FOLDERS = ("/tmp", "/var/run/postgresql")
@@ -120,6 +123,10 @@ def read_url(url: str, origin: str) -> tuple[dict[str, object], dict[str, str]]:
             f"{origin}: the value of sslmode is wrong: give {', '.join(SSL_MODES[:-1])} "
             f"or {SSL_MODES[-1]}"
         )
+    for name in _WHOLE:
+        # libpq finds it out only when it connects.
+        if not re.fullmatch(r"\s*[+-]?\d{1,9}\s*|", given.get(name, "")):
+            raise ConfigError(f"{origin}: the value of {name} is wrong: give a whole number")
     # To libpq, a name that is empty is one that is not given.
     ours: dict[str, object] = {
         _KEYS[key]: value

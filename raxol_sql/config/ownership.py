@@ -44,18 +44,20 @@ def problem_with(
     if told is None:
         return None
     of = "" if told.startswith(str(path) + " ") else f" {path} is in there."
-    return f"{told}{of} Nothing in it is used. {_remedy(told, folder)}"
+    relative = [repr(one) for one in _entries(environ) if one != "*" and not os.path.isabs(one)]
+    ignored = f" {VARIABLE} takes absolute paths, and not {relative[0]}." if relative else ""
+    return f"{told}{of} Nothing in it is used. {_remedy(told, folder)}{ignored}"
 
 
 def is_safe(folder: Path, environ: Mapping[str, str]) -> bool:
     """Whether RAXOL_SAFE_DIRECTORY names ``folder``: itself, with /* one above it, or all by *."""
     known = {folder, folder.resolve()}
-    for entry in environ.get(VARIABLE, "").split(os.pathsep):
+    for entry in _entries(environ):
         if entry == "*":
             return True
         above = entry.removesuffix("/*")
         if not os.path.isabs(above):
-            continue  # also an empty one, which names no folder
+            continue
         named = {Path(above), Path(above).resolve()}
         if named & known:
             return True
@@ -63,6 +65,10 @@ def is_safe(folder: Path, environ: Mapping[str, str]) -> bool:
                                         for one in named):  # fmt: skip
             return True
     return False
+
+
+def _entries(environ: Mapping[str, str]) -> list[str]:
+    return [entry for entry in environ.get(VARIABLE, "").split(os.pathsep) if entry]
 
 
 def _folders_above(path: Path) -> Iterator[Path]:

@@ -38,7 +38,7 @@ from raxol_sql.engine.pool import PooledSessions
 from raxol_sql.engine.resolving import forget_outcomes
 from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
-from raxol_sql.engine.transacting import Undertaking, transact
+from raxol_sql.engine.transacting import Undertaking, name_of, transact
 from raxol_sql.engine.transaction import Block
 from raxol_sql.engine.transaction_options import TransactionOptions
 from raxol_sql.engine.type_options import TypeOptions
@@ -91,8 +91,10 @@ class AsyncVerbs:
         return await self._executor.run_all(bounds)
 
     @documented_as(Verbs.run_many)
-    async def run_many(self, query: Query[R], rows: Iterable[Any]) -> list[R]:
-        return await self._executor.run_many(query, rows)
+    async def run_many(
+        self, query: Query[R], rows: Iterable[Any], *, outcome: str | None = None
+    ) -> list[R]:
+        return await self._executor.run_many(query, rows, outcome)
 
     @documented_as(Verbs.stream)
     def stream(self, bound: Bound[Any], *, batch: int = 500) -> AsyncGenerator[Any]:
@@ -159,6 +161,7 @@ class AsyncVerbs:
                 self._sessions.timeout if timeout is None else timeout,
                 verify,
                 retry,
+                name_of(work),
             ),
         )
 

@@ -13,7 +13,7 @@ from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.multi import Multi
 from raxol_sql.engine.scope import Scope
 from raxol_sql.engine.sessions import Sessions
-from raxol_sql.engine.transacting import Undertaking, transact
+from raxol_sql.engine.transacting import Undertaking, name_of, transact
 from raxol_sql.engine.transaction import Block, Verify
 from raxol_sql.engine.transaction_options import TransactionOptions
 from raxol_sql.failures import RetryPolicy
@@ -111,15 +111,18 @@ class Verbs:
         """
         return run_blocking(self._executor.run_all(bounds))
 
-    def run_many(self, query: Query[R], rows: Iterable[Any]) -> list[R]:
+    def run_many(
+        self, query: Query[R], rows: Iterable[Any], *, outcome: str | None = None
+    ) -> list[R]:
         """
         The results of the query for each of ``rows``, in order; all of them happen, or none.
 
         A row is a mapping of arguments by name, or an attrs record that has them as fields. Up to
         1,000 rows share a round trip, and the next ones are sent while these are worked on. Raises
-        as `run` does, with the ``outcome`` of the configuration; the note names the row, from 0.
+        as `run` does; the note names the row, from 0. ``outcome`` is as for `transact`, of which
+        None is the configuration's; inside of a transaction it is that one's, and not given here.
         """
-        return run_blocking(self._executor.run_many(query, rows))
+        return run_blocking(self._executor.run_many(query, rows, outcome))
 
     def stream(self, bound: Bound[Any], *, batch: int = 500) -> Iterator[Any]:
         """
@@ -220,6 +223,7 @@ class Verbs:
                     self._sessions.timeout if timeout is None else timeout,
                     None if verify is None else _adapted_verify(verify),
                     retry,
+                    name_of(work),
                 ),
             )
         )

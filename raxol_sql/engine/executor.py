@@ -160,9 +160,11 @@ class Executor:
         """See `Database.run_all`."""
         return await run_all(self._sessions, bounds)
 
-    async def run_many(self, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
+    async def run_many(
+        self, query: Query[Any], rows: Iterable[Any], outcome: str | None = None
+    ) -> list[Any]:
         """See `Database.run_many`."""
-        return await run_many(self._sessions, query, rows)
+        return await run_many(self._sessions, query, rows, outcome)
 
     def stream(self, bound: Bound[Any], batch: int) -> AsyncGenerator[list[Any]]:
         """Lists of up to ``batch`` records; see `Database.stream`. Refuses at the call."""

@@ -59,13 +59,15 @@ async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]
         return results
 
 
-async def run_many(sessions: Sessions, query: Query[Any], rows: Iterable[Any]) -> list[Any]:
+async def run_many(
+    sessions: Sessions, query: Query[Any], rows: Iterable[Any], outcome: str | None = None
+) -> list[Any]:
     """See `Database.run_many`."""
     many = _Many(query_for("run_many()", query), rows)
     options = BatchOptions(
         f"{query.name} by run_many()",
         longest(sessions.timeout, query.definition.directives.timeout),
-        TransactionOptions(outcome=sessions.outcome),
+        TransactionOptions(outcome=outcome or sessions.outcome),
         may_repeat=many.can_begin_again,
     )
     with sessions.telemetry.watch(query.name, "run_many") as watch:

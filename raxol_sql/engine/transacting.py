@@ -27,13 +27,21 @@ class Undertaking:
     """
     How a function of a transaction is run: see `Database.transact`.
 
-    ``timeout`` is in milliseconds, for all attempts together, 0 for no limit.
+    ``timeout`` is in milliseconds, for all attempts together, 0 for no limit. ``name`` is what logs
+    call it.
     """
 
     options: TransactionOptions
     timeout: int
     verify: Verify | None = None
     retry: RetryPolicy | None = None
+    name: str = "transact"
+
+
+def name_of(work: Callable[..., object]) -> str:
+    """What the transaction of a function is called in logs."""
+    name = getattr(work, "__qualname__", None)
+    return "transact" if name is None else f"transact({name})"
 
 
 async def transact(
@@ -103,7 +111,7 @@ async def _attempted(
             is_retried = True
         else:
             if attempts is not None:
-                log_success(attempts, "transact")
+                log_success(attempts, undertaking.name)
             return result
         finally:
             if telemetry is not None:

@@ -102,6 +102,8 @@ def test_the_schema_that_prisma_always_names_is_not_sent_through_a_pooler() -> N
         ("nothing=1", "nothing is no parameter that libpq or raxol_sql knows"),
         ("connection_limit=0", "the value of connection_limit is wrong: give a whole number"),
         ("pgbouncer=maybe", "the value of pgbouncer is wrong: give true or false"),
+        ("connect_timeout=abc", "the value of connect_timeout is wrong: give a whole number"),
+        ("keepalives_idle=1.5", "the value of keepalives_idle is wrong: give a whole number"),
         ("sslmode=no-verify", "the value of sslmode is wrong: give disable, allow"),
     ],
 )

@@ -125,6 +125,14 @@ def test_a_folder_that_is_named_as_safe_is_obeyed(folder: Path) -> None:
         assert "belongs to" in _refusal(folder / "mine", RAXOL_SAFE_DIRECTORY=entry)
 
 
+def test_a_relative_path_that_is_to_name_a_safe_folder_is_told(folder: Path) -> None:
+    os.chown(folder / "raxol_sql.toml", OTHER, OTHER)
+
+    refusal = _refusal(folder / "mine", RAXOL_SAFE_DIRECTORY="mine:/nowhere")
+
+    assert refusal.endswith("RAXOL_SAFE_DIRECTORY takes absolute paths, and not 'mine'.")
+
+
 def test_an_ending_for_what_is_below_does_not_name_what_is_beside(tmp_path: Path) -> None:
     for name in ("a", "ab"):
         (tmp_path / name / "b").mkdir(parents=True)

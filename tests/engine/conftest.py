@@ -66,8 +66,8 @@ class Awaited:
     async def run(self, bound: Any, **options: Any) -> Any:
         return self.verbs.run(bound, **options)
 
-    async def run_many(self, query: Any, rows: Any) -> Any:
-        return self.verbs.run_many(query, rows)
+    async def run_many(self, query: Any, rows: Any, **options: Any) -> Any:
+        return self.verbs.run_many(query, rows, **options)
 
     async def run_all(self, bounds: Any) -> Any:
         return self.verbs.run_all(bounds)

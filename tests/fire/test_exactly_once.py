@@ -26,9 +26,14 @@ def under_fire(
     faults: int,
     seconds: float,
     seed: int,
+    calm: int = 0,
     **options: Any,
 ) -> Any:
-    """So many faults, or as many as there is time for; gives the bank, the nemesis, the audit."""
+    """
+    So many faults, or as many as there is time for; gives the bank, the nemesis, the audit.
+
+    ``calm`` is how many transfers are to be done between two of them.
+    """
     with FaultServer() as server, FaultProxy(server.conninfo(), lifetime=seconds + 120) as proxy:
         bank = opened_bank(server, proxy.conninfo, **options)
         workers = bank.work(blocking=4, tasks=4)
@@ -37,6 +42,9 @@ def under_fire(
         try:
             while breaker.total < faults and time.monotonic() < end:
                 breaker.strike()
+                after = len(bank.book.done) + calm
+                while len(bank.book.done) < after and time.monotonic() < end:
+                    time.sleep(0.01)
         finally:
             proxy.heal()
             bank.stop.set()
@@ -154,6 +162,7 @@ def test_transfers_happen_exactly_once_for_as_long_as_one_likes(
 ) -> None:
     seconds = float(os.environ.get("RAXOL_SOAK_SECONDS", "1800"))
     seed = int(os.environ.get("RAXOL_SOAK_SEED", str(time.time_ns())))
+    calm = int(os.environ.get("RAXOL_SOAK_CALM", "300"))
     print(f"{seconds:g} s with RAXOL_SOAK_SEED={seed}")
     page = (repository / "docs/failures.md").read_text()
     for turn, (outcome, ways) in enumerate(
@@ -166,6 +175,7 @@ def test_transfers_happen_exactly_once_for_as_long_as_one_likes(
             faults=10**9,
             seconds=seconds / 3,
             seed=seed + turn,
+            calm=calm,
             outcome=outcome,
             ways=ways,
         )

@@ -29,8 +29,8 @@ def as_multi(db: Any, q: Any, **options: Any) -> Any:
     return db.run(multi)
 
 
-def as_many(db: Any, q: Any) -> Any:
-    return db.run_many(q.add, ROWS)
+def as_many(db: Any, q: Any, **options: Any) -> Any:
+    return db.run_many(q.add, ROWS, **options)
 
 
 WORK = {"Multi": as_multi, "run_many": as_many}
@@ -86,7 +86,7 @@ def test_where_even_the_id_is_lost_nobody_can_say_it(
 
 FIRST = {
     "Multi": lambda db, q: as_multi(db, q, outcome="xid-first"),
-    "run_many": as_many,
+    "run_many": lambda db, q: as_many(db, q, outcome="xid-first"),
     "run": lambda db, q: db.run(q.add_many(most=5), outcome="xid-first"),
 }
 
@@ -110,7 +110,7 @@ def test_where_the_id_comes_first_every_unknown_outcome_has_a_token(
         token = rx.OutcomeToken.from_json(caught.value.token.to_json())
         assert await db.resolve(token) is rx.Effect.COMMITTED
 
-    options = {"retry_interval": 0, "max_retries": 0, "timeout": 500, "outcome": "xid-first"}
+    options = {"retry_interval": 0, "max_retries": 0, "timeout": 500}
     play(story, proxy.conninfo, pool_size=1, **options)
     assert marks() == MARKS
 
