@@ -22,6 +22,8 @@ from raxol_sql.failures import Lives
 
 # Where a connection keeps its session.
 _SESSION = "raxol_sql"
+# Seconds that a server has at least for the questions of a new connection.
+_LEAST = 1.0
 # A dict for a set whose order of changes by threads does not matter. A WeakSet would run Python
 # code when one of them goes, and swallow what a signal handler raises in there.
 Wires = dict[weakref.ref[Wire], None]
@@ -60,7 +62,8 @@ async def furnished(
     session = Session(colour, connection, types.catalogue, lasting=config.prepare)
     session.pid = getpid()
     limit = None if config.leaves_statement_timeout else config.timeout
-    session.wire.until = monotonic() + longest_connecting(config.timeout)
+    # A connection is for more than one call, so it has a second even where calls have less.
+    session.wire.until = monotonic() + max(_LEAST, longest_connecting(config.timeout))
     try:
         await session.begin(limit, config.timeout, inquiry)
         await types.check(session)

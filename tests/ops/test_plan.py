@@ -31,7 +31,7 @@ ROWS = 4000
 TABLES = f"""
 create table things (
     id bigint primary key, name varchar(50) not null, size int, "Odd" int, note text, is_on boolean
-);
+) with (autovacuum_enabled = false);  -- which would make an index alone enough to read
 insert into things
 select n, 'name ' || n, n % 500, n % 7, repeat('x', 100), n % 2 = 0
 from generate_series(1, {ROWS}) n;

@@ -234,12 +234,12 @@ def test_a_server_that_lets_in_and_then_says_nothing_does_not_stop_the_pool_for_
         # Where the pool asks for the first time what server it has got to.
         proxy.cut_at(to_server(b"Q"), how="freeze")
         proxy.reset()
-        with watch.at_most(2), pytest.raises(psycopg.OperationalError) as caught:
+        with watch.at_most(3), pytest.raises(psycopg.OperationalError) as caught:
             await db.run(q.echo(n=1))
         assert classify(caught.value, Phase.ACQUIRE).verdict is Verdict.ACQUIRE
         assert await db.run(q.echo(n=2)) == 2
 
-    play(story, proxy.conninfo, pool_size=1, pool_min_size=1, timeout=400)
+    play(story, proxy.conninfo, pool_size=1, pool_min_size=1, timeout=1500)
 
 
 @mostly_blocking

@@ -103,7 +103,7 @@ def test_a_transaction_that_is_dropped_after_an_error_is_found_before_a_caller_i
         assert await db.run(q.echo(n=1)) == 1
         await is_whole(db)
 
-    play(story, pool_size=SIZE, timeout=2000)
+    play(story, pool_size=SIZE, timeout=8000)
 
 
 class Interrupted(Exception):  # noqa: N818 (it is no error)
