@@ -10,7 +10,7 @@ import raxol_sql as rx
 from benchmarks import burst
 from benchmarks.burst import Sample
 from benchmarks.stage import Stage
-from raxol_sql.engine.colour import run_blocking
+from raxol_sql.engine.core.concurrency import run_blocking
 from raxol_sql.records import result_of
 
 CALLS = 50

@@ -22,11 +22,11 @@ everything is let go after `forking`.
 """
 
 from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
-from raxol_sql.engine.blocking import Transaction
+from raxol_sql.engine.batch.multi import Multi, Operation, StepFailure
+from raxol_sql.engine.core.docstrings import documented_as
 from raxol_sql.engine.database import Database
-from raxol_sql.engine.documented import documented_as
-from raxol_sql.engine.multi import Multi, Operation, StepFailure
-from raxol_sql.engine.scope import LoneWritesWarning, RepeatedQueryWarning, Scope
+from raxol_sql.engine.query_monitor import LoneWritesWarning, RepeatedQueryWarning, Scope
+from raxol_sql.engine.sync import Transaction
 
 __all__ = [
     "AsyncDatabase",

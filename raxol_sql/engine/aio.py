@@ -21,27 +21,27 @@ import psycopg
 
 from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
-from raxol_sql.engine.attaching import Wanted
-from raxol_sql.engine.blocking import Verbs
-from raxol_sql.engine.checkup import checked
-from raxol_sql.engine.colour import ASYNCIO
-from raxol_sql.engine.copying import CopyData
+from raxol_sql.engine.attach import Wanted
+from raxol_sql.engine.batch.multi import Multi
+from raxol_sql.engine.copy.source import CopyData
+from raxol_sql.engine.core.concurrency import ASYNCIO
+from raxol_sql.engine.core.deadline import deadline_of
+from raxol_sql.engine.core.docstrings import documented_as
 from raxol_sql.engine.database import Database
-from raxol_sql.engine.deadline import deadline_of
-from raxol_sql.engine.documented import documented_as
 from raxol_sql.engine.executor import Executor
-from raxol_sql.engine.lending import Lending
-from raxol_sql.engine.multi import Multi
-from raxol_sql.engine.observed import Observed
-from raxol_sql.engine.opening import seconds_of
-from raxol_sql.engine.pool import PooledSessions
-from raxol_sql.engine.resolving import forget_outcomes
-from raxol_sql.engine.scope import Scope
-from raxol_sql.engine.sessions import Sessions
-from raxol_sql.engine.transacting import Undertaking, name_of, transact
-from raxol_sql.engine.transaction import Block
-from raxol_sql.engine.transaction_options import TransactionOptions
-from raxol_sql.engine.type_options import TypeOptions
+from raxol_sql.engine.observability import Observed
+from raxol_sql.engine.pool.first_connection import seconds_of
+from raxol_sql.engine.pool.health import checked
+from raxol_sql.engine.pool.pool import PooledSessions
+from raxol_sql.engine.pool.raw_connection import Lending
+from raxol_sql.engine.query_monitor import Scope
+from raxol_sql.engine.session.type_options import TypeOptions
+from raxol_sql.engine.sync import Verbs
+from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.outcome_resolution import forget_outcomes
+from raxol_sql.engine.transaction.run_transaction import Undertaking, name_of, transact
+from raxol_sql.engine.transaction.session_source import Sessions
+from raxol_sql.engine.transaction.transaction import Block
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import Bound, Query
 from raxol_sql.telemetry import Health

@@ -12,16 +12,16 @@ import psycopg
 
 from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
-from raxol_sql.engine.blocking import Verbs
-from raxol_sql.engine.checkup import checked
-from raxol_sql.engine.colour import BLOCKING, run_blocking
-from raxol_sql.engine.deadline import deadline_of
-from raxol_sql.engine.lending import Lending
-from raxol_sql.engine.observed import Observed
-from raxol_sql.engine.opening import seconds_of
-from raxol_sql.engine.pool import PooledSessions
-from raxol_sql.engine.resolving import forget_outcomes
-from raxol_sql.engine.type_options import TypeOptions
+from raxol_sql.engine.core.concurrency import BLOCKING, run_blocking
+from raxol_sql.engine.core.deadline import deadline_of
+from raxol_sql.engine.observability import Observed
+from raxol_sql.engine.pool.first_connection import seconds_of
+from raxol_sql.engine.pool.health import checked
+from raxol_sql.engine.pool.pool import PooledSessions
+from raxol_sql.engine.pool.raw_connection import Lending
+from raxol_sql.engine.session.type_options import TypeOptions
+from raxol_sql.engine.sync import Verbs
+from raxol_sql.engine.transaction.outcome_resolution import forget_outcomes
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.telemetry import Health
 

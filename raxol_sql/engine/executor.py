@@ -9,24 +9,24 @@ from typing import Any
 import attrs
 import psycopg
 
-from raxol_sql.engine.attaching import Wanted, parents_of
-from raxol_sql.engine.checking import bound_for
-from raxol_sql.engine.deadline import deadline_of
-from raxol_sql.engine.explaining import arguments_of, explain, misfit
-from raxol_sql.engine.many import run_all, run_alone, run_many
-from raxol_sql.engine.multi import Multi
-from raxol_sql.engine.outdated import may_commit
-from raxol_sql.engine.parameters import ParameterMisfit
-from raxol_sql.engine.repeating import check_doubt, judged, log_success
-from raxol_sql.engine.scope import current as scopes
-from raxol_sql.engine.session import Session
-from raxol_sql.engine.sessions import Sessions
-from raxol_sql.engine.stepping import run_multi
-from raxol_sql.engine.streaming import batches
-from raxol_sql.engine.transfer import copy_in, copy_into_file, copy_out, is_copy_out
+from raxol_sql.engine.attach import Wanted, parents_of
+from raxol_sql.engine.batch.execute_many import run_all, run_alone, run_many
+from raxol_sql.engine.batch.multi import Multi
+from raxol_sql.engine.batch.multi_runner import run_multi
+from raxol_sql.engine.copy.transfer import copy_in, copy_into_file, copy_out, is_copy_out
+from raxol_sql.engine.core.deadline import deadline_of
+from raxol_sql.engine.cursor import batches
+from raxol_sql.engine.query_monitor import current as scopes
+from raxol_sql.engine.session.error_notes import arguments_of, explain, misfit
+from raxol_sql.engine.session.session import Session
+from raxol_sql.engine.session.staleness import may_commit
+from raxol_sql.engine.transaction.retrier import check_doubt, judged, log_success
+from raxol_sql.engine.transaction.session_source import Sessions
+from raxol_sql.engine.types.parameters import ParameterMisfit
 from raxol_sql.errors import KindError
 from raxol_sql.failures import Attempts, Effect, Failure, Phase
 from raxol_sql.queries import Bound, Query
+from raxol_sql.queries.validation import bound_for
 from raxol_sql.records import result_of
 from raxol_sql.telemetry import Watch
 from raxol_sql.text import Kind
@@ -129,7 +129,7 @@ class Executor:
             except ParameterMisfit as error:
                 raise misfit(bound, error) from None
             except Exception as error:
-                explain(error, query, arguments_of(bound, sessions))
+                explain(error, query, arguments_of(bound, shows_values=sessions.shows_values))
                 if trouble is None or sessions.repeating is None:
                     raise
                 trouble.check()

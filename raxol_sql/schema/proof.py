@@ -11,9 +11,9 @@ from psycopg import pq
 from psycopg.errors import error_from_result
 from psycopg.pq.abc import PGresult
 
-from raxol_sql.engine.catalogue import CATALOGUE, Catalogue, oid_array, rows_of
-from raxol_sql.engine.column_types import column_type
-from raxol_sql.engine.connection_types import ConnectionTypes
+from raxol_sql.engine.types.catalog import CATALOGUE, Catalogue, oid_array, rows_of
+from raxol_sql.engine.types.column_types import column_type
+from raxol_sql.engine.types.connection_types import ConnectionTypes
 from raxol_sql.errors import RecordError
 from raxol_sql.queries import Queries, Query
 from raxol_sql.records import ColumnType, shape_of

@@ -24,7 +24,7 @@ from psycopg_pool import PoolTimeout
 import raxol_sql as rx
 from raxol_sql import embedded
 from raxol_sql.accounts import Account, User, UserPreferences
-from raxol_sql.engine.colour import run_blocking
+from raxol_sql.engine.core.concurrency import run_blocking
 
 Story = Callable[[Any], Awaitable[Any]]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine.statements import LIMIT
+from raxol_sql.engine.session.prepared import LIMIT
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play, Relay

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.engine.patience import Patience
+from raxol_sql.engine.core.busy_poll import Patience
 
 ROUNDS = 1000
 

@@ -12,7 +12,7 @@ import psycopg_pool
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine.colour import run_blocking
+from raxol_sql.engine.core.concurrency import run_blocking
 
 SQL = """\
     -- name: echo :one -> scalar

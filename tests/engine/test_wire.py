@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine.colour import BLOCKING, run_blocking
-from raxol_sql.engine.wire import Wire
+from raxol_sql.engine.core.concurrency import BLOCKING, run_blocking
+from raxol_sql.engine.wire.pipeline import Wire
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play

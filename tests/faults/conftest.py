@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
 from raxol_sql import embedded
-from raxol_sql.engine.colour import run_blocking
+from raxol_sql.engine.core.concurrency import run_blocking
 
 Story = Callable[[Any], Awaitable[Any]]
 

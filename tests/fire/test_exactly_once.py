@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine import resolving
+from raxol_sql.engine.transaction import outcome_resolution as resolving
 from raxol_sql.failures import Effect
 from raxol_sql.testing import FaultProxy, FaultServer
 

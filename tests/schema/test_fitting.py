@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raxol_sql import embedded
-from raxol_sql.engine.column_types import column_type
+from raxol_sql.engine.types.column_types import column_type
 from raxol_sql.records import ColumnType, TypeKind
 from raxol_sql.schema.fitting import Target, misfit_of, target_of
 

@@ -7,7 +7,7 @@ import logging
 import psycopg
 import pytest
 
-from raxol_sql.engine.connecting import Connecting
+from raxol_sql.engine.pool.connect_log import Connecting
 
 ERROR = psycopg.OperationalError("connection refused")
 

@@ -13,10 +13,10 @@ import psycopg
 
 from raxol_sql.config import Conninfo
 from raxol_sql.config.conninfo import Given
-from raxol_sql.engine.colour import BLOCKING, Connection, run_blocking
-from raxol_sql.engine.dialling import Dial, completed
-from raxol_sql.engine.inquiry import Inquiry
-from raxol_sql.engine.wire import Wire
+from raxol_sql.engine.core.concurrency import BLOCKING, Connection, run_blocking
+from raxol_sql.engine.pool.connector import Dial, completed
+from raxol_sql.engine.session.server_inquiry import Inquiry
+from raxol_sql.engine.wire.pipeline import Wire
 from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.ops.own_queries import own_queries
 from raxol_sql.queries import Bound

@@ -23,7 +23,7 @@ from psycopg import sql
 
 import raxol_sql as rx
 from raxol_sql import server
-from raxol_sql.engine.planning import Planner
+from raxol_sql.engine.explain import Planner
 from raxol_sql.migrations import Migrations
 from raxol_sql.ops.connections.probing import probe
 from raxol_sql.ops.diagnosis.limits import Limits

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 
 from raxol_sql import embedded
-from raxol_sql.engine.colour import run_blocking
-from raxol_sql.engine.copy_columns import COLUMNS, CopyColumn
-from raxol_sql.engine.copy_in import RowEncoder
-from raxol_sql.engine.copy_out import RowDecoder
-from raxol_sql.engine.parameters import Parameters
-from raxol_sql.engine.types import guard
+from raxol_sql.engine.copy.columns import COLUMNS, CopyColumn
+from raxol_sql.engine.copy.decoder import RowDecoder
+from raxol_sql.engine.copy.encoder import RowEncoder
+from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.types.interval_loaders import guard
+from raxol_sql.engine.types.parameters import Parameters
 from raxol_sql.text import CopyShape
 
 T = TypeVar("T")

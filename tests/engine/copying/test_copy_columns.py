@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from raxol_sql.engine.copy_columns import CopyColumn
+from raxol_sql.engine.copy.columns import CopyColumn
 
 if TYPE_CHECKING:
     from tests.engine.copying.conftest import Copier

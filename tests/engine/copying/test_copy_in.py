@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 import raxol_sql as rx
-from raxol_sql.engine.colour import run_blocking
-from raxol_sql.engine.copy_in import BLOCK, HEADER, LARGEST_BLOCK, TRAILER, RowEncoder
-from raxol_sql.engine.copying import ready_blocks
+from raxol_sql.engine.copy.encoder import BLOCK, HEADER, LARGEST_BLOCK, TRAILER, RowEncoder
+from raxol_sql.engine.copy.source import ready_blocks
+from raxol_sql.engine.core.concurrency import run_blocking
 from raxol_sql.text import CopyShape
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from psycopg.pq import Format
 from psycopg.types.enum import EnumInfo, register_enum
 
 import raxol_sql as rx
-from raxol_sql.engine.colour import run_blocking
-from raxol_sql.engine.columns import Columns
-from raxol_sql.engine.copy_in import HEADER, TRAILER
-from raxol_sql.engine.copy_out import check_rows_out, read_texts
+from raxol_sql.engine.copy.decoder import check_rows_out, read_texts
+from raxol_sql.engine.copy.encoder import HEADER, TRAILER
+from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.types.row_loader import Columns
 from raxol_sql.text import CopyShape
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine.multi import StepFailure
+from raxol_sql.engine.batch.multi import StepFailure
 from raxol_sql.testing import to_server
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine import unknown
+from raxol_sql.engine.session import unknown_outcome as unknown
 from raxol_sql.testing import to_client, to_server
 
 if TYPE_CHECKING:

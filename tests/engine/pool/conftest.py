@@ -23,7 +23,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from raxol_sql import embedded
-from raxol_sql.engine.colour import run_blocking
+from raxol_sql.engine.core.concurrency import run_blocking
 from raxol_sql.testing import FaultProxy
 
 if TYPE_CHECKING:

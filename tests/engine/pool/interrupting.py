@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import raxol_sql as rx
-from raxol_sql.engine.colour import run_blocking
+from raxol_sql.engine.core.concurrency import run_blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raxol_sql.engine.statements import LIMIT
+from raxol_sql.engine.session.prepared import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

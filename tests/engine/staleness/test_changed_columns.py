@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine import trust
+from raxol_sql.engine.types import type_trust as trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine.traces import may_move
+from raxol_sql.engine.session.session_state import may_move
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

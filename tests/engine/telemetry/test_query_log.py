@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
-from raxol_sql.engine.colour import run_blocking
+from raxol_sql.engine.core.concurrency import run_blocking
 from raxol_sql.telemetry.query_log import LOGGER
 from tests.engine.conftest import Play
 from tests.engine.telemetry.conftest import Lines

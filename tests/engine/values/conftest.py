@@ -17,9 +17,9 @@ from psycopg.types.hstore import register_hstore
 from psycopg.types.range import RangeInfo, register_range
 
 from raxol_sql import embedded
-from raxol_sql.engine.columns import Columns
-from raxol_sql.engine.parameters import Parameters
-from raxol_sql.engine.types import guard
+from raxol_sql.engine.types.interval_loaders import guard
+from raxol_sql.engine.types.parameters import Parameters
+from raxol_sql.engine.types.row_loader import Columns
 
 TYPES = """
 create extension hstore;

@@ -15,7 +15,11 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 from psycopg.types.datetime import IntervalBinaryLoader
 
-from raxol_sql.engine.types import ExactIntervalBinaryLoader, ExactIntervalLoader, guard
+from raxol_sql.engine.types.interval_loaders import (
+    ExactIntervalBinaryLoader,
+    ExactIntervalLoader,
+    guard,
+)
 
 INTERVAL = psycopg.postgres.types["interval"].oid
 DAY = 86_400_000_000

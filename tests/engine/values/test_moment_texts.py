@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.engine.dumping.moment_texts import has_date, has_more_than_a_date, has_zone
+from raxol_sql.engine.types.dump.datetime_texts import has_date, has_more_than_a_date, has_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.types.json import Json, Jsonb, set_json_dumps, set_json_loads
 
-from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterMisfit
 
 WHOLE = {"int2": 16, "int4": 32, "int8": 64}
 TEXT, BINARY = 0, 1

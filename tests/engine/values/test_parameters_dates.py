@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterMisfit
 
 ZONES = ["UTC", "Europe/Paris", "America/St_Johns", "Pacific/Apia", "Asia/Kathmandu"]
 years = datetime.datetime(1, 1, 3), datetime.datetime(9999, 12, 29)

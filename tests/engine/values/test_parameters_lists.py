@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.range import Range
 
-from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterMisfit
 
 letters = st.characters(codec="utf-8", exclude_characters="\0")
 # What the literals of arrays, records and ranges give a meaning to.

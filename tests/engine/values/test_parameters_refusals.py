@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterMisfit
 
 
 class Secret:

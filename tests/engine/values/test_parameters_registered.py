@@ -14,7 +14,7 @@ from psycopg.types.composite import CompositeInfo, register_composite
 from psycopg.types.json import JsonbDumper
 from psycopg.types.net import InterfaceDumper
 
-from raxol_sql.engine.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterMisfit
 
 _types = psycopg.postgres.types
 

@@ -1,0 +1,1 @@
+"""Many statements in few round trips."""

@@ -1,0 +1,208 @@
+"""One query for many rows, and many queries at once: both share their round trips."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from raxol_sql.engine.batch.batch import Batch
+from raxol_sql.engine.batch.runner import BatchOptions, run_batch
+from raxol_sql.engine.core.deadline import longest
+from raxol_sql.engine.session.error_notes import arguments_of, explain
+from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.session_source import Sessions
+from raxol_sql.engine.types.result import Answer
+from raxol_sql.errors import KindError, ParameterError
+from raxol_sql.queries import Bound, Query
+from raxol_sql.queries.validation import bound_for, query_for
+from raxol_sql.records import can_refuse, result_of
+from raxol_sql.telemetry import Watch
+from raxol_sql.text import Kind
+
+CHUNK = 1000
+_READING = TransactionOptions(isolation="repeatable read", read_only=True)
+
+
+async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]:
+    """See `Database.run_all`."""
+    asked = [bound_for("run_all()", bound) for bound in bounds]
+
+    async def work(batch: Batch) -> list[Any]:
+        await batch.prepare(asked)
+        results: list[Any] = []
+        _take_in(results, batch, asked, await batch.send(asked, last=True))
+        return results
+
+    async def explained(batch: Batch) -> list[Any]:
+        try:
+            return await work(batch)
+        except Exception as error:
+            number = batch.failed or 0
+            bound = asked[number]
+            said = [
+                f"number {number} of run_all()",
+                arguments_of(bound, shows_values=sessions.shows_values),
+            ]
+            explain(error, bound.query, " ".join(filter(None, said)))
+            raise
+
+    options = BatchOptions("run_all()", timeout_of(sessions, asked), _READING, joins=True)
+    if not asked:
+        return []
+    with sessions.telemetry.watch("", "run_all") as watch:
+        watch.concerns(bound.query.name for bound in asked)
+        results = await run_batch(sessions, explained, options, watch)
+        watch.rows = sum(
+            _rows_in(bound.query.kind, [result]) or 0
+            for bound, result in zip(asked, results, strict=True)
+        )
+        return results
+
+
+async def run_many(
+    sessions: Sessions, query: Query[Any], rows: Iterable[Any], outcome: str | None = None
+) -> list[Any]:
+    """See `Database.run_many`."""
+    many = _Many(query_for("run_many()", query), rows)
+    options = BatchOptions(
+        f"{query.name} by run_many()",
+        longest(sessions.timeout, query.definition.directives.timeout),
+        TransactionOptions(outcome=outcome or sessions.outcome),
+        may_repeat=many.can_begin_again,
+    )
+    with sessions.telemetry.watch(query.name, "run_many") as watch:
+        try:
+            results = await run_batch(sessions, many.run, options, watch)
+        finally:
+            watch.size = many.count
+        watch.rows = _rows_in(query.kind, results)
+        return results
+
+
+async def run_alone(
+    sessions: Sessions, bound: Bound[Any], outcome: str, watch: Watch | None
+) -> Any:
+    """The result of one query in a transaction of its own; see `Database.run`."""
+
+    async def work(batch: Batch) -> Any:
+        try:
+            await batch.prepare([bound])
+            last = not can_refuse(bound.query)
+            (answer,) = await batch.send([bound], last=last)
+            with batch.decoding():
+                result = result_of(bound.query, answer)
+            if watch is not None:
+                watch.rows = answer.rows
+            return result
+        except Exception as error:
+            explain(error, bound.query, arguments_of(bound, shows_values=sessions.shows_values))
+            raise
+
+    timeout = bound.query.definition.directives.timeout
+    options = BatchOptions(
+        bound.query.name,
+        sessions.timeout if timeout is None else timeout,
+        TransactionOptions(outcome=outcome),
+    )
+    return await run_batch(sessions, work, options, watch)
+
+
+def timeout_of(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> int:
+    """What queries may take that run in one call: the longest that one of them may, or usual."""
+    timeout = sessions.timeout
+    for bound in bounds:
+        timeout = longest(timeout, bound.query.definition.directives.timeout)
+    return timeout
+
+
+class _Many:
+    """The rows of a `run_many`, in chunks, of which one is sent while another is answered."""
+
+    def __init__(self, query: Query[Any], rows: Iterable[Any]) -> None:
+        self.count = 0
+        self._query = query
+        self._bounds = (_bind(query, row, number) for number, row in enumerate(rows))
+        self._taken: list[list[Bound[Any]]] | None = []
+
+    def can_begin_again(self) -> bool:
+        """Whether all rows that were taken so far are still there."""
+        return self._taken is not None
+
+    async def run(self, batch: Batch) -> list[Any]:
+        try:
+            return await self._run(batch)
+        except Exception as error:
+            explain(error, self._query, "" if batch.failed is None else f"in row {batch.failed}")
+            raise
+
+    async def _run(self, batch: Batch) -> list[Any]:
+        results: list[Any] = []
+        posted: list[Bound[Any]] = []
+        chunks = self._chunks()
+        chunk = next(chunks, None)
+        while chunk is not None:
+            following = next(chunks, None)
+            if not batch.is_ready(chunk):
+                if posted:
+                    _take_in(results, batch, posted, await batch.collect())
+                    posted = []
+                await batch.prepare(chunk)
+            await batch.post(chunk, last=following is None and not can_refuse(self._query))
+            if posted:
+                _take_in(results, batch, posted, await batch.collect())
+                self._taken = None
+            posted, chunk = chunk, following
+        if posted:
+            _take_in(results, batch, posted, await batch.collect())
+        return results
+
+    def _chunks(self) -> Iterator[list[Bound[Any]]]:
+        yield from list(self._taken or ())
+        while chunk := list(itertools.islice(self._bounds, CHUNK)):
+            self.count += len(chunk)
+            if self._taken is not None:
+                self._taken.append(chunk)
+            yield chunk
+
+
+def _rows_in(kind: Kind, results: Sequence[Any]) -> int | None:
+    """How many rows were given or changed, by the results of a query; None if nothing counts."""
+    if kind is Kind.ONE:
+        return len(results)
+    if kind is Kind.MAYBE:
+        return sum(result is not None for result in results)
+    if kind is Kind.MANY:
+        return sum(map(len, results))
+    return sum(results) if kind is Kind.AFFECTED else None
+
+
+def _take_in(
+    results: list[Any], batch: Batch, bounds: Sequence[Bound[Any]], answers: Sequence[Answer]
+) -> None:
+    """Adds what the next queries gave to the results."""
+    with batch.decoding():
+        for number, (bound, answer) in enumerate(zip(bounds, answers, strict=True), len(results)):
+            try:
+                results.append(result_of(bound.query, answer))
+            except Exception:
+                batch.failed = number
+                raise
+
+
+def _bind(query: Query[Any], row: Any, number: int) -> Bound[Any]:
+    """``query`` with the arguments that a mapping, or a record with more fields, gives."""
+    if isinstance(row, Mapping):
+        given = row
+    elif attrs.has(type(row)):
+        names = query.definition.template.names
+        given = {name: getattr(row, name) for name in names if hasattr(row, name)}
+    else:
+        kind = type(row).__name__
+        raise KindError(query.name, f"row {number} is a {kind}; give mappings or attrs records")
+    try:
+        return query(**given)
+    except ParameterError as error:
+        raise ParameterError(query.name, [f"row {number}: {p}" for p in error.problems]) from None

@@ -1,0 +1,114 @@
+"""Running a batch as often as it takes: whole each time, and to happen once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import attrs
+import psycopg
+
+from raxol_sql.engine.batch.batch import Batch
+from raxol_sql.engine.core.deadline import deadline_of, earliest
+from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.retrier import Pending, log_success
+from raxol_sql.engine.transaction.session_source import Sessions
+from raxol_sql.engine.transaction.transaction import Block
+from raxol_sql.errors import RaxolSQLError
+from raxol_sql.failures import Attempts
+from raxol_sql.telemetry import Watch
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class BatchOptions:
+    """
+    How a batch runs: its ``purpose`` for those who wait, and what its transaction is like.
+
+    It ends after ``timeout`` milliseconds, 0 for no limit. One that ``joins`` makes no savepoint
+    in a transaction. It is done again only while ``may_repeat`` allows it, as its rows may be
+    gone.
+    """
+
+    purpose: str
+    timeout: int
+    transaction: TransactionOptions = attrs.field(factory=TransactionOptions)
+    joins: bool = False
+    may_repeat: Callable[[], bool] = lambda: True
+
+
+async def run_batch(
+    sessions: Sessions,
+    work: Callable[[Batch], Awaitable[T]],
+    options: BatchOptions,
+    watch: Watch | None,
+) -> T:
+    """
+    What ``work`` makes of a batch, which happens whole or, after an error, not at all.
+
+    Where a statement turns out to be outdated, and after a conflict or a lost connection,
+    everything is done once more, from the beginning, if that is ours to do: the server has taken
+    everything back by then, or is asked whether it has.
+    """
+    until = earliest(deadline_of(options.timeout), sessions.until)
+    repeating = sessions.repeating
+    attempts: Attempts | None = None
+    careful = False
+    while True:
+        block = Block(sessions, options.transaction, joins=options.joins, until=until)
+        session = await block.reserve(options.purpose)
+        if watch is not None:
+            watch.took(session.idle_since)
+        failed: psycopg.Error | None = None
+        pending: Pending | None = None
+        try:
+            await session.turn.acquire(until)
+            try:
+                session.wire.until = until
+                if attempts is not None or sessions.until is not None:
+                    session.limits.is_pressed = True
+                batch = Batch(session, block, watch, careful=careful)
+                try:
+                    await session.path.follow()
+                    result = await work(batch)
+                    pending = await batch.finish()
+                except BaseException as error:
+                    block.judge(error)
+                    if batch.is_in_doubt and not isinstance(error, (psycopg.Error, RaxolSQLError)):
+                        block.mark(error, session.wire.aftermath)
+                    is_outdated = await batch.give_up(error)
+                    if careful or not is_outdated or not options.may_repeat():
+                        session.failed_by = error
+                        raise
+                    careful = True
+                    continue
+            finally:
+                session.turn.release()
+        except psycopg.Error as error:
+            failed = error
+        finally:
+            await block.free()
+        try:
+            if failed is not None:
+                await block.answer_for(failed)
+            if pending is not None:
+                await block.settle(pending)
+            if attempts is not None:
+                log_success(attempts, options.purpose)
+            return result
+        except psycopg.Error as error:
+            if repeating is None or block.failure is None or not options.may_repeat():
+                raise
+            attempts = attempts or repeating.begin(until)
+            if watch is not None:
+                watch.pause()
+            await repeating.after(
+                attempts,
+                error,
+                block.failure,
+                may_repeat=bool(options.transaction.read_only),
+                is_standby=block.is_standby and not options.transaction.read_only,
+            )
+            if watch is not None:
+                watch.again()

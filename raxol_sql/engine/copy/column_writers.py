@@ -1,0 +1,191 @@
+"""The values of one column on their way into a COPY."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from operator import attrgetter, countOf
+from types import NoneType
+from typing import Any, Protocol
+from uuid import UUID
+
+import attrs
+import psycopg
+from psycopg.adapt import AdaptersMap, PyFormat
+from psycopg.pq import Format
+from psycopg.types.json import Json, Jsonb
+
+from raxol_sql.engine.copy.binary_forms import BinaryForms
+from raxol_sql.engine.copy.columns import CopyColumn
+from raxol_sql.engine.types.adapters import is_driver
+from raxol_sql.engine.types.dump.factory import Writer
+
+_types = psycopg.postgres.types
+TEXT = _types["text"].oid
+# The type whose dumper writes bytes as they are.
+RAW = _types["bytea"].oid
+
+
+@attrs.frozen
+class Plain:
+    """
+    Values that psycopg's dumper for a type writes as they are meant: of ``kinds``, and ``checked``.
+
+    That dumper trusts its caller. It packs an int into two bytes that needs four, and reads a
+    timedelta out of the memory of whatever it gets.
+    """
+
+    kinds: frozenset[type] = frozenset()
+    checked: Callable[[list[Any]], bool] = lambda values: True
+
+    def has(self, values: list[Any]) -> bool:
+        """Whether all values, of which there is one at least, are such ones or None."""
+        first = type(values[0])
+        if first in self.kinds and countOf(map(type, values), first) == len(values):
+            return self.checked(values)
+        kinds = set(map(type, values))
+        if NoneType in kinds:
+            kinds.remove(NoneType)
+            values = [value for value in values if value is not None]
+        return kinds <= self.kinds and (not values or self.checked(values))
+
+
+class Column(Protocol):
+    """
+    How the values of a column are handed to the function that writes rows.
+
+    Those that it ``takes`` go as they are, to psycopg's dumper for the type ``oid``.
+    """
+
+    oid: int
+
+    def takes(self, values: list[Any]) -> bool:
+        """Whether values, of which there is one at least, can go as they are."""
+
+    def convert(self, value: Any) -> Any:
+        """What goes in place of a value; raises `Misfit` for one that cannot go."""
+
+
+class TextColumn:
+    """A column of a COPY in text: a value goes as a text that the type's input function reads."""
+
+    oid = TEXT
+
+    def __init__(self, writer: Writer, column: CopyColumn) -> None:
+        self._plain = _nothing_infinite(writer, column, _plain(column))
+        self._forms = writer.forms(column.oid)
+
+    def takes(self, values: list[Any]) -> bool:
+        return self._plain.has(values) or _STRINGS.has(values)
+
+    def convert(self, value: Any) -> str | None:
+        text = self._forms.text(value)
+        return None if text is None else text.decode()
+
+
+class BinaryColumn:
+    """A column of a COPY in binary: a value goes as the bytes that the type receives."""
+
+    def __init__(self, forms: BinaryForms, adapters: AdaptersMap, column: CopyColumn) -> None:
+        oid = TEXT if column.is_textual else column.oid
+        plain = _nothing_infinite(forms.writer, column, _plain(column))
+        plain = attrs.evolve(plain, kinds=_with_own_dumper(adapters, oid, plain.kinds))
+        self.oid = oid if plain.kinds else RAW
+        self.takes = plain.has
+        self.convert = forms.of(column.oid, is_textual=column.is_textual)
+
+
+def all_texts_are_plain(adapters: AdaptersMap) -> bool:
+    """
+    Whether every kind of str is written as a str is, and not as an enum or by the program.
+
+    Then whatever is no plain value of a column of texts is an error of psycopg's dumper, if that
+    is the one in C.
+    """
+    usual = adapters.get_dumper(str, PyFormat.AUTO)
+    kinds: list[type] = [str]
+    for kind in kinds:
+        kinds.extend(type.__subclasses__(kind))
+    return is_driver(usual) and all(
+        adapters.get_dumper(kind, PyFormat.AUTO) is usual for kind in kinds
+    )
+
+
+def _with_own_dumper(adapters: AdaptersMap, oid: int, kinds: frozenset[type]) -> frozenset[type]:
+    """Those of the ``kinds`` for which the program has not registered a dumper of its own."""
+    if kinds and not is_driver(adapters.get_dumper_by_oid(oid, Format.BINARY)):
+        return frozenset()
+    return frozenset(kind for kind in kinds if _is_drivers(adapters, kind))
+
+
+def _is_drivers(adapters: AdaptersMap, kind: type) -> bool:
+    try:
+        return is_driver(adapters.get_dumper(kind, PyFormat.AUTO))
+    except psycopg.ProgrammingError:
+        return True
+
+
+def _nothing_infinite(writer: Writer, column: CopyColumn, plain: Plain) -> Plain:
+    return _NOTHING if writer.clamps and column.oid in _MOMENTS else plain
+
+
+def _plain(column: CopyColumn) -> Plain:
+    return _STRINGS if column.is_textual else _PLAIN.get(column.oid, _NOTHING)
+
+
+def _packed(code: str) -> Callable[[list[Any]], bool]:
+    def fit(values: list[Any]) -> bool:
+        try:
+            struct.pack(f"!{len(values)}{code}", *values)
+        except struct.error:
+            return False
+        return True
+
+    return fit
+
+
+_zone: Callable[[Any], object] = attrgetter("tzinfo")
+
+
+def _aware(values: list[Any]) -> bool:
+    zones = map(_zone, values)
+    return None not in zones
+
+
+def _naive(values: list[Any]) -> bool:
+    return not any(map(_zone, values))
+
+
+def _positive(values: list[Any]) -> bool:
+    # psycopg writes others with two signs.
+    return all(value.days >= 0 for value in values)
+
+
+_NOTHING = Plain()
+_MOMENTS = frozenset(_types[name].oid for name in ("date", "timestamp", "timestamptz"))
+_STRINGS = Plain(frozenset([str]))
+# A dict or a list may hold what psycopg's dumper cannot write as JSON.
+_DOCUMENTS = Plain(frozenset([Json, Jsonb]))
+_PLAIN = {
+    _types[name].oid: plain
+    for name, plain in {
+        "bool": Plain(frozenset([bool])),
+        "int2": Plain(frozenset([int]), _packed("h")),
+        "int4": Plain(frozenset([int]), _packed("i")),
+        "int8": Plain(frozenset([int]), _packed("q")),
+        "float8": Plain(frozenset([float])),
+        "numeric": Plain(frozenset([int, Decimal])),
+        "bytea": Plain(frozenset([bytes, bytearray])),
+        "uuid": Plain(frozenset([UUID])),
+        "json": _DOCUMENTS,
+        "jsonb": _DOCUMENTS,
+        "date": Plain(frozenset([date])),
+        "time": Plain(frozenset([time]), _naive),
+        "timetz": Plain(frozenset([time]), _aware),
+        "timestamp": Plain(frozenset([datetime]), _naive),
+        "timestamptz": Plain(frozenset([datetime]), _aware),
+        "interval": Plain(frozenset([timedelta]), _positive),
+    }.items()
+}

@@ -1,0 +1,131 @@
+"""The flow of a COPY: from what a caller hands in to the server, and from there to the caller."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, BinaryIO
+
+import psycopg
+
+from raxol_sql.engine.copy.columns import COLUMNS, CopyColumn
+from raxol_sql.engine.copy.decoder import RowDecoder, check_rows_out, read_texts
+from raxol_sql.engine.copy.encoder import RowEncoder
+from raxol_sql.engine.copy.flow import receive, send
+from raxol_sql.engine.copy.source import CopyData, check_rows_in, ready_blocks
+from raxol_sql.engine.session.error_notes import explaining
+from raxol_sql.engine.session.session import Session
+from raxol_sql.engine.transaction.retrier import check_doubt
+from raxol_sql.engine.transaction.session_source import Sessions, held
+from raxol_sql.engine.types.column_types import column_types
+from raxol_sql.errors import KindError
+from raxol_sql.queries import Query
+from raxol_sql.queries.validation import copy_shape
+from raxol_sql.records import shape_of
+from raxol_sql.telemetry import Watch
+from raxol_sql.text import CopyShape
+
+
+async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData, watch: Watch) -> int:
+    """See `Database.copy`, for COPY ... FROM STDIN."""
+    shape = copy_shape(query)
+    if not shape.into_server:
+        raise KindError(query.name, "this COPY gives data, and takes none")
+    blocks = ready_blocks(query.name, data)
+    if blocks is None:
+        check_rows_in(query.name, shape)
+    with explaining(query):
+        async with held(sessions, query.name, _timeout(query), watch) as session:
+            if blocks is None:
+                blocks = await _encoded(session, query, shape, data)
+            try:
+                return await send(session, _text(query), blocks, _timeout(query))
+            except psycopg.Error as error:
+                if sessions.repeating is not None and session.is_sent:
+                    check_doubt(error)
+                raise
+
+
+async def copy_out(sessions: Sessions, query: Query[Any], watch: Watch) -> list[Any]:
+    """See `Database.copy`, for the rows of a COPY ... TO STDOUT."""
+    shape = _shape_out(query)
+    names_result = query.definition.result is not None
+    check_rows_out(query.name, shape, names_result=names_result)
+    with explaining(query):
+        async with held(sessions, query.name, _timeout(query), watch) as session:
+            if not names_result:
+                async with aclosing(receive(session, _text(query), _timeout(query))) as pieces:
+                    return await read_texts(session.connection, pieces)
+            names, oids = await _columns(session, shape)
+            context = session.types.context
+            build = shape_of(query, names, column_types(context.adapters, oids))
+            decoder = RowDecoder(context, query.name, shape, names, oids)
+            async with aclosing(receive(session, _text(query), _timeout(query))) as pieces:
+                return await decoder.read(pieces, build)
+
+
+async def copy_into_file(
+    sessions: Sessions, query: Query[Any], file: BinaryIO, watch: Watch
+) -> int:
+    """Writes what a COPY ... TO STDOUT gives to ``file``; gives the count of bytes."""
+    _shape_out(query)
+    if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
+        raise TypeError(
+            f"{query.name}: this COPY gives bytes: hand copy() a file that is open in binary "
+            "mode, as in open(path, 'wb')"
+        )
+    count = 0
+    with explaining(query):
+        async with (
+            held(sessions, query.name, _timeout(query), watch) as session,
+            aclosing(receive(session, _text(query), _timeout(query))) as pieces,
+        ):
+            async for piece in pieces:
+                file.write(piece)
+                count += len(piece)
+    return count
+
+
+def is_copy_out(query: Query[Any]) -> bool:
+    """Whether a query is a COPY that gives data; raises `KindError` if it is no COPY at all."""
+    return not copy_shape(query).into_server
+
+
+async def _encoded(
+    session: Session, query: Query[Any], shape: CopyShape, data: Any
+) -> AsyncIterator[bytes]:
+    columns = await _table_columns(session, shape)
+    return RowEncoder(session.types.context, query.name, shape, columns).blocks(data)
+
+
+async def _columns(session: Session, shape: CopyShape) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The names and the types of the columns that a COPY gives."""
+    if shape.query is not None:
+        described = await session.describe(shape.query)
+        return described.columns.names, described.columns.oids
+    columns = await _table_columns(session, shape)
+    return tuple(column.name for column in columns), tuple(column.oid for column in columns)
+
+
+async def _table_columns(session: Session, shape: CopyShape) -> list[CopyColumn]:
+    answer = await session.run(COLUMNS, (shape.relation, list(shape.columns)))
+    columns = answer.all(CopyColumn.of)
+    await session.types.learn(session.wire, [column.oid for column in columns])
+    return columns
+
+
+def _shape_out(query: Query[Any]) -> CopyShape:
+    shape = copy_shape(query)
+    if shape.into_server:
+        raise KindError(query.name, "this COPY takes data: give it the rows")
+    return shape
+
+
+def _text(query: Query[Any]) -> str:
+    text: str = query().statement.text
+    return text
+
+
+def _timeout(query: Query[Any]) -> int | None:
+    return query.definition.directives.timeout

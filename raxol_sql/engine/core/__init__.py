@@ -1,0 +1,1 @@
+"""Waiting, locks and clocks, in both colours; no SQL."""

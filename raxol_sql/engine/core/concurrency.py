@@ -1,0 +1,222 @@
+"""
+What differs between blocking and asyncio, in one value each.
+
+Every flow of control in `engine` is written once, as ``async def``. What it calls of psycopg has
+the same names in both colours, and gives either a value or an awaitable; ``wait`` makes the
+value of either. With the blocking colour nothing ever suspends, so `run_blocking` needs no event
+loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import psycopg
+import psycopg_pool
+
+from raxol_sql.engine.core.mailbox import LoopMailbox, Mailbox, ThreadMailbox
+from raxol_sql.engine.core.password_provider import Ask, ask_asyncio, ask_blocking
+from raxol_sql.engine.core.session_lock import TaskTurn, ThreadTurn, Turn
+from raxol_sql.engine.core.socket_wait import BlockingWaiting, LoopWaiting, Waiting
+
+T = TypeVar("T")
+_ENGINE = str(Path(__file__).parents[1])
+
+Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+
+
+@attrs.frozen
+class Colour:
+    """
+    One of the two ways to wait.
+
+    ``wait`` takes what a method of psycopg returned, and ``finish`` a coroutine that is to come to
+    its end, even if nobody waits for that any more; ``callback`` makes of a coroutine function what
+    psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
+    ``lock`` makes a lock for ``async with`` and ``turn`` one with a deadline, ``who`` tells apart
+    those who might hold it, ``name_of`` names one of them, and ``holds`` says whether it is inside
+    of a call that has a session, None where that cannot be seen. ``ask_password`` calls a password
+    callable. ``start`` runs a coroutine in the background, in a thread or task that no caller
+    interrupts, and gives what tells whether it still runs; ``mailbox`` makes what the background
+    reads from. ``may_fork`` says whether a process that
+    is forked can go on with what its parent had.
+    """
+
+    wait: Callable[[Any], Awaitable[Any]]
+    finish: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
+    sleep: Callable[[float], Awaitable[None]]
+    callback: Callable[[Callable[..., Coroutine[Any, Any, Any]]], Callable[..., Any]]
+    waiting: type[Waiting]
+    lock: Callable[[], AbstractAsyncContextManager[Any]]
+    turn: Callable[[], Turn]
+    who: Callable[[], object]
+    ask_password: Ask
+    name_of: Callable[[Any], str]
+    holds: Callable[[Any, object], bool | None]
+    start: Callable[[Coroutine[Any, Any, Any]], Callable[[], bool]]
+    mailbox: Callable[[], Mailbox]
+    connection: type[Any]
+    pool: type[Any]
+    may_fork: bool
+
+
+class _ThreadLock:
+    """A lock between threads, in the words of one between tasks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> None:
+        self._lock.acquire()
+
+    async def __aexit__(self, *error: object) -> None:
+        self._lock.release()
+
+
+async def _given(value: T) -> T:
+    return value
+
+
+async def _finished(value: Coroutine[Any, Any, T]) -> T:
+    # The loop itself keeps no task alive.
+    task = asyncio.ensure_future(value)
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)
+    return await asyncio.shield(task)
+
+
+_unfinished: set[asyncio.Task[Any]] = set()
+
+
+async def _slept(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def _name_of_thread(ident: int) -> str:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return f"thread {names.get(ident, ident)}"
+
+
+def _name_of_task(task: asyncio.Task[Any] | None) -> str:
+    return "no task" if task is None else f"task {task.get_name()}"
+
+
+def _thread_holds(ident: int, session: object) -> bool | None:
+    """
+    Whether a thread is inside of a call that has this session.
+
+    None where it is in a call of which no frame refers to the session, directly or by what is
+    called ``_session``: it may be on its way from one frame to the next.
+    """
+    frame, is_calling = sys._current_frames().get(ident), False
+    # The frames that look for the reference have one, too.
+    asking = (sys._getframe(1).f_globals, globals())
+    while frame is not None:
+        if frame.f_code is run_blocking.__code__:
+            is_calling = True
+        elif frame.f_code.co_filename.startswith(_ENGINE) and not any(
+            frame.f_globals is one for one in asking
+        ):
+            for value in [*frame.f_locals.values()]:
+                if value is session or getattr(value, "_session", None) is session:
+                    return True
+        frame = frame.f_back
+    return None if is_calling else False
+
+
+def _task_holds(task: asyncio.Task[Any] | None, session: object) -> bool | None:
+    """Whether a task that has this session has not ended; outside of tasks nothing is known."""
+    return task is None or not task.done()
+
+
+def _start_thread(work: Coroutine[Any, Any, Any]) -> Callable[[], bool]:
+    thread = threading.Thread(target=run_blocking, args=[work], name="raxol_sql", daemon=True)
+    thread.start()
+    return thread.is_alive
+
+
+def _start_task(work: Coroutine[Any, Any, Any]) -> Callable[[], bool]:
+    # The loop itself keeps no task alive.
+    task = asyncio.ensure_future(work)
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)
+    return lambda: not task.done()
+
+
+async def _awaited(value: Awaitable[T]) -> T:
+    return await value
+
+
+def run_blocking(work: Coroutine[Any, Any, T]) -> T:
+    """
+    The result of a coroutine of the blocking colour, which never suspends.
+
+    Works with and without a running event loop. Raises RuntimeError if the coroutine does
+    suspend: then something of the other colour was called, which is a mistake of ours.
+    """
+    try:
+        work.send(None)
+    except StopIteration as finished:
+        value: T = finished.value
+        return value
+    # Raised before closing: a `finally` that awaits would replace this error by its own.
+    raise RuntimeError(f"{work!r} waited in the blocking colour")
+
+
+def iterate_blocking(lists: AsyncGenerator[list[T]]) -> Iterator[T]:
+    """The items of lists that a generator of the blocking colour gives, one by one."""
+    try:
+        while True:
+            try:
+                items = run_blocking(lists.__anext__())
+            except StopAsyncIteration:
+                return
+            yield from items
+    finally:
+        run_blocking(lists.aclose())
+
+
+BLOCKING = Colour(
+    wait=_given,
+    finish=_awaited,
+    sleep=_slept,
+    callback=lambda function: lambda *given, **named: run_blocking(function(*given, **named)),
+    waiting=BlockingWaiting,
+    lock=_ThreadLock,
+    turn=ThreadTurn,
+    who=threading.get_ident,
+    ask_password=ask_blocking,
+    name_of=_name_of_thread,
+    holds=_thread_holds,
+    start=_start_thread,
+    mailbox=ThreadMailbox,
+    connection=psycopg.Connection,
+    pool=psycopg_pool.ConnectionPool,
+    may_fork=True,
+)
+ASYNCIO = Colour(
+    wait=_awaited,
+    finish=_finished,
+    sleep=asyncio.sleep,
+    callback=lambda function: function,
+    waiting=LoopWaiting,
+    lock=asyncio.Lock,
+    turn=TaskTurn,
+    who=asyncio.current_task,
+    ask_password=ask_asyncio,
+    name_of=_name_of_task,
+    holds=_task_holds,
+    start=_start_task,
+    mailbox=LoopMailbox,
+    connection=psycopg.AsyncConnection,
+    pool=psycopg_pool.AsyncConnectionPool,
+    may_fork=False,
+)

@@ -1,0 +1,1 @@
+"""Making connections, handing them out, and taking them back."""

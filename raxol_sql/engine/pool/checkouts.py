@@ -1,0 +1,76 @@
+"""The connections of a pool that are in use: what a caller is told who waits, and a leak."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from raxol_sql.engine.session.checkout import Holding
+from raxol_sql.errors import PoolExhausted
+
+_log = logging.getLogger("raxol_sql.pool")
+
+
+def exhausted(
+    holdings: Iterable[Holding],
+    *,
+    now: float,
+    name_of: Callable[[Any], str],
+    size: int,
+    waited: float,
+    waiting: int,
+    me: Any,
+) -> PoolExhausted:
+    """
+    The error for somebody who found all connections in use.
+
+    What helps is what DBConnection's users know: shorten, enlarge, wait longer, and, before that,
+    look for who keeps what they do not need.
+    """
+    held = sorted(holdings, key=lambda holding: holding.since)
+    lines = [
+        f"no connection became free in {waited:.1f} s: {len(held)} of {size} (pool_size) are in "
+        f"use, and {waiting} {'waits' if waiting == 1 else 'wait'} for one"
+    ]
+    lines += [f"    {holding.told(now, name_of)}" for holding in held]
+    if held and all(holding.who == me for holding in held):
+        lines.append(
+            "All of them are held by the very caller who waits, who would wait for ever: inside of "
+            "a transaction, or of the rows of a stream, use that one's own run()."
+        )
+    else:
+        lines.append(
+            "What helps: (1) end what holds a connection for long: slow statements, transactions "
+            "that wait for something else, streams that are not closed; (2) a larger pool_size, if "
+            "the server has room (max_connections); (3) a longer timeout, if waiting is better "
+            "than failing; (4) fewer callers at a time."
+        )
+    return PoolExhausted("\n".join(lines))
+
+
+class LeakWatch:
+    """
+    Warns of connections that are held for longer than ``seconds``, of each holding once.
+
+    It looks when somebody has to wait, and when the pool is closed: a connection that nobody
+    misses does no harm. The warning is logged to ``raxol_sql.pool``. For the callers of one pool.
+    """
+
+    def __init__(self, seconds: float, name_of: Callable[[Any], str]) -> None:
+        self._seconds = seconds
+        self._name_of = name_of
+        self._warned: set[tuple[str, float]] = set()
+
+    def look(self, holdings: Iterable[Holding], now: float) -> None:
+        """Warns of those among the holdings that it has not warned of yet."""
+        for holding in holdings:
+            known = (holding.purpose, holding.since)
+            if now - holding.since < self._seconds or known in self._warned:
+                continue
+            self._warned.add(known)
+            _log.warning(
+                "a connection may have been leaked: %s; a transaction or a stream that is begun "
+                "has to end, so put it into a with block",
+                holding.told(now, self._name_of),
+            )

@@ -1,0 +1,88 @@
+"""What a new connection of a pool gets before anybody uses it: its session."""
+
+from __future__ import annotations
+
+import weakref
+from os import getpid
+from time import monotonic
+from typing import Any
+
+import psycopg
+
+from raxol_sql.config import Config
+from raxol_sql.engine.core.concurrency import Colour, Connection
+from raxol_sql.engine.pool.connector import check_literals, longest_connecting
+from raxol_sql.engine.session.server_inquiry import Inquiry
+from raxol_sql.engine.session.session import Session
+from raxol_sql.engine.session.type_options import TypeOptions
+from raxol_sql.engine.types.interval_loaders import guard
+from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.failures import Lives
+
+# Where a connection keeps its session.
+_SESSION = "raxol_sql"
+# Seconds that a server has at least for the questions of a new connection.
+_LEAST = 1.0
+# A dict for a set whose order of changes by threads does not matter. A WeakSet would run Python
+# code when one of them goes, and swallow what a signal handler raises in there.
+Wires = dict[weakref.ref[Wire], None]
+
+
+async def furnish(
+    colour: Colour,
+    config: Config,
+    inquiry: Inquiry,
+    types: TypeOptions,
+    wires: Wires,
+    lives: Lives,
+    connection: Connection,
+) -> None:
+    """Gets a new connection ready, and enters it in ``wires`` and its server in ``lives``."""
+    session = await furnished(colour, config, connection, inquiry, types)
+    for reference in [*wires]:
+        if reference() is None:
+            wires.pop(reference, None)
+    wires[weakref.ref(session.wire)] = None
+    if session.incarnation is not None:
+        lives.note(session.incarnation, session.facts.first_xid)
+
+
+async def furnished(
+    colour: Colour, config: Config, connection: Connection, inquiry: Inquiry, types: TypeOptions
+) -> Session:
+    """
+    The session of a new connection, which knows its server and has its limits.
+
+    Raises the driver's errors where the server does not answer in time, and what the program's
+    own hook raises.
+    """
+    check_literals(connection)
+    guard(connection, types.infinity)
+    session = Session(colour, connection, types.catalogue, lasting=config.prepare)
+    session.pid = getpid()
+    limit = None if config.leaves_statement_timeout else config.timeout
+    # A connection is for more than one call, so it has a second even where calls have less.
+    session.wire.until = monotonic() + max(_LEAST, longest_connecting(config.timeout))
+    try:
+        await session.begin(limit, config.timeout, inquiry)
+        await types.check(session)
+    except DeadlineExceeded:
+        # Of no call, and of nothing that was sent for one.
+        error = "the server let this connection in, and has not answered since"
+        raise psycopg.errors.ConnectionTimeout(error) from None
+    session.detach()
+    await types.connected(colour, session)
+    put_session(session)
+    return session
+
+
+def take_session(connection: Any) -> Session:
+    """The session of a connection that leaves psycopg_pool, which is its caller's from now on."""
+    session: Session = vars(connection).pop(_SESSION)
+    return session
+
+
+def put_session(session: Session) -> None:
+    """Has the connection keep its session, as long as psycopg_pool has it."""
+    vars(session.connection)[_SESSION] = session

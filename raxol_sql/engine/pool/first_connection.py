@@ -1,0 +1,69 @@
+"""The first connection of a pool, and how long it may be waited for."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import timedelta
+from time import monotonic
+
+import psycopg
+
+from raxol_sql.config import Conninfo
+from raxol_sql.engine.core.concurrency import Colour
+from raxol_sql.engine.pool.connector import LONGEST_PAUSE, Dial
+from raxol_sql.failures import Phase, Verdict, classify
+
+_PAUSE = 0.05
+
+
+def seconds_of(wait: float | timedelta) -> float:
+    """
+    A duration in seconds; raises TypeError for what is none, ValueError for one without an end.
+    """
+    if isinstance(wait, bool) or not isinstance(wait, (int, float, timedelta)):
+        raise TypeError(f"wait is a number of seconds or a timedelta; not {wait!r}")
+    seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"wait is 0 or more seconds, and has an end; not {wait!r}")
+    return seconds
+
+
+async def connect_first(colour: Colour, dial: Dial, conninfo: Conninfo, wait: float) -> None:
+    """
+    Makes one connection and closes it, to see that the server lets in.
+
+    Tries for ``wait`` seconds, with pauses that grow to half a second, while waiting can help, and
+    once in any case. Raises the driver's error of the last attempt, with a note if there were more.
+    """
+    began = monotonic()
+    attempts = 0
+    while True:
+        attempts += 1
+        left = began + wait - monotonic()
+        try:
+            first = await dial.attempt(_bounded(conninfo, left, attempts), autocommit=True)
+        except psycopg.Error as error:
+            is_final = classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
+            longest = min(LONGEST_PAUSE, _PAUSE * 2 ** min(attempts - 1, 16))
+            pause = random.SystemRandom().random() * longest
+            left = began + wait - monotonic()
+            if is_final or left <= 0 or dial.is_over:
+                if attempts > 1:
+                    error.add_note(f"open(wait={wait:g}): {attempts} attempts were made")
+                raise
+        else:
+            await colour.wait(first.close())
+            return
+        # Not in the handler: the next error would come with this one, and its frames.
+        await colour.sleep(min(pause, left))
+
+
+def _bounded(conninfo: Conninfo, left: float, attempts: int) -> Conninfo:
+    """``conninfo`` for an attempt for which so many seconds are left, unless it is the first."""
+    if attempts == 1 and left <= 0:
+        return conninfo
+    most = int(conninfo.parameters.get("connect_timeout") or 0)
+    # libpq counts whole seconds, and takes less than two for two.
+    own = max(2, math.ceil(left))
+    return conninfo.changed(connect_timeout=min(own, most) if most > 0 else own)

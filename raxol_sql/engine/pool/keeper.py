@@ -1,0 +1,400 @@
+"""The only user of psycopg_pool: a background worker that no caller can interrupt."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from os import getpid
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from raxol_sql.config import Conninfo
+from raxol_sql.engine.core.concurrency import Colour
+from raxol_sql.engine.core.mailbox import Mailbox
+from raxol_sql.engine.pool.checkouts import exhausted
+from raxol_sql.engine.pool.connection_setup import put_session, take_session
+from raxol_sql.engine.pool.connector import LONGEST_PAUSE, Dial, Unconnected
+from raxol_sql.engine.pool.first_connection import connect_first
+from raxol_sql.engine.pool.session_queue import SessionQueue
+from raxol_sql.engine.pool.session_registry import Checkout, Checkouts
+from raxol_sql.engine.pool.stop import stop
+from raxol_sql.engine.session.session import Session
+
+# Seconds: how long psycopg_pool is asked for a connection before the callers are looked at again.
+_SLICE = 0.5
+# How long a surplus session stays idle here before psycopg_pool gets it back, which closes those
+# that it has not needed for ``max_idle``.
+_SURPLUS = 1.0
+# How long callers may wait, with connections to spare and no attempt under way, until psycopg_pool
+# is taken to have lost count of its connections, and is replaced.
+_STUCK = 2.0
+_OPENING = 10.0  # that the connections which are kept may take, if calls may take less
+_COMMAND = 30.0  # that a command, such as closing the pool, may take
+_STOPPING = 1.5  # that the server may take to end a statement whose caller is gone
+CLOSED = "this database is closed"
+_NOT_ENDED = (
+    "a connection was not given back, so it was closed and replaced: %s. Use `with`, so that the "
+    "transaction or stream ends."
+)
+_INTERRUPTED = (
+    "a call was interrupted while it held a connection, which was closed and replaced; this is "
+    "logged once"
+)
+_log = logging.getLogger("raxol_sql.pool")
+
+
+class PoolKeeper:
+    """
+    Takes connections out of psycopg_pool for callers who wait, and gives them back.
+
+    psycopg_pool loses a connection when ``getconn`` or ``putconn`` is cancelled, or interrupted by
+    an exception of a signal handler. So callers never run it: two workers of this object do,
+    threads of a blocking database or tasks of an asyncio one, which signals and cancellation do
+    not reach. Callers write to mailboxes, which cannot be interrupted half-way.
+
+    `want` asks for sessions for those in the ``queue``; `retire` gives one back; `drain`, `resize`
+    and `close` are psycopg_pool's. A session that is no longer referenced, and one that its caller
+    did not give back, is stopped and replaced. ``kept`` idle sessions are not given back. Where
+    psycopg_pool has lost count of its connections all the same it is replaced, with a warning.
+    """
+
+    def __init__(
+        self,
+        colour: Colour,
+        make_pool: Callable[[], Any],
+        dial: Dial,
+        *,
+        least: int,
+        most: int,
+    ) -> None:
+        self.kept = least
+        self.epoch = 0.0
+        self.queue = SessionQueue()
+        self._colour = colour
+        self._make_pool = make_pool
+        self._dial = dial
+        self._pool: Any = None
+        self._past: Counter[str] = Counter()
+        self._size = most
+        self._is_closed = self._watches_surplus = self._has_warned = False
+        self._stuck_since: float | None = None
+        self._alive: dict[Mailbox, Callable[[], bool]] = {}
+        self._wanted: Mailbox = colour.mailbox()
+        self._returned: Mailbox = colour.mailbox()
+        self.checkouts = Checkouts(self.queue.idle, self._returned.put)
+
+    async def open(self, conninfo: Conninfo | None, seconds: float, wait: float = 0.0) -> None:
+        """
+        Opens psycopg_pool's pool, and waits up to so many seconds for what it keeps.
+
+        With a ``conninfo`` it connects once before that, within ``wait`` seconds, so that a wrong
+        address is an error here.
+        """
+
+        async def open_() -> None:
+            if conninfo is not None:
+                await connect_first(self._colour, self._dial, conninfo, wait)
+            self._pool = pool = self._make_pool()
+            await self._colour.wait(pool.open(wait=True, timeout=max(seconds, _OPENING)))
+
+        # Each of these steps has its own deadline.
+        await self._command(open_, None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed, and every connection is back."""
+        return self._is_closed and not len(self.checkouts)
+
+    def abandoned(self) -> list[Session]:
+        """The sessions that calls did not give back when they ended; see `Checkouts`."""
+        return self.checkouts.abandoned(self._colour.holds)
+
+    def repair(self) -> None:
+        """Has such sessions replaced."""
+        self._returned.put(self._repair)
+
+    def figures(self) -> Mapping[str, int]:
+        """psycopg_pool's figures, with those of the pools that were replaced."""
+        figures = Counter({} if self._pool is None else self._pool.get_stats())
+        figures.update(self._past)
+        return figures
+
+    def want(self) -> None:
+        """Has callers in the queue served with connections of psycopg_pool."""
+        self._ensure_workers()
+        self._wanted.put(None)
+
+    def retire(self, session: Session) -> None:
+        """Gives a session back to psycopg_pool, which replaces one that is not free."""
+        self._ensure_workers()
+        self._returned.put(session)
+
+    def watch_surplus(self) -> None:
+        """Has idle sessions beyond those that are kept given back after a while."""
+        if not self._watches_surplus:
+            self._returned.put(None)
+
+    def unserved(self, since: float, refused: Exception | None, who: Any) -> Exception:
+        """The error for a caller whose time is over: the last refusal, or else what is in use."""
+        now = monotonic()
+        told = f"no connection could be made in {now - since:.1f} s"
+        holdings = self.checkouts.holdings()
+        has_room = len(holdings) < self._size
+        if refused is None and has_room:
+            trouble = self._dial.trouble(since - LONGEST_PAUSE)
+            refused = None if trouble is None else trouble.error
+        if refused is not None:
+            refused.add_note(told)
+            return refused
+        if has_room and self._dial.is_trying:
+            return psycopg.errors.ConnectionTimeout(f"{told}: {self._dial.silent} yet")
+        return exhausted(
+            holdings,
+            now=now,
+            name_of=self._colour.name_of,
+            size=self._size,
+            waited=now - since,
+            waiting=len(self.queue.waiting()),
+            me=who,
+        )
+
+    async def drain(self) -> None:
+        """Has every connection replaced; one that is in use, when it is given back."""
+        await self._command(self._drain)
+
+    async def resize(self, least: int, most: int) -> None:
+        """Changes the bounds of psycopg_pool's pool."""
+
+        async def resize() -> None:
+            await self._colour.wait(self._pool.resize(least, most))
+            self._size, self.kept = most, least
+            while len(self.queue.idle) > least and (session := self.queue.take_oldest()):
+                await self._give_back(session)
+
+        await self._command(resize)
+
+    async def close(self, seconds: float) -> None:
+        """Closes psycopg_pool's pool, which has so long for the connections it is making."""
+        if not self._is_closed:
+            self._dial.give_up()
+            await self._command(partial(self._close_pool, seconds))
+        for waiter in self.queue.waiting():
+            waiter.mailbox.put(PoolClosed(CLOSED))
+
+    def abandon(self) -> None:
+        """Has everything closed, and waits for nothing."""
+        self._dial.give_up()
+        self._returned.put(partial(self._close_pool, _SLICE))
+
+    async def _close_pool(self, seconds: float) -> None:
+        self._is_closed = True
+        # Both workers look whether anything is left to be done.
+        self._wanted.put(None)
+        await self._give_back_all()
+        if self._pool is not None:
+            await self._end(self._pool, seconds)
+
+    async def _command(
+        self, work: Callable[[], Awaitable[None]], seconds: float | None = _COMMAND
+    ) -> None:
+        """Has the worker do something, and waits for it; raises what it raises."""
+        answer = self._colour.mailbox()
+
+        async def answered() -> None:
+            try:
+                await work()
+            except Exception as error:
+                answer.put(error)
+            else:
+                answer.put(True)
+
+        self._ensure_workers()
+        self._returned.put(answered)
+        if (done := await answer.get(seconds)) is None:
+            raise PoolTimeout(f"the pool has not done this in {seconds:.0f} s; try again")
+        if isinstance(done, Exception):
+            raise done
+
+    def _ensure_workers(self) -> None:
+        """Starts the workers, again if a program has cancelled all tasks of its loop."""
+        for mailbox, step in ((self._wanted, self._supply), (self._returned, self._take_back)):
+            is_alive = self._alive.get(mailbox)
+            if is_alive is None or not (is_alive() or self.is_over):
+                self._alive[mailbox] = self._colour.start(_serve(self, mailbox, step))
+
+    async def _supply(self, _: object) -> None:
+        """Takes connections out of psycopg_pool as long as callers wait for one."""
+        pool = self._pool
+        while self.queue.waiting() and not self._is_closed and pool is self._pool:
+            try:
+                connection = await self._colour.wait(pool.getconn(_SLICE))
+            except PoolTimeout:
+                await self._repair()
+                continue
+            except PoolClosed:
+                return
+            if isinstance(connection, Unconnected):
+                # psycopg_pool replaces it, by an attempt for the callers who go on waiting.
+                await self._colour.wait(pool.putconn(connection))
+                self._dial.connecting.return_stand_in()
+                for waiter in self.queue.waiting():
+                    waiter.mailbox.put(connection.again())
+                continue
+            session = take_session(connection)
+            session.since = monotonic()
+            self.checkouts.add(session, pool)
+            self._stuck_since = None
+            self.queue.give(session)
+            # From now on it is referenced by its caller alone.
+            del session, connection
+            if self._is_closed:
+                self._returned.put(None)
+
+    async def _take_back(self, item: Any) -> float | None:
+        """Does what is in the mailbox; gives after how long idle sessions are to be looked at."""
+        if isinstance(item, Session):
+            await self._give_back(item)
+        elif isinstance(item, weakref.ref):
+            checkout = self.checkouts.remove(item)
+            if checkout is not None and checkout.pid == getpid():
+                self._warn_of(checkout)
+                await self._replace(checkout)
+        elif item is not None:
+            await item()
+        if self._is_closed:
+            await self._give_back_all()
+            self._wanted.put(None)
+            return None
+        return await self._give_back_surplus()
+
+    async def _give_back_all(self) -> None:
+        while (session := self.queue.take()) is not None:
+            await self._give_back(session)
+
+    async def _give_back_surplus(self) -> float | None:
+        self._watches_surplus = True
+        idle, now = self.queue.idle, monotonic()
+        while len(idle) > self.kept and (session := self.queue.take_oldest()) is not None:
+            if now - session.idle_since < _SURPLUS:
+                idle.appendleft(session)
+                return _SURPLUS
+            await self._give_back(session)
+        self._watches_surplus = False
+        # A caller may have given one back just before that, and have seen that they are watched.
+        self._watches_surplus = len(idle) > self.kept
+        return _SURPLUS if self._watches_surplus else None
+
+    async def _give_back(self, session: Session) -> None:
+        checkout = self.checkouts.remove(weakref.ref(session))
+        if checkout is None or session.pid != getpid():
+            return
+        if not session.is_free or session.since < self.epoch:
+            await self._replace(checkout)
+            return
+        session.detach()
+        put_session(session)
+        await self._colour.wait(checkout.pool.putconn(checkout.connection))
+        self._want_if_needed()
+
+    async def _replace(self, checkout: Checkout) -> None:
+        """Ends what a connection does, and has psycopg_pool make another one in its place."""
+        if checkout.wire.is_working:
+            self._colour.start(self._stop(checkout))
+        else:
+            await self._close(checkout)
+
+    async def _stop(self, checkout: Checkout) -> None:
+        try:
+            await stop(checkout, _STOPPING)
+        finally:
+            await self._close(checkout)
+
+    async def _close(self, checkout: Checkout) -> None:
+        checkout.wire.close()
+        await self._colour.wait(checkout.pool.putconn(checkout.connection))
+        self._want_if_needed()
+
+    def _want_if_needed(self) -> None:
+        if self.queue.waiting():
+            self._wanted.put(None)
+
+    def _warn_of(self, checkout: Checkout) -> None:
+        if checkout.holding is not None:
+            _log.warning(_NOT_ENDED, checkout.holding.told(monotonic(), self._colour.name_of))
+        elif not self._has_warned:
+            self._has_warned = True
+            _log.warning(_INTERRUPTED)
+
+    async def _drain(self) -> None:
+        await self._colour.wait(self._pool.drain())
+        # psycopg_pool replaces those that were made before now, when they are given back.
+        self.epoch = monotonic()
+        await self._give_back_all()
+        await self._repair()
+
+    async def _repair(self) -> None:
+        """Takes back sessions that no call has any more; replaces a pool that gives no others."""
+        for session in self.abandoned():
+            checkout = self.checkouts.remove(weakref.ref(session))
+            if checkout is not None:
+                session.give_up()
+                self._warn_of(checkout)
+                await self._replace(checkout)
+        if self.queue.waiting() and self.checkouts.are_between_calls(self._colour.holds):
+            self.checkouts.collect_dropped()
+        now = monotonic()
+        has_room = len(self.checkouts) < self._size
+        if not has_room or self._dial.is_trying or self._dial.trouble(now - _STUCK) is not None:
+            self._stuck_since = None
+        elif self._stuck_since is None:
+            self._stuck_since = now
+        elif now - self._stuck_since >= _STUCK and self.queue.waiting():
+            await self._start_again()
+
+    async def _start_again(self) -> None:
+        """Replaces psycopg_pool's pool; the connections of the old one go back to it, and end."""
+        _log.warning(
+            "callers wait for a connection, %s of %s are in use, and psycopg_pool makes no other: "
+            "its pool was replaced",
+            len(self.checkouts),
+            self._size,
+        )
+        self._stuck_since = None
+        old, self._pool = self._pool, self._make_pool()
+        counted = {name: n for name, n in old.get_stats().items() if not name.startswith("pool_")}
+        counted.pop("requests_waiting", None)
+        self._past.update(counted)
+        self.epoch = monotonic()
+        await self._colour.wait(self._pool.open())
+        self._colour.start(self._end(old, _SLICE))
+        self._wanted.put(None)
+
+    async def _end(self, pool: Any, seconds: float) -> None:
+        idle = [*pool._pool]
+        try:
+            await self._colour.wait(pool.close(seconds))
+        except BaseException:
+            # psycopg_pool's own tasks were cancelled, and it stops there.
+            for connection in idle:
+                await self._colour.wait(connection.close())
+
+
+async def _serve(
+    keeper: PoolKeeper, mailbox: Mailbox, step: Callable[[Any], Awaitable[float | None]]
+) -> None:
+    """Does one step for each item of a mailbox, until the keeper is closed and has all back."""
+    timeout: float | None = None
+    while not keeper.is_over:
+        item = await mailbox.get(timeout)
+        try:
+            timeout = await step(item)
+        except Exception:
+            timeout = None
+            _log.exception("the pool failed to give or to take back a connection")
+        del item

@@ -1,0 +1,399 @@
+"""The pool of connections: psycopg_pool's, with what it lacks when things break."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from asyncio import Task
+from functools import partial
+from os import getpid
+from time import monotonic
+from typing import Any
+
+import attrs
+import psycopg
+from psycopg_pool import PoolClosed
+
+from raxol_sql.config import Config, Conninfo
+from raxol_sql.engine.core import fork_safety as forking
+from raxol_sql.engine.core.concurrency import Colour
+from raxol_sql.engine.core.deadline import earliest
+from raxol_sql.engine.pool.checkouts import LeakWatch
+from raxol_sql.engine.pool.connect_log import Connecting
+from raxol_sql.engine.pool.connection_setup import Wires, furnish
+from raxol_sql.engine.pool.connector import LONGEST_PAUSE, Dial, Unconnected, completed
+from raxol_sql.engine.pool.keeper import CLOSED, PoolKeeper
+from raxol_sql.engine.pool.psycopg_pool_log import quieten
+from raxol_sql.engine.pool.session_queue import SessionQueue, Waiter
+from raxol_sql.engine.pool.stats import status_of
+from raxol_sql.engine.session.checkout import place_of_caller
+from raxol_sql.engine.session.liveness import Sign, count_connected
+from raxol_sql.engine.session.server_inquiry import Inquiry
+from raxol_sql.engine.session.session import Session
+from raxol_sql.engine.session.type_options import TypeOptions
+from raxol_sql.engine.transaction.outcome_resolution import resolve
+from raxol_sql.engine.transaction.retrier import Repeating
+from raxol_sql.errors import ForkedError
+from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
+from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
+
+# Seconds after which psycopg_pool gets a session back, to see whether its lifetime is over.
+_SENT = Phase.SENT  # an enum looks its members up each time
+_AT_HAND = 60.0
+# The longest that a caller waits until the holders of sessions are looked at again.
+_LOOKING = 0.5
+# The longest that a session takes to get ready for another user.
+_GETTING_READY = 1.0
+# How long a connection that is being made may keep the pool from closing.
+_CLOSING = 1.0
+# How long a caller who holds all connections waits for one of them: a stream that was dropped
+# gives back its own in that time, and anything else never does.
+_OWN = 0.25
+# What the connections of all pools of this process were told: one may miss what another sees.
+_lives = Lives()
+# psycopg_pool's of this process's parents, whose threads and locks are not to be touched.
+_left_behind: list[Any] = []
+
+
+class PooledSessions:
+    """
+    Sessions on the connections of a pool, which are in autocommit.
+
+    `open` makes one connection itself, so that a wrong address or password is an error of its own
+    there, and not a pool that stays empty. Safe for threads or tasks, as psycopg_pool is.
+
+    Idle sessions stay in a `SessionQueue` between two calls, for a minute at most, so that
+    psycopg_pool sees each of its connections now and then. Only the `PoolKeeper` uses psycopg_pool,
+    in the background: what a caller does here cannot be interrupted half-way, and a session that a
+    caller drops is noticed and replaced.
+
+    A connection that the other end has closed is seen before it is handed out, and never is. In a
+    process that was forked after the opening, a blocking pool is a new one; for asyncio, whose
+    loop does not survive that, `ForkedError` is raised.
+    """
+
+    def __init__(
+        self, colour: Colour, config: Config, policy: RetryPolicy | None, types: TypeOptions
+    ) -> None:
+        self.timeout = config.timeout
+        self.until: float | None = None
+        self.wait = 0.0
+        self.outcome = config.outcome
+        self.shows_values = config.show_sensitive_data_on_connection_error
+        recorder = Recorder() if config.metrics else None
+        self.telemetry = Telemetry(recorder)
+        interval, retries = config.retry_interval, config.max_retries
+        usual = RetryPolicy.of(interval, retries, jitter=config.retry_jitter)
+        self._inquiry = Inquiry()
+        self._repeating = Repeating(
+            colour, policy or usual, self.resolve, self.drain, self._inquiry
+        )
+        self.repeating: Repeating | None = self._repeating
+        self._colour, self._config, self._types = colour, config, types
+        self._conninfo = Conninfo({})
+        self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
+        self._home: object = None
+        self._who = colour.who
+        # For how long, in seconds, an idle session is trusted that nothing is heard of.
+        self._fresh = config.idle_timeout / 1000
+        self._pid, self._generation = getpid(), forking.generation
+        self._settling = colour.lock()
+        # Every connection of the pool, for a child process, which must not touch them.
+        self._wires: Wires = {}
+        self._start_afresh()
+        forking.watch(self)
+
+    def _start_afresh(self) -> None:
+        self._opening = self._colour.lock()
+        self._open = False
+        self._waits = self._refused = 0
+        self._connecting = Connecting()
+        self._waited = 0.0
+        self._keeper: PoolKeeper | None = None
+        self._queue = SessionQueue()
+        self._idle = self._queue.idle
+
+    async def open(self, conninfo: Conninfo) -> None:
+        """Connects once to see that it works, and opens the pool; an open one stays as it is."""
+        async with self._opening:
+            if self._keeper is None:
+                self._conninfo = completed(conninfo, self._config.timeout)
+                self._inquiry.note_hosts(self._conninfo)
+                self._home = _loop_of(self._colour.who())
+                await self._open_pool(tries=True)
+
+    async def close(self) -> None:
+        """Closes every connection; a session still held is closed when it is released."""
+        if self._generation != forking.generation:
+            self._start_afresh()  # those of the parent are not ours to close
+            self._pid, self._generation = getpid(), forking.generation
+        self._open = False
+        keeper = self._keeper
+        if keeper is not None:
+            self._leaks.look(keeper.checkouts.holdings(), monotonic())
+            # Whoever waits is told after these have ended.
+            await self._colour.finish(keeper.close(_CLOSING))
+
+    async def resize(self, least: int, most: int) -> None:
+        """Has it keep ``least`` connections, and make ``most`` at most."""
+        if not 0 <= least <= most or most < 1:
+            raise ValueError(f"a pool has 0 <= min <= max, and max >= 1; not {least} and {most}")
+        if self._keeper is None:
+            raise _not_open()
+        await self._keeper.resize(least, most)
+        self._config = attrs.evolve(self._config, pool_min_size=least, pool_size=most)
+
+    def status(self) -> PoolStatus:
+        """How it is at this moment."""
+        keeper = self._keeper
+        held = 0
+        if keeper is not None:
+            held = len(keeper.checkouts.holdings())
+            if abandoned := len(keeper.abandoned()):
+                held -= abandoned
+                keeper.repair()
+        return status_of(
+            {} if keeper is None else keeper.figures(),
+            *(self._config, self._connecting),
+            held=held,
+            connected=count_connected(self._wires),
+            waiting=len(self._queue.waiting()),
+            calls=self._repeating.calls,
+            waits=self._waits,
+            wait_ms=int(self._waited * 1000),
+            refused=self._refused,
+            is_open=self._open,
+        )
+
+    async def drain(self) -> None:
+        """Has every connection replaced; one that is in use, when it is given back."""
+        if self._keeper is None:
+            raise _not_open()
+        self._inquiry.begin_again()
+        await self._keeper.drain()
+
+    async def acquire(self, purpose: str, until: float | None) -> Session:
+        # Every call comes this way, so the good one is short, and asks only what it has to.
+        if self._generation != forking.generation:
+            await self._settle_in()
+        who = self._who()
+        if self._home is not None and _loop_of(who) is not self._home:
+            raise RuntimeError("this database was opened in another event loop: open one in this")
+        now, idle = monotonic(), self._idle
+        while idle:
+            try:
+                session = idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            is_quiet = not session.liveness.hears() and now - session.idle_since < self._fresh
+            if is_quiet or await self._is_usable(session, now):
+                session.holding = (purpose, now, who)
+                session.is_sent = session.limits.is_pressed = False
+                session.wire.phase = _SENT
+                session.wire.until = until
+                return session
+        return await self._wait(purpose, until, now)
+
+    async def release(self, session: Session) -> None:
+        self._repeating.calls += 1
+        if session.has_traces:
+            await self._reset(session)
+        # From here on nothing waits, so that no cancellation can keep the session.
+        keeper = self._keeper
+        now = session.idle_since = monotonic()
+        if session.place is not None:
+            session.place = None
+            session.take_up()
+        if keeper is None or session.pid != self._pid:
+            return
+        since = session.since
+        is_current = since >= keeper.epoch and now - since < _AT_HAND
+        if not (is_current and self._open and session.is_free):
+            keeper.retire(session)
+            return
+        self._queue.give(session)
+        if not self._open:
+            # It was closed at this moment, and may not have seen this session.
+            while (late := self._queue.take()) is not None:
+                keeper.retire(late)
+        elif len(self._idle) > keeper.kept:
+            keeper.watch_surplus()
+
+    async def reserve(self, purpose: str, until: float | None) -> Session:
+        session = await self.acquire(purpose, until)
+        session.place = place_of_caller()
+        return session
+
+    async def free(self, session: Session) -> None:
+        await self.release(session)
+
+    async def resolve(self, token: OutcomeToken, until: float | None) -> Effect:
+        """What became of a transaction, as far as it can be found out by ``until``."""
+        return await resolve(self, self._colour, _lives, token, until)
+
+    def forked(self) -> None:
+        """Lets go of everything that is the parent's; called in the child, before all else."""
+        known = [wire for reference in self._wires if (wire := reference()) is not None]
+        forking.sever(wire.pgconn for wire in known)
+        _left_behind.append((self._keeper, self._queue, known))
+        # Whoever held them lives in the parent.
+        self._settling = self._colour.lock()
+        self._wires = {}
+        self.telemetry.forked()
+
+    async def _settle_in(self) -> None:
+        """Opens a pool of this process's own."""
+        if not self._colour.may_fork:
+            raise ForkedError(
+                f"this database was opened in process {self._pid}, and this is process "
+                f"{getpid()}, forked from it: open one here, in this process's own event loop"
+            )
+        async with self._settling:
+            if self._generation == forking.generation:
+                return  # another thread was first
+            if not self._open:
+                raise _not_open()
+            self._start_afresh()
+            try:
+                await self._open_pool(tries=False)
+            finally:
+                self._open = True  # as it was in the parent; the next call tries again
+            self._pid, self._generation = getpid(), forking.generation
+
+    async def _wait(self, purpose: str, until: float | None, since: float) -> Session:
+        """The session of a caller that found none idle."""
+        keeper = self._keeper
+        if keeper is None:
+            raise _not_open()
+        if not self._open:
+            raise PoolClosed(CLOSED)
+        waiter = Waiter((purpose, since, self._who()), self._colour.mailbox())
+        refused: Exception | None = None
+        session: Session | None = None
+        self._waits += 1
+        try:
+            while session is None:
+                self._queue.join(waiter)
+                found = self._queue.take()
+                if found is None:
+                    keeper.want()
+                    found = await self._next(waiter, until, since, refused)
+                if isinstance(found, Exception):
+                    raise found
+                if isinstance(found, Unconnected):
+                    if found.when < since - LONGEST_PAUSE:
+                        continue  # of an attempt before this call, whose cause may have passed
+                    refused = found.error
+                    if classify(refused, Phase.ACQUIRE).verdict is Verdict.NEVER:
+                        raise refused
+                elif found is not None and await self._is_usable(found, monotonic()):
+                    session = found
+        finally:
+            self._waited += monotonic() - since
+            await self._queue.leave(waiter, is_served=session is not None)
+        session.holding = waiter.claim
+        session.is_sent, session.wire.phase = False, _SENT
+        session.wire.until = until
+        # What was waited is not left for the work.
+        session.limits.is_pressed = True
+        return session
+
+    async def _next(
+        self, waiter: Waiter, until: float | None, since: float, refused: Exception | None
+    ) -> Any:
+        """What comes into the mailbox of a waiter; raises where their time is over."""
+        keeper = self._keeper
+        assert keeper is not None, "it is open"
+        now = monotonic()
+        holdings = keeper.checkouts.holdings()
+        self._leaks.look(holdings, now)
+        is_full = len(holdings) >= self._config.pool_size
+        is_own = is_full and keeper.checkouts.are_of(self._who(), self._colour.holds)
+        end = earliest(until, waiter.since + _OWN) if is_own else until
+        left = _LOOKING if end is None else end - now
+        if left <= 0:
+            found = waiter.mailbox.take()
+            if found is None and is_own and keeper.checkouts.collect_dropped():
+                found = await waiter.mailbox.get(_OWN)
+            if found is not None:
+                return found
+            self._refused += 1
+            raise keeper.unserved(since, refused, self._who())
+        return await waiter.mailbox.get(min(left, _LOOKING))
+
+    async def _is_usable(self, session: Session, now: float) -> bool:
+        """Whether a session reaches its server, as far as that can be told; else it is replaced."""
+        sign = session.liveness.look()
+        if sign:
+            if sign is Sign.QUIET and now - session.idle_since < self._fresh:
+                return True
+            try:
+                if await session.ping(_GETTING_READY):
+                    return True
+            except BaseException:
+                self._retire(session)
+                raise
+        session.close()
+        self._retire(session)
+        return False
+
+    async def _reset(self, session: Session) -> None:
+        session.wire.until = monotonic() + _GETTING_READY
+        try:
+            await session.reset()
+            await self._types.reconnected(self._colour, session)
+        except psycopg.Error:
+            session.close()
+        except BaseException:
+            # The caller's own release does not go on.
+            session.give_up()
+            self._retire(session)
+            raise
+
+    def _retire(self, session: Session) -> None:
+        if self._keeper is not None:
+            self._keeper.retire(session)
+
+    async def _open_pool(self, *, tries: bool) -> None:
+        config = self._config
+        # The longest wait that a lock takes stands for none; it refuses infinity.
+        longest = config.timeout / 1000 or threading.TIMEOUT_MAX
+        given = (self._colour, config, self._inquiry, self._types, self._wires, _lives)
+        dial = self._dial = Dial(self._colour, partial(furnish, *given), config.timeout)
+        self._connecting = dial.connecting
+        quieten()
+        # Nothing of this refers to the pool itself, so that one that is dropped is noticed.
+        pool_class: Any = self._colour.pool
+        make_pool = partial(
+            pool_class,
+            self._conninfo,
+            connection_class=dial,
+            kwargs={"autocommit": True},
+            open=False,
+            min_size=config.pool_min_size,
+            max_size=config.pool_size,
+            max_idle=config.idle_timeout / 1000,
+            timeout=longest,
+            name="raxol_sql",
+        )
+        keeper = PoolKeeper(
+            self._colour, make_pool, dial, least=config.pool_min_size, most=config.pool_size
+        )
+        try:
+            await keeper.open(self._conninfo if tries else None, longest, self.wait)
+        except BaseException:
+            keeper.abandon()
+            raise
+        # One that is dropped without being closed closes its connections all the same.
+        weakref.finalize(self, keeper.abandon).atexit = False
+        self._queue, self._idle = keeper.queue, keeper.queue.idle
+        self._keeper, self._open = keeper, True
+
+
+def _not_open() -> PoolClosed:
+    return PoolClosed("this database is not open: get it from open(), awaited for asyncio")
+
+
+def _loop_of(who: object) -> object:
+    """The event loop of a task, None for a thread."""
+    return who.get_loop() if isinstance(who, Task) else None

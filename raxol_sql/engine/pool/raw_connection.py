@@ -1,0 +1,81 @@
+"""A connection of the pool in the hands of somebody who knows psycopg, and back again."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from psycopg.adapt import AdaptersMap
+from psycopg.pq import TransactionStatus
+
+from raxol_sql.engine.core.deadline import deadline_of
+from raxol_sql.engine.pool.pool import PooledSessions
+from raxol_sql.engine.session.session import Session
+
+_log = logging.getLogger("raxol_sql.pool")
+# What psycopg keeps on its own side, and the server's reset does not take back.
+_KEPT = (
+    *("row_factory", "cursor_factory", "server_cursor_factory"),
+    *("prepare_threshold", "prepared_max"),
+)
+_HANDLERS = ("_notice_handlers", "_notify_handlers")
+
+
+class Lending:
+    """One connection that is lent: `begin` gives it, `end` takes it back, each once."""
+
+    def __init__(self, pool: PooledSessions) -> None:
+        self._pool = pool
+        self._session: Session | None = None
+        self._before: dict[str, Any] = {}
+
+    async def begin(self, purpose: str) -> Any:
+        """The connection, in autocommit; raises as any call that waits for one."""
+        session = await self._pool.reserve(purpose, deadline_of(self._pool.timeout))
+        # psycopg waits for the socket in its own way.
+        session.detach()
+        self._session = session
+        connection: Any = session.connection
+        self._before = {name: getattr(connection, name) for name in _KEPT}
+        self._before["_adapters"] = connection.adapters
+        connection._adapters = AdaptersMap(connection.adapters)
+        for name in _HANDLERS:
+            self._before[name] = getattr(connection, name)
+            setattr(connection, name, list(self._before[name]))
+        session.keep()
+        return connection
+
+    def disown(self) -> None:
+        """The caller never got the connection, and will not `end` this."""
+        if self._session is not None:
+            self._session.take_up()
+
+    async def end(self) -> None:
+        """Has everything taken back that was left on it."""
+        session = self._session
+        assert session is not None, "it was begun"
+        session.take_up()
+        try:
+            await self._tidy(session)
+        except BaseException:
+            session.give_up()
+            raise
+        finally:
+            session.has_traces = not session.is_lost
+            await self._pool.free(session)
+
+    async def _tidy(self, session: Session) -> None:
+        connection: Any = session.connection
+        for name, value in self._before.items():
+            setattr(connection, name, value)
+        if session.wire.status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            _log.warning("a connection was given back in a transaction, which is rolled back")
+            session.wire.until = deadline_of(self._pool.timeout)
+            try:
+                await session.command("rollback")
+            except Exception:
+                session.close()
+        modes = (connection.isolation_level, connection.read_only, connection.deferrable)
+        if not connection.closed and (not connection.autocommit or modes != (None, None, None)):
+            # Who changed that changed what every later call rests on.
+            session.close()

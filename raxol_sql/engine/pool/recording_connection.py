@@ -1,0 +1,155 @@
+"""A class of connections that record why libpq could not make them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.pq import ConnStatus, PollingStatus, Trace
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Wait
+
+from raxol_sql.config import Conninfo
+from raxol_sql.engine.wire.handshake import Handshake
+from raxol_sql.failures import REFUSED
+
+_ERROR = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[A-Z]+")? C "([0-9A-Z]{5})"')
+# The connections of libpq that the attempt of this thread or task has begun.
+begun_now: ContextVar[Begun | None] = ContextVar("begun", default=None)
+# What it connects with. libpq's string with the secrets is made where libpq takes it: psycopg would
+# keep it in variables of its frames, which a traceback shows.
+target_now: ContextVar[Conninfo] = ContextVar("target")
+_ABANDONED = "the attempt was abandoned: no caller waits for a connection"
+_ANY_MOVE = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
+
+
+class Begun(list[PGconn]):
+    """
+    The connections of an attempt, one for each host that psycopg tried.
+
+    ``is_unanswered`` says that one ended while TLS was agreed on, ``needs_password`` that one asked
+    for a password that is not there.
+    """
+
+    is_unanswered = needs_password = False
+
+
+class SqlstateSniffer:
+    """
+    Listens to a connection while it is made, for the SQLSTATE of the error that may come.
+
+    libpq keeps the code to itself; its trace does not. What is traced may hold secrets, so it
+    stays in memory, and is gone at the end. Only Linux can do this; where there is no file to be
+    had for it, as in a process that has too many open, nothing is heard.
+    """
+
+    def __init__(self, pgconn: PGconn) -> None:
+        self._pgconn = pgconn
+        self._memory = -1
+
+    def listen(self) -> None:
+        """Begins; after the first time this does nothing."""
+        if self._memory >= 0 or not hasattr(os, "memfd_create"):
+            return
+        try:
+            self._memory = os.memfd_create("raxol_sql", os.MFD_CLOEXEC)
+        except OSError:
+            return
+        self._pgconn.trace(self._memory)
+        self._pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
+
+    def heard(self) -> str | None:
+        """The SQLSTATE of the last error that came, if any did."""
+        if self._memory < 0:
+            return None
+        self._pgconn.untrace()
+        os.lseek(self._memory, 0, os.SEEK_SET)
+        told = _ERROR.findall(os.read(self._memory, 1 << 20))
+        return told[-1].decode() if told else None
+
+    def close(self) -> None:
+        """Ends it, with all that was heard."""
+        if self._memory >= 0:
+            self._pgconn.untrace()
+            os.close(self._memory)
+
+
+def recording(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
+    """
+    A class of connections that know the SQLSTATE of an error that comes while they are made.
+
+    None is made once ``is_over``.
+    """
+
+    class RecordingConnection(connection):  # type: ignore[misc]
+        # psycopg's own is written in Python, and warns of connections that were not closed, which
+        # the pool closes. An exception that a signal handler raises in a destructor is swallowed,
+        # so this one runs no bytecode.
+        __del__: Any = staticmethod(dict)
+
+        @classmethod
+        def _connect_gen(cls, conninfo: str = "") -> Generator[tuple[int, Wait], Any, Any]:
+            # psycopg's own generator does the same, and leaves no place to listen.
+            pgconn = pq.PGconn.connect_start(target_now.get().revealed(conninfo).encode())
+            if (begun := begun_now.get()) is not None:
+                begun.append(pgconn)
+            ear, handshake = SqlstateSniffer(pgconn), Handshake()
+            try:
+                status = before = ConnStatus(pgconn.status)
+                while status != ConnStatus.BAD:
+                    before = status
+                    if status == ConnStatus.SSL_STARTUP:
+                        handshake.look(pgconn.socket)
+                    move = PollingStatus(pgconn.connect_poll())
+                    if move == PollingStatus.OK:
+                        pgconn.nonblocking = 1
+                        return cls(pgconn)
+                    status = ConnStatus(pgconn.status)
+                    if move not in _ANY_MOVE:
+                        break
+                    if status != ConnStatus.STARTED:
+                        # Not before: of each trace psycopg keeps some memory for good, and
+                        # an unreachable server is tried for as long as the outage lasts.
+                        ear.listen()
+                    # psycopg comes back without a result every tenth of a second.
+                    while not (yield pgconn.socket, _ANY_MOVE[move]):
+                        if is_over():
+                            raise psycopg.OperationalError(
+                                "the attempt was abandoned: no caller waits for a connection"
+                            )
+                raise _failed(pgconn, before, ear.heard(), handshake)
+            finally:
+                ear.close()
+
+    # What a log line or a repr calls it.
+    RecordingConnection.__name__ = RecordingConnection.__qualname__ = connection.__name__
+    RecordingConnection.__module__ = connection.__module__
+    return RecordingConnection
+
+
+def _failed(
+    pgconn: PGconn, before: ConnStatus, sqlstate: str | None, handshake: Handshake
+) -> psycopg.OperationalError:
+    """
+    The error of an attempt.
+
+    A password that is missing, and a server that says no to TLS or does not fit what is asked of
+    it, are refusals; a line that ends before that is an accident.
+    """
+    name = "OperationalError"
+    if (begun := begun_now.get()) is not None:
+        begun.is_unanswered |= handshake.is_unanswered
+        begun.needs_password |= bool(pgconn.needs_password)
+    is_tls = before == ConnStatus.SSL_STARTUP and not handshake.is_unanswered
+    refused = pgconn.needs_password or is_tls
+    # psycopg may make another error of the same class, so it is the class that knows.
+    kind = type(name, (psycopg.OperationalError,), {"sqlstate": sqlstate, REFUSED: refused})
+    message = pgconn.get_error_message()
+    pgconn.finish()
+    error: psycopg.OperationalError = kind(f"connection failed: {message}")
+    return error

@@ -1,0 +1,145 @@
+"""The sessions that are outside of psycopg_pool: idle ones, and those that callers hold."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable, Collection, Iterator
+from time import monotonic
+from typing import Any
+
+import attrs
+
+from raxol_sql.engine.core.concurrency import Connection
+from raxol_sql.engine.session.checkout import Holding, Taken
+from raxol_sql.engine.session.session import Session
+from raxol_sql.engine.wire.pipeline import Wire
+
+
+@attrs.define(eq=False)
+class Checkout:
+    """
+    A connection that was taken out of psycopg_pool, and its session as long as that is referenced.
+
+    ``holding`` describes the transaction, stream or lent connection that keeps the session between
+    calls, if one does.
+    """
+
+    connection: Connection
+    wire: Wire
+    pool: Any
+    pid: int
+    reference: weakref.ref[Session]
+    holding: Holding | None = None
+
+
+class Checkouts:
+    """
+    Keeps each connection that is outside of psycopg_pool, until it goes back there.
+
+    ``idle`` are those that no caller has. The others belong to the callers, and are only referenced
+    weakly here. A caller who is
+    interrupted, cancelled or garbage-collected drops the session; ``dropped`` is called then with
+    the weak reference, by which `remove` finds the connection. Safe for threads: every change is
+    one operation on a dict.
+    """
+
+    def __init__(
+        self, idle: Collection[Session], dropped: Callable[[weakref.ref[Session]], object]
+    ) -> None:
+        self._idle = idle
+        self._dropped = dropped
+        self._collected = -_COLLECTING
+        self._unseen: dict[weakref.ref[Session], tuple[Taken, float]] = {}
+        self._checkouts: dict[weakref.ref[Session], Checkout] = {}
+
+    def __len__(self) -> int:
+        return len(self._checkouts)
+
+    def __iter__(self) -> Iterator[Checkout]:
+        return iter([*self._checkouts.values()])
+
+    def add(self, session: Session, pool: Any) -> None:
+        """Enters a session whose connection was just taken out of ``pool``."""
+        reference = weakref.ref(session, self._dropped)
+        session.checkout = self._checkouts[reference] = Checkout(
+            session.connection, session.wire, pool, session.pid, reference
+        )
+
+    def remove(self, reference: weakref.ref[Session]) -> Checkout | None:
+        """Gives the checkout of a session that goes back; None if it was removed before."""
+        return self._checkouts.pop(reference, None)
+
+    def held(self) -> list[Session]:
+        """The sessions that callers have."""
+        idle = {id(session) for session in [*self._idle]}
+        found = [checkout.reference() for checkout in self]
+        return [session for session in found if session is not None and id(session) not in idle]
+
+    def holdings(self) -> list[Holding]:
+        """The sessions that are held now, with their holders; lost ones are being replaced."""
+        held = [session for session in self.held() if not session.is_lost]
+        taken = [(session.holding, session.place) for session in held]
+        return [Holding(*holding, place) for holding, place in taken if holding is not None]
+
+    def collect_dropped(self) -> bool:
+        """
+        Whether the garbage collector finds sessions that are only referenced in a circle.
+
+        That of an error that was caught in a transaction is one: its traceback has frames with the
+        session. The collector stops every thread, so it runs at most once in half a minute, and
+        only where callers wait and no call has the sessions.
+        """
+        now = monotonic()
+        if now - self._collected < _COLLECTING:
+            return False
+        self._collected = now
+        gc.collect()
+        return any(checkout.reference() is None for checkout in self)
+
+    def are_between_calls(self, holds: Callable[[Any, Session], bool | None]) -> bool:
+        """Whether any are held, and each by a holder that is inside of no call."""
+        held = self.held()
+        return bool(held) and all(
+            session.holding is not None
+            and session.outlives_call
+            and holds(session.holding[2], session) is False
+            for session in held
+        )
+
+    def are_of(self, who: Any, holds: Callable[[Any, Session], bool | None]) -> bool:
+        """Whether all that are held are so by ``who``, the caller, and will be until it ends."""
+        return all(
+            session.holding is not None
+            and session.holding[2] == who
+            and (session.outlives_call or bool(holds(who, session)))
+            for session in self.held()
+        )
+
+    def abandoned(self, holds: Callable[[Any, Session], bool | None]) -> list[Session]:
+        """
+        The sessions of calls that have ended without giving them back.
+
+        Something still references these sessions, such as the traceback of the exception that
+        interrupted the call. ``holds`` says whether a holder still has a session. Where that
+        cannot be seen, it is not so if that is found twice, some time apart, of one holding.
+        """
+        now, unseen, found = monotonic(), {}, []
+        for session in self.held():
+            holding = session.holding
+            if holding is None or session.outlives_call or (held := holds(holding[2], session)):
+                continue
+            reference = weakref.ref(session)
+            before, since = self._unseen.get(reference, (None, now))
+            since = since if before is holding else now
+            unseen[reference] = (holding, since)
+            if held is False or now - since >= _UNSEEN:
+                found.append(session)
+        self._unseen = unseen
+        return found
+
+
+# Seconds from one run of the garbage collector to the next.
+_COLLECTING = 30.0
+# Seconds. A session is on its way from one frame to the next for less than a millisecond.
+_UNSEEN = 0.3

@@ -1,0 +1,63 @@
+"""Ending what goes on on a connection that was given up, and that a call may still wait for."""
+
+from __future__ import annotations
+
+import os
+import socket
+from time import monotonic
+
+from psycopg.pq import ConnStatus
+
+from raxol_sql.engine.core.session_lock import Turn
+from raxol_sql.engine.pool.session_registry import Checkout
+from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.errors import DeadlineExceeded
+
+# Seconds until a statement that began after the last request to cancel gets another one.
+_AGAIN = 0.2
+
+
+async def stop(checkout: Checkout, seconds: float) -> None:
+    """
+    Has the server end what it does on the connection, within about so many seconds.
+
+    Another thread or task may be in the middle of a call on it, as in a transaction that two
+    share. A libpq connection serves one at a time, so that call reads the end of its own statement,
+    and its turn tells when it has: the server is asked to cancel, and where that does not help the
+    socket is shut down, which ends every wait for it.
+    """
+    wire, session = checkout.wire, checkout.reference()
+    if session is None:
+        # It is not referenced any more, so no call is in progress.
+        await wire.stop(seconds)
+        return
+    turn, end = session.turn, monotonic() + seconds
+    moment = 0.0
+    while not await _is_over(turn, moment):
+        if monotonic() >= end:
+            _shut_down(wire)
+            if not await _is_over(turn, monotonic() + seconds):
+                return
+            break
+        await wire.cancel(end - monotonic())
+        moment = min(end, monotonic() + _AGAIN)
+    try:
+        await wire.stop(seconds)
+    finally:
+        turn.release()
+
+
+async def _is_over(turn: Turn, until: float) -> bool:
+    """Whether the call that has the turn ends by then; the turn is taken if it does."""
+    try:
+        await turn.acquire(until)
+    except DeadlineExceeded:
+        return False
+    return True
+
+
+def _shut_down(wire: Wire) -> None:
+    """Ends the connection without closing its file, which the call that waits still looks at."""
+    if wire.pgconn.status == ConnStatus.OK:
+        with socket.socket(fileno=os.dup(wire.pgconn.socket)) as copy:
+            copy.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,1 @@
+"""One connection with its prepared statements, and what is known of its server."""

@@ -1,0 +1,33 @@
+"""Which session of the server a connection has."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import psycopg
+
+from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.failures import Backend
+
+_BACKEND = b"""
+select pid, (extract(epoch from backend_start) * 1000000)::bigint
+from pg_stat_get_activity(pg_backend_pid())
+"""
+
+
+async def backend_of(wire: Wire) -> Backend | None:
+    """
+    The session of a connection; None where the server does not tell.
+
+    Raises the driver's errors for a connection that is lost.
+    """
+    try:
+        result = await wire.ask(partial(wire.pgconn.send_query, _BACKEND))
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error:
+        return None  # a role that may not ask, or a server that does not have the function
+    pid, started = (
+        (result.get_value(0, column) for column in range(2)) if result.ntuples else (0, 0)
+    )
+    return Backend(int(pid), int(started)) if pid and started else None

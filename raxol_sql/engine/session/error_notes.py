@@ -1,0 +1,67 @@
+"""What an error says about the query that it comes from."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from raxol_sql.config.passwords import MASK
+from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.errors import ParameterError, RaxolSQLError
+from raxol_sql.queries import Bound, Query
+
+
+def explain(error: BaseException, query: Query[Any], more: str = "") -> None:
+    """
+    Adds to an error of the driver, or of a record's class, which query it was and where.
+
+    Those of our own that have a ``query`` say so themselves; ``more`` is added to either.
+    """
+    if isinstance(error, RaxolSQLError) and hasattr(error, "query"):
+        if more:
+            error.add_note(more)
+    elif isinstance(error, Exception):
+        error.add_note(" ".join(["in query", query.name, f"({query.location})", more]).strip())
+
+
+def arguments_of(bound: Bound[Any], *, shows_values: bool) -> str:
+    """
+    What an error may say of the arguments that a query had: nothing, unless that is asked for.
+
+    Those that are marked ``@sensitive`` are masked even then.
+    """
+    if not shows_values:
+        return ""
+    hidden = bound.query.definition.directives.sensitive
+    shown = [
+        f"{name}={MASK if name in hidden else _brief(value)}"
+        for name, value in bound.arguments.items()
+    ]
+    return f"with {', '.join(shown)}" if shown else "without arguments"
+
+
+def _brief(value: object) -> str:
+    """What a value looks like, but not all of a long one; raises nothing, whatever it does."""
+    return _BRIEF.repr(value[:_LONGEST] if isinstance(value, (bytes, bytearray)) else value)
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = _LONGEST = 200
+
+
+@contextmanager
+def explaining(query: Query[Any], more: str = "") -> Iterator[None]:
+    """Explains what is raised inside."""
+    try:
+        yield
+    except Exception as error:
+        explain(error, query, more)
+        raise
+
+
+def misfit(bound: Bound[Any], error: ParameterMisfit) -> ParameterError:
+    """The error for an argument that cannot be one of the type that the server asks for."""
+    name = bound.statement.parameters[error.index]
+    return ParameterError(bound.query.name, [f"{name}: {error.problem}"])

@@ -1,0 +1,121 @@
+"""What tells later whether a transaction has happened: its id, or a row of its own."""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+
+import psycopg
+from psycopg.pq.abc import PGconn, PGresult
+
+from raxol_sql.engine.session.server_inquiry import PRIMARY, ServerFacts
+from raxol_sql.engine.wire.pipeline import Request, check
+from raxol_sql.errors import TransactionError
+from raxol_sql.failures import Backend, OutcomeToken
+from raxol_sql.text import first_word_of
+
+OUTCOMES = ("xid", "witness", "none", "xid-first")
+# What takes no snapshot, and has to come before what takes one to mean what it says.
+_BEFORE_ANY_SNAPSHOT = ("lock", "set")
+# Often the first statement of a transaction, and no router may take it for one that only reads.
+XID = f"{PRIMARY}select pg_current_xact_id() for update"
+_ROW = b"insert into raxol_outcomes (key) values ($1) returning "
+_ROW_AND_ID = _ROW + b"pg_current_xact_id()"
+_ROW_ALONE = _ROW + b"null"
+
+
+def check_outcome(outcome: str) -> None:
+    """Raises ValueError for a way of telling outcomes that there is not."""
+    if outcome not in OUTCOMES:
+        raise ValueError(f"outcome is one of {', '.join(OUTCOMES)}; not {outcome!r}")
+
+
+class Witness:
+    """
+    The witness of one transaction.
+
+    It is asked for together with the first statement, so that it takes no round trip: not with
+    the BEGIN, because ``lock table`` has to come before any snapshot. By ``key`` it is also a row
+    that the transaction writes; else only the id that the server gave it. ``facts`` say which
+    server that is, and whether it gives ids at all; it ``is_refused`` where it did, and does not
+    any more. ``outcome`` is one of `OUTCOMES` but "none", ``backend`` the session of the
+    transaction.
+    """
+
+    def __init__(self, facts: ServerFacts, outcome: str, backend: Backend | None = None) -> None:
+        self.is_asked = self.is_refused = False
+        self.key = uuid.uuid4() if outcome == "witness" else None
+        self._is_first = outcome == "xid-first"
+        self._facts = facts
+        self._backend = backend
+        self._xid: int | None = None
+
+    @classmethod
+    def of(cls, facts: ServerFacts, outcome: str, backend: Backend | None = None) -> Witness | None:
+        """The witness that an ``outcome`` is told by, as far as the server allows it."""
+        outcome = facts.outcome_for(outcome)
+        return None if outcome == "none" else cls(facts, outcome, backend)
+
+    def comes_before(self, text: str) -> bool:
+        """Whether it may be asked for before the statement of that text."""
+        return first_word_of(text) not in _BEFORE_ANY_SNAPSHOT
+
+    def request(self, pgconn: PGconn) -> Request:
+        """The sending of what is answered to `learn`, and sent once."""
+        self.is_asked = True
+        if self.key is None:
+            return partial(pgconn.send_query_params, XID.encode(), None)
+        text = _ROW_AND_ID if self._facts.has_ids else _ROW_ALONE
+        return partial(pgconn.send_query_params, text, [self.key.hex.encode()])
+
+    def learn(self, result: PGresult) -> None:
+        """
+        Takes the answer in; raises the driver's error for one.
+
+        Raises `TransactionError` where somebody has settled meanwhile that this transaction is
+        not to happen.
+        """
+        try:
+            check(result)
+        except psycopg.errors.UniqueViolation as error:
+            raise TransactionError(
+                "somebody asked what became of this transaction while it was open, so it was "
+                "settled that it does not happen"
+            ) from error
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
+            self.is_refused = True
+            raise
+        except psycopg.errors.UndefinedTable as error:
+            error.add_note(
+                "outcome='witness' needs its table: raxol-sql new outcomes, and raxol-sql migrate"
+            )
+            raise
+        self.see(result)
+
+    def see(self, result: PGresult) -> None:
+        """Takes in an answer that may be an error, or may have come before a connection broke."""
+        xid = result.get_value(0, 0)
+        if xid is not None:
+            self._xid = int(xid)
+
+    @property
+    def is_unneeded(self) -> bool:
+        """Whether nothing was sent in the transaction that could have written anything."""
+        return not self.is_asked
+
+    @property
+    def has_id(self) -> bool:
+        """Whether the id of the transaction has arrived."""
+        return self._xid is not None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the COMMIT is not to be sent yet, as the id has to arrive before it."""
+        return self._is_first and self._xid is None
+
+    @property
+    def token(self) -> OutcomeToken | None:
+        """What to ask for; None if there is nothing that could be found."""
+        if self.key is None and (self._xid is None or self._facts.incarnation is None):
+            return None
+        return OutcomeToken(self._facts.incarnation, self._xid, self.key, backend=self._backend)

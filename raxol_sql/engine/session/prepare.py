@@ -1,0 +1,124 @@
+"""Having the server prepare and describe statements, in one round trip for all of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+import psycopg
+
+from raxol_sql.engine.core.concurrency import Connection
+from raxol_sql.engine.session.outcome_marker import XID, Witness
+from raxol_sql.engine.session.prepared import Prepared, Statements, oids_in
+from raxol_sql.engine.session.search_path import SearchPath
+from raxol_sql.engine.session.staleness import Suspicion, suspicion_of
+from raxol_sql.engine.types.connection_types import ConnectionTypes
+from raxol_sql.engine.wire.pipeline import Request, Wire, check
+from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.failures import Effect, Phase
+
+
+class Session(Protocol):
+    """What is asked of a session here."""
+
+    connection: Connection
+    wire: Wire
+    path: SearchPath
+    types: ConnectionTypes
+    statements: Statements
+    witness: Witness | None
+    is_sent: bool
+    is_shared: bool
+
+    @property
+    def in_transaction(self) -> bool: ...
+
+    def knows(self, text: str) -> bool: ...
+
+    def is_current(self, text: str) -> bool: ...
+
+
+async def prepare_all(session: Session, texts: Iterable[str]) -> None:
+    """
+    Asks the server about those of the texts that are new, or due, in one round trip.
+
+    Those of which it says something else than before are new to it, and take another one.
+
+    Raises the error of the first one that it refuses; those before it are known then.
+    """
+    await session.path.follow()
+    needed = dict.fromkeys(texts)
+    new = [text for text in needed if not session.knows(text)]
+    due = [text for text in needed if text not in new and not session.is_current(text)]
+    if not new and not due:
+        return
+    if session.witness is not None and not session.witness.is_asked and not session.knows(XID):
+        needed[XID] = None
+        new.append(XID)
+    try:
+        session.wire.unfinished += 1
+        new = await _ask_about(session, new, due, needed)
+        session.wire.unfinished -= 1
+    except psycopg.Error as error:
+        session.wire.unfinished -= 1
+        # A pooler may answer with a statement that it keeps, and that is outdated.
+        is_clear = suspicion_of(error) is Suspicion.NONE
+        if is_clear or not session.is_shared or session.in_transaction:
+            raise
+        new = [*new, *due]
+        for text in new:
+            session.statements.forget(text)
+    if new:
+        await _ask_about(session, new, (), needed)
+
+
+async def describe(session: Session, text: str) -> Prepared:
+    """
+    The statement of a text as it is at this moment, which the server does not keep.
+
+    A pooler passes it on, and does not answer for the server.
+    """
+    results = await session.wire.exchange(_asking(session, text))
+    for result in results:
+        check(result)
+    await session.types.learn(session.wire, oids_in(results[-1]))
+    return Prepared(session.connection, session.types, text.encode(), results[-1])
+
+
+def _asking(session: Session, text: str) -> tuple[Request, Request]:
+    pgconn = session.wire.pgconn
+    prepare = partial(pgconn.send_prepare, b"", text.encode())
+    return prepare, partial(pgconn.send_describe_prepared, b"")
+
+
+async def _ask_about(
+    session: Session, new: Sequence[str], due: Sequence[str], needed: Iterable[str]
+) -> list[str]:
+    """Learns what is new, and gives what is no longer as it was known to be."""
+    looks = [_asking(session, text) for text in due]
+    questions = [session.statements.questions(text, needed) for text in new]
+    closing = [one for closes, _ in questions for one in closes]
+    asking = [one for _, asks in questions for one in asks]
+    requests = [*closing, *itertools.chain.from_iterable(looks), *asking]
+    try:
+        results = iter(await session.wire.exchange(requests))
+    except DeadlineExceeded as error:
+        if not session.is_sent and session.wire.phase is Phase.SENT:
+            error.effect = Effect.NONE.value  # the statement itself was still to be sent
+        raise
+    for told in itertools.islice(results, len(closing)):
+        check(told)
+    changed = []
+    for text, looked in zip(due, looks, strict=True):
+        for told in itertools.islice(results, len(looked)):
+            check(told)
+        if not session.statements.confirm(text, told):
+            changed.append(text)
+    for text, (_, asked) in zip(new, questions, strict=True):
+        for told in itertools.islice(results, len(asked)):
+            check(told)
+        await session.types.learn(session.wire, oids_in(told))
+        session.statements.learn(text, told)
+    return changed

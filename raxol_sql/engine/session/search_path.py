@@ -1,0 +1,115 @@
+"""What the names in a statement stand for on one connection."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from raxol_sql.engine.session.prepared import Statements
+from raxol_sql.engine.session.session_state import PATH, ROLE, temporary_names
+from raxol_sql.engine.types.type_trust import SCHEMA_AGE
+from raxol_sql.engine.wire.pipeline import Wire
+
+_REPORTED = b"search_path"
+# Schemas that exist and may be used, in the order in which they are searched. That of temporary
+# tables is left out, as it comes with the first of these, and they are told by name.
+_ASKED = (
+    b"select array(select name from unnest(current_schemas(true)) with ordinality as s (name, n) "
+    rb"where name !~ '^pg_(toast_)?temp_' order by n)"
+)
+
+
+class SearchPath:
+    """
+    Where one connection looks for names, as far as that differs from when it was made.
+
+    The server says at each change which search path it has since PostgreSQL 18; before that, and
+    for roles, the texts of statements tell when it has to be asked. What a function does inside
+    cannot be seen there. ``is_watched`` says that the last statement may have changed it, so that
+    the next one has to look whether it `has_moved`, and ``has_altered`` that one has changed the
+    schema, which a rollback would change back. Belongs to the holder of the connection.
+    """
+
+    def __init__(self, wire: Wire, statements: Statements) -> None:
+        self.is_watched = True
+        self.has_altered = self._is_unsure = False
+        self._wire = wire
+        self._statements = statements
+        self._home = self._reported = wire.pgconn.parameter_status(_REPORTED)
+        self._is_of_role = False
+        self._is_moved = False
+        self._temporary: set[str] = set()
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether a statement may find other names than the one before."""
+        if self._is_unsure:
+            return True
+        if not self.is_watched:
+            return False
+        self.is_watched = False
+        try:
+            if self._wire.pgconn.parameter_status(_REPORTED) != self._reported:
+                self.doubt()
+        except psycopg.OperationalError:
+            pass  # a closed connection: the next request says so
+        return self._is_unsure
+
+    async def follow(self) -> None:
+        """Has the statements be those of the search path that the connection has now."""
+        if not self.has_moved:
+            return
+        if self._wire.status in (TransactionStatus.INERROR, TransactionStatus.UNKNOWN):
+            return  # nothing runs before it ends, or at all
+        reported = self._wire.pgconn.parameter_status(_REPORTED)
+        if reported is not None and not self._is_of_role:
+            self._settle(reported, None if reported == self._home else reported)
+            return
+        result = await self._wire.ask(partial(self._wire.pgconn.send_query, _ASKED))
+        self._settle(reported, result.get_value(0, 0))
+
+    def doubt(self) -> None:
+        """Has it be found out before the next statement."""
+        self.is_watched = self._is_unsure = True
+
+    def note(self, text: str) -> None:
+        """Takes in that a statement has run that ``may_move``."""
+        is_of_role = ROLE.search(text) is not None
+        if is_of_role or PATH.search(text):
+            self.doubt()
+            self._is_of_role = self._is_of_role or is_of_role
+            self._is_moved = self._is_moved or self._wire.status != TransactionStatus.IDLE
+        self._temporary |= temporary_names(text)
+        self._forget_temporary()
+
+    def end_transaction(self, *, whole: bool) -> None:
+        """Takes in that a transaction has ended, or a part of it, and settings with it."""
+        # The server reports the one from before with the end.
+        self.is_watched = True
+        if self._is_moved:
+            self.doubt()
+            self._is_moved = not whole
+        if self.has_altered:
+            self.has_altered = not whole
+            SCHEMA_AGE.increase()
+        self._forget_temporary()
+
+    def reset(self) -> None:
+        """Takes in that everything on the connection is as it was when that was made."""
+        self._forget_temporary()
+        self._temporary.clear()
+        self._is_of_role = self._is_moved = False
+        self._settle(self._home, None)
+        self.is_watched = True
+
+    def _settle(self, reported: bytes | None, place: bytes | None) -> None:
+        self._reported = reported
+        self._is_unsure = False
+        self._statements.place = place
+
+    def _forget_temporary(self) -> None:
+        """Has statements that name a temporary table, or one that it hides, be looked at again."""
+        if self._temporary:
+            self._statements.forget_those_with(self._temporary)

@@ -1,0 +1,377 @@
+"""What a new connection asks of its server, and what it does without where the server refuses."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping, Set
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import attrs
+import psycopg
+from psycopg.pq.abc import PGconn, PGresult
+
+from raxol_sql.config import Conninfo
+from raxol_sql.engine.wire.connection import STANDBY
+from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.failures import Category, Incarnation, Phase, Verdict, classify, is_lost
+from raxol_sql.telemetry import LostPromise
+
+PRIMARY = "/*NO LOAD BALANCE*/ "
+"""Before a select, and ``for update`` after it: pgpool-II and its like take that for a write."""
+
+# Seconds: after that a new connection asks for everything again, as it may be granted by then.
+_LASTS = 60.0
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+# What may pass: then the connection is tried again, and nothing is concluded from it.
+_PASSING = (Category.CONNECTION, Category.RESOURCE, Category.TIMEOUT, Category.CANCELLED)
+_VARIABLES = {
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+}
+_log = logging.getLogger("raxol_sql.server")
+
+
+@attrs.frozen
+class ServerFacts:
+    """
+    What a new connection learnt of its server.
+
+    ``is_pooled`` says that a pooler lends the connections, ``is_standby`` that the server was in
+    recovery. ``incarnation`` and ``first_xid`` are those of `Lives.note`, None where they are not
+    known. ``has_ids`` says that a transaction may ask for its id, ``tells_ids`` that the id tells
+    its outcome later, ``has_markers`` that there is a table of witness rows for those that have no
+    id, and ``sets_limits`` that a statement may bring its own time limit. ``lost`` are the promises
+    that do not hold.
+    """
+
+    is_pooled: bool = False
+    is_standby: bool = False
+    incarnation: Incarnation | None = None
+    first_xid: int | None = None
+    has_ids: bool = True
+    tells_ids: bool = True
+    has_markers: bool = False
+    sets_limits: bool = True
+    lost: tuple[LostPromise, ...] = ()
+
+    def outcome_for(self, wanted: str) -> str:
+        """How an outcome is told that is to be told by ``wanted``, as far as that goes here."""
+        if not wanted.startswith("xid") or self.tells_ids:
+            return wanted
+        return "witness" if self.has_markers else "none"
+
+
+@attrs.frozen
+class _Piece:
+    """A thing that is asked, what lets a role do so, and the promise that needs it."""
+
+    name: str
+    check: str
+    privilege: str
+    promise: str
+
+
+# A branch that is never taken: the server looks at the privilege all the same, and does no more.
+_NEVER = "case when current_timestamp is null then {} end"
+_POOLER, _ROLE_OF_SERVER = "telling a pooler from a server", "telling a standby from a primary"
+_OUTCOME = 'outcome="xid"'
+_ACROSS = 'outcome="xid" across a restart of the server'
+_LIMITS = "time limits on the server"
+_INSTEAD = {
+    _POOLER: "only a process id that no server can have shows a pooler",
+    _ROLE_OF_SERVER: "the parameter in_hot_standby tells it, from PostgreSQL 14 on",
+    _ACROSS: "an outcome in doubt across a restart is unknown",
+    _LIMITS: "the client alone holds @timeout and deadlines, and cancels the statement",
+}
+_SNAPSHOT = "pg_current_snapshot()"
+_PIECES = (
+    _Piece("pid", "pg_backend_pid()", "execute on function pg_backend_pid()", _POOLER),
+    _Piece(
+        "recovery",
+        "pg_is_in_recovery()",
+        "execute on function pg_is_in_recovery()",
+        _ROLE_OF_SERVER,
+    ),
+    _Piece(
+        "system",
+        "(select system_identifier from pg_control_system())",
+        "execute on function pg_control_system()",
+        _OUTCOME,
+    ),
+    _Piece(
+        "position",
+        _NEVER.format("pg_current_wal_lsn()"),
+        "execute on function pg_current_wal_lsn()",
+        _OUTCOME,
+    ),
+    _Piece(
+        "timeline",
+        _NEVER.format("pg_walfile_name('0/1000000')"),
+        "execute on function pg_walfile_name(pg_lsn)",
+        _OUTCOME,
+    ),
+    _Piece(
+        "start",
+        "pg_postmaster_start_time()",
+        "execute on function pg_postmaster_start_time()",
+        _OUTCOME,
+    ),
+    _Piece(
+        "statistics",
+        "(select stats_reset from pg_stat_bgwriter)",
+        "select on pg_stat_bgwriter",
+        _OUTCOME,
+    ),
+    _Piece(
+        "id",
+        _NEVER.format("pg_current_xact_id()"),
+        "execute on function pg_current_xact_id()",
+        _OUTCOME,
+    ),
+    _Piece(
+        "status",
+        _NEVER.format("pg_xact_status('3')"),
+        "execute on function pg_xact_status(xid8)",
+        _OUTCOME,
+    ),
+    _Piece("snapshot", _SNAPSHOT, f"execute on function {_SNAPSHOT}", _OUTCOME),
+    _Piece(
+        "horizon",
+        "pg_snapshot_xmax('1:1:')",
+        "execute on function pg_snapshot_xmax(pg_snapshot)",
+        _OUTCOME,
+    ),
+    _Piece(
+        "checkpoint",
+        "(select redo_lsn from pg_control_checkpoint())",
+        "execute on function pg_control_checkpoint()",
+        _ACROSS,
+    ),
+    _Piece(
+        "setting",
+        "current_setting('statement_timeout')",
+        "execute on function current_setting(text)",
+        _LIMITS,
+    ),
+    _Piece(
+        "set",
+        _NEVER.format("set_config('statement_timeout', '0', true)"),
+        "execute on function set_config(text, text, boolean)",
+        _LIMITS,
+    ),
+)
+_IDS = {one.name for one in _PIECES if one.promise == _OUTCOME}
+_LIFE = "pg_postmaster_start_time() || ' ' || (select stats_reset from pg_stat_bgwriter)"
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+# With which id a life of the server begins is told by the checkpoint that ends a recovery or a
+# shutdown, as long as that is the last: it alone has nothing between it and the place where it
+# begins. Statistics are reset by a recovery, or by hand.
+_FIRST_XID = """(
+    select case
+        when checkpoint_lsn = redo_lsn and current_setting('wal_level') <> 'minimal'
+        then split_part(next_xid, ':', 1)::bigint << 32 | split_part(next_xid, ':', 2)::bigint
+    end
+    from pg_control_checkpoint()
+)"""
+_PRIVILEGES = _NEVER.format(
+    "pg_xact_status(pg_current_xact_id()) || pg_snapshot_xmax(pg_current_snapshot())::text "
+    "|| set_config('statement_timeout', current_setting('statement_timeout'), true)"
+)
+# EXPLAIN looks at the privileges that the statement would need.
+_MARKERS = (
+    b"explain insert into raxol_outcomes (key) select key from raxol_outcomes where is_tombstone"
+)
+# The largest process id that Linux gives; poolers make theirs of 32 random bits.
+_LARGEST_PID = 1 << 22
+
+
+class Inquiry:
+    """
+    What the connections of one pool ask of their servers, and what they were refused.
+
+    An ordinary server answers everything in one statement. One that refuses is asked for each
+    piece by itself, once a minute at most, and for the rest after that; each set of promises that
+    are lost is logged once, unless it is not to be ``logged``. ``has_other_hosts`` says that a new
+    connection may reach another server than the last one did. For the workers of one pool.
+    """
+
+    def __init__(self, *, logged: bool = True) -> None:
+        self.has_other_hosts = False
+        self._logged = logged
+        self._lost: dict[str, LostPromise] = {}
+        self._has_markers = False
+        self._until = 0.0
+        self._warned: set[str] = set()
+
+    def note_hosts(self, conninfo: Conninfo) -> None:
+        """Takes in where connections are made to: psycopg gives libpq one host at a time."""
+        environment = {name: os.environ.get(variable) for name, variable in _VARIABLES.items()}
+        given = {name: value for name, value in conninfo.parameters.items() if value}
+        self.has_other_hosts = _has_several_hosts({**environment, **given})
+
+    def begin_again(self) -> None:
+        """Has the next connection ask for everything, as if nothing had been refused."""
+        self._until = 0.0
+
+    async def ask(self, wire: Wire) -> ServerFacts:
+        """
+        What the server of ``wire`` says; raises the driver's errors but for refusals.
+
+        A refusal costs a promise, and that is logged.
+        """
+        self.has_other_hosts = self.has_other_hosts or _has_several_hosts(_in_use(wire.pgconn))
+        is_known = monotonic() < self._until
+        lost, has_markers = (self._lost, self._has_markers) if is_known else ({}, False)
+        try:
+            row = await _row(wire, _statement(lost.keys(), wire))
+        except psycopg.Error as error:
+            _check_refusal(error)
+            lost = await _refused(wire)
+            has_markers = bool(_IDS & lost.keys()) and await _is_allowed(wire, _MARKERS)
+            row = await _row(wire, _statement(lost.keys(), wire))
+        if lost:
+            lost = _with_outcomes(lost, has_markers=has_markers)
+            self._warn(wire, lost)
+        if lost is not self._lost:
+            self._lost, self._has_markers = lost, has_markers
+            self._until = monotonic() + _LASTS if lost else 0.0
+        return _facts(row, wire, lost, has_markers=has_markers)
+
+    def _warn(self, wire: Wire, lost: dict[str, LostPromise]) -> None:
+        if not self._logged or lost.keys() <= self._warned:
+            return
+        self._warned |= lost.keys()
+        promises = ", ".join(dict.fromkeys(one.promise for one in lost.values()))
+        _log.warning(
+            "database %s does not allow all that its connections ask for, so this is not promised "
+            "there: %s\n%s",
+            wire.pgconn.db.decode(errors="replace"),
+            promises,
+            "\n".join(f"- {one}" for one in lost.values()),
+        )
+
+
+def _in_use(pgconn: PGconn) -> dict[str, str]:
+    return {one.keyword.decode(): (one.val or b"").decode(errors="replace") for one in pgconn.info}
+
+
+def _has_several_hosts(given: Mapping[str, Any]) -> bool:
+    """Whether there are several hosts to try, or a server is looked for that takes writes."""
+    commas = sum(str(given.get(name) or "").count(",") for name in ("host", "hostaddr"))
+    return commas > 0 or given.get("target_session_attrs") in ("read-write", "primary")
+
+
+def _statement(refused: Set[str], wire: Wire) -> bytes:
+    """One statement for everything that is not refused; a refused part of it is null."""
+
+    def unless(needed: set[str], text: str) -> str:
+        return "null" if needed & refused else text
+
+    recovery = "pg_is_in_recovery()"
+    if "recovery" in refused:
+        recovery = "true" if wire.is_on(STANDBY) else "false"
+    columns = [
+        unless({"pid"}, "pg_backend_pid()"),
+        recovery,
+        # A standby writes no history.
+        f"case when not {recovery} then {unless({'system'}, _PIECES[2].check)} end",
+        f"case when not {recovery} then {unless({'position', 'timeline'}, _TIMELINE)} end",
+        unless({"start", "statistics"}, _LIFE),
+        unless({"checkpoint", "setting"}, _FIRST_XID),
+        "null" if refused else _PRIVILEGES,
+    ]
+    return f"{PRIMARY}select {', '.join(columns)} for update".encode()
+
+
+async def _refused(wire: Wire) -> dict[str, LostPromise]:
+    """The promises that are lost, by the pieces that the server refuses."""
+    lost: dict[str, LostPromise] = {}
+    for piece in _PIECES:
+        try:
+            await _row(wire, f"{PRIMARY}select {piece.check} for update".encode())
+        except psycopg.Error as error:
+            _check_refusal(error)
+            lost[piece.name] = await _lost_promise(wire, piece, error)
+    return lost
+
+
+async def _lost_promise(wire: Wire, piece: _Piece, error: psycopg.Error) -> LostPromise:
+    told = " ".join((error.diag.message_primary or str(error)).split())
+    remedy = "another server, or PostgreSQL 13 or newer: this one does not have it"
+    if error.sqlstate == "42501":
+        (role, database) = await _row(wire, b"select current_user, current_catalog")
+        remedy = f"in database {_named(database)}: grant {piece.privilege} to {_named(role)}"
+    cause = f"{told} ({error.sqlstate})"
+    return LostPromise(piece.promise, cause, _INSTEAD.get(piece.promise, ""), remedy)
+
+
+def _named(name: bytes | None) -> str:
+    text = (name or b"").decode(errors="replace")
+    return text if _PLAIN_NAME.fullmatch(text) else '"' + text.replace('"', '""') + '"'
+
+
+def _with_outcomes(lost: dict[str, LostPromise], *, has_markers: bool) -> dict[str, LostPromise]:
+    """The promises, of which those of outcomes say what takes their place."""
+    instead = (
+        'outcome="witness", whose table is there'
+        if has_markers
+        else 'outcome="none": a COMMIT that is not answered stays unknown; outcome="witness" '
+        "needs its table, from raxol-sql new outcomes"
+    )
+    return {
+        name: attrs.evolve(one, instead=instead) if one.promise == _OUTCOME else one
+        for name, one in lost.items()
+    }
+
+
+def _facts(
+    row: list[bytes | None], wire: Wire, lost: dict[str, LostPromise], *, has_markers: bool
+) -> ServerFacts:
+    pid, recovery, *history, first_xid, _ = row
+    is_standby = recovery == b"t"
+    own_pid = wire.pgconn.backend_pid
+    is_pooled = not 0 < own_pid <= _LARGEST_PID if pid is None else pid != b"%d" % own_pid
+    incarnation = None
+    if None not in history:
+        incarnation = Incarnation(*[(part or b"").decode() for part in history])
+    return ServerFacts(
+        is_pooled=is_pooled,
+        is_standby=is_standby,
+        incarnation=incarnation,
+        first_xid=None if first_xid is None else int(first_xid),
+        has_ids="id" not in lost,
+        tells_ids=not _IDS & lost.keys() and (is_standby or incarnation is not None),
+        has_markers=has_markers,
+        sets_limits=not {"set", "setting"} & lost.keys(),
+        lost=tuple(lost.values()),
+    )
+
+
+async def _is_allowed(wire: Wire, text: bytes) -> bool:
+    try:
+        await _row(wire, text)
+    except psycopg.Error as error:
+        _check_refusal(error)
+        return False
+    return True
+
+
+async def _row(wire: Wire, text: bytes) -> list[bytes | None]:
+    """The first row of a statement, as texts."""
+    send: Callable[[], object] = partial(wire.pgconn.send_query, text)
+    result: PGresult = await wire.ask(send)
+    return [result.get_value(0, column) for column in range(result.nfields)]
+
+
+def _check_refusal(error: psycopg.Error) -> None:
+    """Raises an error that is no refusal: of a connection that is gone, or that may pass."""
+    if error.sqlstate is None or is_lost(error):
+        raise error
+    failure = classify(error, Phase.IN_TRANSACTION)
+    if failure.verdict is not Verdict.NEVER or failure.category in _PASSING:
+        raise error

@@ -1,0 +1,45 @@
+"""How a transaction begins."""
+
+from __future__ import annotations
+
+import attrs
+
+from raxol_sql.engine.session.outcome_marker import check_outcome
+
+ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
+
+
+@attrs.frozen
+class TransactionOptions:
+    """
+    How a transaction begins; None leaves the choice to the server's settings.
+
+    ``outcome`` is how the outcome is found out when its COMMIT is not answered: by its id ("xid"),
+    which the COMMIT waits for ("xid-first"), by a row that it writes ("witness"), or not ("none").
+    """
+
+    isolation: str | None = attrs.field(default=None)
+    read_only: bool | None = None
+    deferrable: bool | None = None
+    outcome: str = attrs.field(default="none")
+
+    @isolation.validator
+    def _check_isolation(self, attribute: object, value: str | None) -> None:
+        if value is not None and value not in ISOLATION_LEVELS:
+            raise ValueError(f"isolation is one of {', '.join(ISOLATION_LEVELS)}; not {value!r}")
+
+    @outcome.validator
+    def _check_outcome(self, attribute: object, value: str) -> None:
+        check_outcome(value)
+
+    @property
+    def statement(self) -> str:
+        """The BEGIN with these options."""
+        words = ["begin"]
+        if self.isolation is not None:
+            words.append(f"isolation level {self.isolation}")
+        if self.read_only is not None:
+            words.append("read only" if self.read_only else "read write")
+        if self.deferrable is not None:
+            words.append("deferrable" if self.deferrable else "not deferrable")
+        return " ".join(words)

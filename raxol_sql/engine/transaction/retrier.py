@@ -1,0 +1,207 @@
+"""What a pool does about a failure: judge it, settle what became of the work, wait, or give up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+import attrs
+import psycopg
+
+from raxol_sql.engine.core.concurrency import Colour
+from raxol_sql.engine.session.server_inquiry import Inquiry
+from raxol_sql.engine.session.unknown_outcome import LONE_STATEMENT
+from raxol_sql.errors import DeadlineExceeded, OutcomeUnknownError
+from raxol_sql.failures import (
+    Again,
+    Attempts,
+    Budgets,
+    Category,
+    Effect,
+    Failure,
+    OutcomeToken,
+    Phase,
+    RetryPolicy,
+    Verdict,
+    classify,
+    is_lost,
+)
+from raxol_sql.failures.sqlstates import SQLSTATES
+
+_log = logging.getLogger("raxol_sql.retry")
+_ON_STANDBY = "the server is a standby, and the only host that is configured: it takes no writes"
+# Seconds for which a server that was found to be a standby twice in a row is taken for one.
+_STANDBY_LASTS = 1.0
+Resolve = Callable[[OutcomeToken, float | None], Awaitable[Effect]]
+
+
+class Repeating:
+    """
+    What is known of doing work again, for all calls of one pool.
+
+    ``resolve`` finds out what became of a transaction, by a moment of the monotonic clock;
+    ``drain`` has all connections replaced; the ``inquiry`` knows whether there are several hosts.
+    Each caller counts ``calls`` up. Safe for
+    threads and tasks.
+    """
+
+    def __init__(
+        self,
+        colour: Colour,
+        policy: RetryPolicy,
+        resolve: Resolve,
+        drain: Callable[[], Awaitable[None]],
+        inquiry: Inquiry,
+    ) -> None:
+        self.calls = 0
+        self.policy = policy
+        self.budgets = Budgets.fresh()
+        self.resolve = resolve
+        self._colour = colour
+        self._drain = drain
+        self._inquiry = inquiry
+        self._is_standby_until = 0.0
+
+    def begin(self, until: float | None, policy: RetryPolicy | None = None) -> Attempts:
+        """The attempts of one call, which ends by ``until``, on the monotonic clock."""
+        # Counted in one place by every call, and told to both only when something failed.
+        self.budgets.connections.calls = self.budgets.conflicts.calls = self.calls
+        return Attempts(policy or self.policy, self.budgets, until)
+
+    async def after(
+        self,
+        attempts: Attempts,
+        error: BaseException,
+        failure: Failure,
+        *,
+        may_repeat: bool = False,
+        is_standby: bool = False,
+    ) -> None:
+        """
+        Waits until the work is to be done again; raises ``error``, with a note, if it is not.
+
+        ``may_repeat`` says that it may be done twice. ``is_standby`` says that the session was on
+        a server in recovery, which explains why it refused to write.
+        """
+        if failure.category is Category.READ_ONLY:
+            if not is_standby:
+                # It was asked to be so, by a block or a setting, and will be so again.
+                raise error
+            await self._leave_standby(attempts, error)
+        is_mute = failure.sqlstate is None and is_lost(error)
+        step = attempts.after(failure, may_repeat=may_repeat, is_mute_loss=is_mute)
+        if isinstance(step, Again):
+            is_at_once = (
+                failure.category is Category.READ_ONLY and not self._inquiry.has_other_hosts
+            )
+            if step.wait and not is_at_once:
+                await self._colour.sleep(step.wait)
+            return
+        note = attempts.note()
+        if note:
+            error.add_note(note)
+        raise error
+
+    async def _leave_standby(self, attempts: Attempts, error: BaseException) -> None:
+        """
+        Has all connections replaced after a standby refused to write; raises if that is in vain.
+
+        Where there is one host to try, a new connection may still reach another server by its
+        name or address, so one is tried, at once; if that is a standby too, so is every other.
+        """
+        now = monotonic()
+        if attempts.count > 1:
+            self._is_standby_until = now + _STANDBY_LASTS
+        if now < self._is_standby_until and not self._inquiry.has_other_hosts:
+            error.add_note(_ON_STANDBY)
+            raise error
+        await self._drain()
+
+
+def log_success(attempts: Attempts, name: str) -> None:
+    """Writes the line of a call that succeeded after it was retried."""
+    failure = attempts.failure
+    state = failure.sqlstate if failure and failure.sqlstate else "a lost connection"
+    _log.info(
+        "%s succeeded on attempt %d, after %s and waits of %.3f s in all",
+        *(name, attempts.count, state, attempts.waited),
+    )
+
+
+@attrs.frozen
+class Doubt:
+    """
+    A failure after which it is not known what became of the work.
+
+    ``token`` is what can be asked for, ``verify`` a question of the caller's own: it gives whether
+    it has happened, or None if that cannot be said.
+    """
+
+    error: BaseException
+    token: OutcomeToken | None
+    verify: Callable[[], Awaitable[bool | None]] | None = None
+
+    async def settle(self, repeating: Repeating, until: float | None) -> Effect:
+        """
+        What became of it, as far as it can be found out by ``until``, on the monotonic clock.
+
+        Errors of ``verify`` come out; those of the server mean that it is not known.
+        """
+        effect = Effect.UNKNOWN
+        if self.token is not None:
+            try:
+                effect = await repeating.resolve(self.token, until)
+            except psycopg.Error as error:
+                self.error.add_note(f"what became of it could not be asked: {error}")
+        if effect is Effect.UNKNOWN and self.verify is not None:
+            told = await self.verify()
+            if told is not None:
+                effect = Effect.COMMITTED if told else Effect.ROLLED_BACK
+        return effect
+
+    def unknown(self, problem: str) -> OutcomeUnknownError:
+        """The error that says that it is not known, with the first one's notes."""
+        unknown = OutcomeUnknownError(problem, self.token)
+        for note in getattr(self.error, "__notes__", ()):
+            unknown.add_note(note)
+        unknown.__cause__ = self.error
+        return unknown
+
+
+@attrs.frozen
+class Pending:
+    """What is left to be done after a COMMIT: a doubt, and an interruption to be raised."""
+
+    doubt: Doubt | None
+    interruption: BaseException | None
+
+
+def judged(error: BaseException, phase: Phase) -> Failure:
+    """What is known of an error that came on a connection of ours, which says if it is lost."""
+    return classify(error, phase, lost=is_lost(error))
+
+
+def check_doubt(error: psycopg.Error) -> None:
+    """
+    Raises `OutcomeUnknownError` if what was sent outside of a transaction may have happened.
+
+    That is for what cannot be repeated, and left no witness. An error for a deadline says itself
+    what became of the work.
+    """
+    if isinstance(error, DeadlineExceeded):
+        return
+    if judged(error, Phase.SENT).effect is Effect.UNKNOWN:
+        raise Doubt(error, None).unknown(LONE_STATEMENT)
+
+
+def settled(failure: Failure, effect: Effect) -> Failure:
+    """
+    The failure, now that it is known that the work was rolled back.
+
+    It may be retried unless the server said why it ended it, and would end it again.
+    """
+    nature = SQLSTATES.get(failure.sqlstate or "")
+    is_final = nature is not None and nature.verdict is Verdict.NEVER
+    verdict = Verdict.NEVER if is_final else Verdict.TRANSACTION_NEW
+    return attrs.evolve(failure, effect=effect, verdict=verdict)

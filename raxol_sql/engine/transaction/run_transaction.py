@@ -1,0 +1,132 @@
+"""A function of a transaction, run as often as it takes: whole each time, and to happen once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import attrs
+import psycopg
+
+from raxol_sql.engine.core.deadline import deadline_of, earliest
+from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.retrier import log_success
+from raxol_sql.engine.transaction.session_source import Sessions
+from raxol_sql.engine.transaction.transaction import Block, Verify
+from raxol_sql.errors import TransactionError
+from raxol_sql.failures import Attempts, RetryPolicy
+from raxol_sql.telemetry import AttemptTelemetry, Watch
+
+T = TypeVar("T")
+_FAILURES = (psycopg.Error, TransactionError)
+
+
+@attrs.frozen
+class Undertaking:
+    """
+    How a function of a transaction is run: see `Database.transact`.
+
+    ``timeout`` is in milliseconds, for all attempts together, 0 for no limit. ``name`` is what logs
+    call it.
+    """
+
+    options: TransactionOptions
+    timeout: int
+    verify: Verify | None = None
+    retry: RetryPolicy | None = None
+    name: str = "transact"
+
+
+def name_of(work: Callable[..., object]) -> str:
+    """What the transaction of a function is called in logs."""
+    name = getattr(work, "__qualname__", None)
+    return "transact" if name is None else f"transact({name})"
+
+
+async def transact(
+    sessions: Sessions, work: Callable[[Block], Awaitable[T]], undertaking: Undertaking
+) -> T:
+    """What ``work`` gives in the transaction that happens; raises as `Database.transact`."""
+    if sessions.repeating is None or not sessions.telemetry.listens:
+        return await _attempted(sessions, work, undertaking, None)
+    watch = sessions.telemetry.watch("transact", "transaction")
+    watch.took(math.inf)
+    try:
+        result = await _attempted(sessions, work, undertaking, watch)
+    except BaseException as error:
+        # With an error of its own the caller's function rolls back, as it means to.
+        is_own = isinstance(error, Exception) and not isinstance(error, _FAILURES)
+        watch.end(None if is_own else error)
+        raise
+    watch.end()
+    return result
+
+
+async def _attempted(
+    sessions: Sessions,
+    work: Callable[[Block], Awaitable[T]],
+    undertaking: Undertaking,
+    watch: Watch | None,
+) -> T:
+    options = undertaking.options
+    until = earliest(deadline_of(undertaking.timeout), sessions.until)
+    repeating = sessions.repeating
+    attempts: Attempts | None = None
+    is_renewed = False
+    while True:
+        telemetry = None if watch is None else AttemptTelemetry(sessions.telemetry)
+        block = Block(
+            sessions,
+            options,
+            until=until,
+            verify=undertaking.verify,
+            repeats=repeating is not None,
+            telemetry=telemetry,
+        )
+        is_retried = False
+        try:
+            result = await _once(block, work)
+        except _FAILURES as error:
+            if block.is_outdated and not is_renewed:
+                is_renewed = is_retried = True
+                if watch is not None:
+                    watch.pause()
+                    watch.again()
+                    watch.took(math.inf)
+                continue
+            failure = block.failure
+            if repeating is None or failure is None:
+                raise
+            attempts = attempts or repeating.begin(until, undertaking.retry)
+            if watch is not None:
+                watch.pause()
+            await repeating.after(
+                attempts,
+                error,
+                failure,
+                may_repeat=bool(options.read_only),
+                is_standby=block.is_standby and not options.read_only,
+            )
+            is_retried = True
+        else:
+            if attempts is not None:
+                log_success(attempts, undertaking.name)
+            return result
+        finally:
+            if telemetry is not None:
+                telemetry.end(is_retried=is_retried)
+        if watch is not None:
+            watch.again()
+            watch.took(math.inf)
+
+
+async def _once(block: Block, work: Callable[[Block], Awaitable[T]]) -> T:
+    await block.enter()
+    try:
+        result = await work(block)
+    except BaseException as error:
+        await block.exit(error)
+        raise
+    await block.exit(None)
+    return result

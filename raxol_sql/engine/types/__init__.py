@@ -1,0 +1,1 @@
+"""Values of Python for the types of PostgreSQL, and back."""

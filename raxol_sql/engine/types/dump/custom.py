@@ -1,0 +1,86 @@
+"""Values that go the way which psycopg, or the program, registered for their class."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import psycopg
+from psycopg.abc import Dumper, Transformer
+from psycopg.adapt import PyFormat
+
+from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Dumped, Form, Text, textual
+from raxol_sql.engine.types.dump.pg_type import TEXTS, Target
+
+_TEXT = psycopg.postgres.types["text"].oid
+_UUID = psycopg.postgres.types["uuid"].oid
+
+
+def custom(transformer: Transformer, target: Target, kind: type) -> Form:
+    """The form of values for whose class the program registered a dumper of its own."""
+
+    def dump(value: Any) -> Dumped:
+        dumper = transformer.get_dumper(value, PyFormat.AUTO)
+        if dumper.oid in (0, target.oid):
+            return _bytes(dumper.dump(value)), dumper.format
+        if dumper.oid == _TEXT:
+            # The bytes of a text are the same in either format.
+            format = dumper.format if target.oid in TEXTS else TEXT
+            return _bytes(dumper.dump(value)), format
+        return text(value), TEXT
+
+    def text(value: Any) -> Text:
+        dumper = _text_dumper(transformer, target, value)
+        if target.oid in TEXTS and dumper.oid not in (0, _TEXT, target.oid):
+            raise target.refusal(kind)
+        return _bytes(dumper.dump(value))
+
+    return Form(dump, text)
+
+
+def own(transformer: Transformer, target: Target, kind: type) -> Form:
+    """The form of values whose dumper comes with psycopg, or was made by it."""
+    if issubclass(kind, uuid.UUID):
+        return _uuid(transformer, target)
+    has_binary = _has_binary(transformer, kind)
+
+    def dump(value: Any) -> Dumped:
+        if has_binary:
+            dumper = transformer.get_dumper(value, PyFormat.BINARY)
+            if dumper.oid == target.oid != 0:
+                return _bytes(dumper.dump(value)), dumper.format
+        return text(value), TEXT
+
+    def text(value: Any) -> Text:
+        return _bytes(_text_dumper(transformer, target, value).dump(value))
+
+    return Form(dump, text)
+
+
+def _uuid(transformer: Transformer, target: Target) -> Form:
+    def text(value: uuid.UUID) -> bytes:
+        return str(value).encode()
+
+    if target.oid != _UUID:
+        return textual(text)
+    write: Any = transformer.get_dumper(uuid.UUID(int=0), PyFormat.BINARY).dump
+    return Form(lambda value: (write(value), BINARY), text)
+
+
+def _has_binary(transformer: Transformer, kind: type) -> bool:
+    try:
+        transformer.adapters.get_dumper(kind, PyFormat.BINARY)
+    except psycopg.ProgrammingError:
+        return False
+    return True
+
+
+def _text_dumper(transformer: Transformer, target: Target, value: Any) -> Dumper:
+    try:
+        return transformer.get_dumper(value, PyFormat.TEXT)
+    except psycopg.ProgrammingError:
+        raise target.refusal(type(value)) from None
+
+
+def _bytes(data: Any) -> Text:
+    return bytes(data) if isinstance(data, memoryview) else data

@@ -1,0 +1,53 @@
+"""Values as JSON documents."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.abc import Transformer
+from psycopg.adapt import PyFormat
+from psycopg.types.json import Json, Jsonb
+
+from raxol_sql.engine.types.dump.dumper import Dumped, Form
+from raxol_sql.engine.types.dump.pg_type import Target, given
+from raxol_sql.records import MisfitError, json_value
+
+_JSONB = psycopg.postgres.types["jsonb"].oid
+
+
+def document(transformer: Transformer, target: Target, kind: type) -> Form:
+    """
+    The form of whatever the program's own ``dumps`` can write, or json's.
+
+    What it cannot, it gets as `json_value` makes it of records and of values that JSON lacks.
+    """
+    wrapper = Jsonb if target.oid == _JSONB else Json
+
+    def wrapped(value: Any) -> Json | Jsonb:
+        if isinstance(value, (Json, Jsonb)):
+            return wrapper(value.obj, value.dumps)
+        return wrapper(value)
+
+    def write(value: Any, format: PyFormat) -> Dumped:
+        one = wrapped(value)
+        dumper = transformer.get_dumper(one, format)
+        try:
+            data = dumper.dump(one)
+        except (TypeError, ValueError, RecursionError):
+            if isinstance(one.obj, Decimal) and one.obj.is_finite():
+                return str(one.obj).encode(), 0
+            data = dumper.dump(wrapper(written(one.obj), one.dumps))
+        return bytes(data) if isinstance(data, memoryview) else data, dumper.format
+
+    def written(value: Any) -> Any:
+        try:
+            return json_value(value)
+        except MisfitError as error:
+            place, problem = error.place.removeprefix(".") or "it", str(error)
+        raise target.misfit(f"{given(kind)} that cannot be written as JSON: {place} is {problem}")
+
+    return Form(
+        lambda value: write(value, PyFormat.AUTO), lambda value: write(value, PyFormat.TEXT)[0]
+    )

@@ -1,0 +1,46 @@
+"""The literals of arrays, records, ranges and multiranges, of texts that stand for their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from psycopg.types.range import Range
+
+from raxol_sql.engine.types.dump.dumper import Data, Text
+
+
+def array_literal(items: Iterable[Text], dimensions: Sequence[int], delimiter: bytes) -> bytes:
+    """The literal of an array of one or more dimensions, whose items are given in a row."""
+    tokens = [b"NULL" if item is None else _quoted(item) for item in items]
+    if not tokens:
+        return b"{}"
+    for size in reversed(dimensions):
+        rows = [tokens[start : start + size] for start in range(0, len(tokens), size)]
+        tokens = [b"{" + delimiter.join(row) + b"}" for row in rows]
+    return tokens[0]
+
+
+def record_literal(fields: Iterable[Text]) -> bytes:
+    """The literal of a composite."""
+    return b"(" + b",".join([b"" if field is None else _quoted(field) for field in fields]) + b")"
+
+
+def range_literal(value: Range[Any], bound: Callable[[Any], Text]) -> bytes:
+    """The literal of a range, of which ``bound`` gives the text of a bound."""
+    if value.isempty:
+        return b"empty"
+    lower, upper = [
+        b"" if text is None else _quoted(text) for text in (bound(value.lower), bound(value.upper))
+    ]
+    opening, closing = b"[" if value.lower_inc else b"(", b"]" if value.upper_inc else b")"
+    return opening + lower + b"," + upper + closing
+
+
+def multirange_literal(value: Iterable[Range[Any]], bound: Callable[[Any], Text]) -> bytes:
+    """The literal of a multirange."""
+    return b"{" + b",".join([range_literal(one, bound) for one in value]) + b"}"
+
+
+def _quoted(text: Data) -> bytes:
+    return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

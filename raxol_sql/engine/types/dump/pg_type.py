@@ -1,0 +1,100 @@
+"""A type of the server that a value is wanted for."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import uuid
+
+import attrs
+import psycopg
+from psycopg.types import TypeInfo, TypesRegistry
+
+from raxol_sql.engine.types.dump.dumper import Misfit
+
+# Types from here on are made by users; what the registry knows below it, it knows for good.
+_FIRST_OF_USERS = 16384
+_WITHOUT_INFO = {705: "unknown", 2275: "cstring"}
+
+_WRITTEN = {
+    bool: "boolean",
+    int: "bigint",
+    float: "float8",
+    decimal.Decimal: "numeric",
+    uuid.UUID: "uuid",
+    datetime.datetime: "timestamptz",
+    datetime.date: "date",
+    datetime.time: "time",
+    datetime.timedelta: "interval",
+    bytes: "bytea",
+    list: "bigint[]",
+    dict: "jsonb",
+}
+
+
+def oids(*names: str) -> frozenset[int]:
+    """The OIDs of types that are a part of the server."""
+    return frozenset(psycopg.postgres.types[name].oid for name in names)
+
+
+DOCUMENTS = oids("json", "jsonb")
+CHARACTERS = oids("text", "varchar", "bpchar")
+# A value of another type is not one of these, though every value has a text.
+TEXTS = oids("text", "varchar", "bpchar", "name", '"char"', "bytea", "xml", "refcursor") | {
+    *_WITHOUT_INFO
+}
+
+
+@attrs.frozen
+class Target:
+    """
+    A type of the server; ``info`` is what psycopg's registry knows of it.
+
+    A type that the registry does not know may be anything: a domain, an enum, a type of an
+    extension. Only its input function can judge a value.
+    """
+
+    oid: int
+    info: TypeInfo | None
+
+    @classmethod
+    def of(cls, types: TypesRegistry, oid: int) -> Target:
+        """The type with that OID; 0 is an unknown one."""
+        return cls(oid, types.get(oid) if oid else None)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is a type of the server itself, whose values are known beforehand."""
+        return self.info is not None and self.oid < _FIRST_OF_USERS
+
+    @property
+    def is_array(self) -> bool:
+        return self.info is not None and self.info.array_oid == self.oid
+
+    @property
+    def name(self) -> str:
+        if self.info is None:
+            return _WITHOUT_INFO.get(self.oid, "a type that psycopg does not know")
+        return f"{self.info.regtype}[]" if self.is_array else self.info.regtype
+
+    def refusal(self, kind: type) -> Misfit:
+        """The error that says that a value of that type is not taken here."""
+        hint = ""
+        if self.oid in TEXTS:
+            written = next((name for one, name in _WRITTEN.items() if issubclass(kind, one)), None)
+            hint = f": give {'bytes' if self.name == 'bytea' else 'a str'}"
+            if written:
+                hint += f", or write the type into the SQL, as in :name::{written}"
+        return self.misfit(given(kind) + hint)
+
+    def misfit(self, problem: str) -> Misfit:
+        """The error for that problem."""
+        return Misfit(f"the server takes {self.name} here, and {problem}")
+
+
+def given(kind: type) -> str:
+    """That a value of a class was given, in a sentence."""
+    if kind is bytes:
+        return "bytes were given"
+    name = kind.__name__
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name} was given"

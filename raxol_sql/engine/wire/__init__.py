@@ -1,0 +1,1 @@
+"""Requests and results on one libpq connection."""
