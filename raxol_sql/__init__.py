@@ -58,7 +58,7 @@ from raxol_sql.failures import (
     Verdict,
     classify,
 )
-from raxol_sql.queries import Bound, Queries, Query, load
+from raxol_sql.queries import BoundQuery, Queries, Query, load
 from raxol_sql.repo import AsyncRepo, Repo, RepoMulti
 from raxol_sql.telemetry import Health, Histogram, Metrics, PoolStatus, QueryEvent, QueryMetrics
 
@@ -68,7 +68,7 @@ __all__ = [
     "AsyncDatabase",
     "AsyncRepo",
     "AsyncTransaction",
-    "Bound",
+    "BoundQuery",
     "Category",
     "Changeset",
     "CommittedResultLost",

@@ -16,7 +16,7 @@ from psycopg.errors import QueryCanceled
 import raxol_sql as rx
 from raxol_sql import errors
 from raxol_sql.errors import DefinitionError, RaxolSQLError
-from raxol_sql.failures import Incarnation, OutcomeToken
+from raxol_sql.failures import OutcomeToken, ServerEpoch
 
 CLASSES: dict[str, type[Exception]] = {
     name: member
@@ -100,7 +100,7 @@ def _examples() -> list[RaxolSQLError]:
         "KindError": errors.KindError("users.get", "is no :copy"),
         "DeadlineExceeded": errors.DeadlineExceeded("rolled back"),
         "OutcomeUnknownError": errors.OutcomeUnknownError(
-            "the line was cut", OutcomeToken(Incarnation("7", "00000001", "1"), 5, created=1.0)
+            "the line was cut", OutcomeToken(ServerEpoch("7", "00000001", "1"), 5, created=1.0)
         ),
     }
     for name in (

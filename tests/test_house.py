@@ -80,7 +80,7 @@ PUBLIC = [
     "AsyncDatabase",
     "AsyncRepo",
     "AsyncTransaction",
-    "Bound",
+    "BoundQuery",
     "Category",
     "Changeset",
     "CommittedResultLost",

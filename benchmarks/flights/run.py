@@ -35,7 +35,7 @@ class Loaded:
 class Question:
     """A query with its arguments, and the function from the files to what it ought to give."""
 
-    bound: rx.Bound[Any]
+    bound: rx.BoundQuery[Any]
     answer: Callable[[answers.Tables], object]
 
     @property

@@ -10,7 +10,7 @@ import raxol_sql as rx
 from benchmarks import burst
 from benchmarks.burst import Sample
 from benchmarks.stage import Stage
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 from raxol_sql.records import result_of
 
 CALLS = 50
@@ -97,7 +97,7 @@ class Bare(_Held):
         return burst.in_turn(self._blocking, calls)
 
     def _blocking(self) -> object:
-        return run_blocking(self.call())
+        return run_sync(self.call())
 
 
 class AsyncWhole(Way):

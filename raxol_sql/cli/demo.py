@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from raxol_sql import Bound, Database, Queries, databases, server
+from raxol_sql import BoundQuery, Database, Queries, databases, server
 from raxol_sql.cli.migrate import apply_all
 from raxol_sql.cli.output import Output, console, pairs_of, visible
 from raxol_sql.cli.project import ONE_CONNECTION, project_migrations, project_queries, reachable
@@ -109,13 +109,13 @@ class _Tour:
         self._one("db.run(queries.users.clear())", users.clear())
         self._one("db.run(queries.users.count())", users.count())
 
-    def _one(self, call: str, bound: Bound[object]) -> None:
+    def _one(self, call: str, bound: BoundQuery[object]) -> None:
         self._step(f"{bound.query.name} :{bound.query.kind.value}", call, bound)
         result = self._database.run(bound)
         for record in result if isinstance(result, list) else [result]:
             self._gave(record)
 
-    def _step(self, title: str, call: str, bound: Bound[object]) -> None:
+    def _step(self, title: str, call: str, bound: BoundQuery[object]) -> None:
         self._screen.print()
         self._screen.print(Text(f"{title}  ", style="bold").append(call, style="cyan"))
         sql = Syntax(tidied(bound.statement.text), "postgresql", background_color="default")

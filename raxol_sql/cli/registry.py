@@ -12,7 +12,7 @@ import attrs
 import click
 import psycopg
 
-from raxol_sql import Bound, Database, Queries, Query, Transaction
+from raxol_sql import BoundQuery, Database, Queries, Query, Transaction
 from raxol_sql.cli.failure import FAILED
 from raxol_sql.cli.output import Output, formatted, pairs_of
 from raxol_sql.cli.project import opened, project_queries
@@ -148,7 +148,7 @@ def named_query(queries: Queries, name: str) -> Query[Any]:
     raise click.UsageError(f"{name} is a namespace; its queries are {', '.join(found)}")
 
 
-def _may_change(query: Query[Any], bound: Bound[Any]) -> bool:
+def _may_change(query: Query[Any], bound: BoundQuery[Any]) -> bool:
     """Whether a query is there to change something, as its kind or its text says."""
     copy = query.definition.copy
     is_for_it = query.kind in (Kind.AFFECTED, Kind.EXEC) or (copy is not None and copy.into_server)
@@ -175,7 +175,7 @@ def discreet(query: Query[Any], masked: tuple[str, ...]) -> Iterator[None]:
         ) from error
 
 
-def _result(runner: Database | Transaction, query: Query[Any], bound: Bound[Any]) -> Any:
+def _result(runner: Database | Transaction, query: Query[Any], bound: BoundQuery[Any]) -> Any:
     if query.definition.copy is not None:
         return _copy(runner, query, query.definition.copy)
     return runner.run(bound)

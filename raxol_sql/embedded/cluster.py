@@ -9,9 +9,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from raxol_sql.embedded.account import Account
+from raxol_sql.embedded.account import OsUser
 from raxol_sql.embedded.binaries import VARIABLE, Binaries, major
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.folder import PORT, Folder
 from raxol_sql.errors import EmbeddedError
 
@@ -48,7 +48,7 @@ def read_pid_file(data: Path) -> PidFile | None:
         return None
 
 
-def create(folder: Folder, binaries: Binaries, version: str, deadline: Deadline) -> None:
+def create(folder: Folder, binaries: Binaries, version: str, deadline: Timer) -> None:
     """
     Make the data directory: afterwards it is complete, or absent if this was interrupted.
 
@@ -94,7 +94,7 @@ def check_major(folder: Folder, binaries: Binaries, version: str) -> None:
         )
 
 
-def launch(folder: Folder, binaries: Binaries, deadline: Deadline) -> int:
+def launch(folder: Folder, binaries: Binaries, deadline: Timer) -> int:
     """Start the server without waiting for it, and give its pid."""
     run = folder.account.run(
         [
@@ -153,7 +153,7 @@ def _settings(binaries: Binaries) -> str:
     return "\n".join(["", *lines, ""])
 
 
-def _append(account: Account, path: Path, text: str, deadline: Deadline) -> None:
+def _append(account: OsUser, path: Path, text: str, deadline: Timer) -> None:
     if account.is_current:
         with path.open("a", encoding="utf-8") as file:
             file.write(text)

@@ -12,13 +12,13 @@ _PAUSE = 0.01
 
 
 @frozen
-class Deadline:
+class Timer:
     """A moment of the monotonic clock, in seconds; waiting past it is impossible."""
 
     moment: float
 
     @classmethod
-    def after(cls, seconds: float) -> Deadline:
+    def after(cls, seconds: float) -> Timer:
         """The deadline that is ``seconds`` from now."""
         return cls(time.monotonic() + seconds)
 
@@ -26,9 +26,9 @@ class Deadline:
         """The seconds until the deadline; 0 once it has passed."""
         return max(0.0, self.moment - time.monotonic())
 
-    def within(self, seconds: float) -> Deadline:
+    def within(self, seconds: float) -> Timer:
         """This deadline, or the one ``seconds`` from now if that is earlier."""
-        return Deadline(min(self.moment, time.monotonic() + seconds))
+        return Timer(min(self.moment, time.monotonic() + seconds))
 
     def wait_until(self, condition: Callable[[], bool]) -> bool:
         """Look at ``condition`` until it holds; False if the deadline passes first."""

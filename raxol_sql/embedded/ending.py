@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 from functools import partial
 
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.processes import Data, Process, lives, send
 from raxol_sql.errors import EmbeddedError
 
 
-def end(data: Data, deadline: Deadline) -> bool:
+def end(data: Data, deadline: Timer) -> bool:
     """
     End what lives of the server on ``data``: True if anything did.
 

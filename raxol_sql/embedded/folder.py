@@ -13,8 +13,8 @@ from pathlib import Path
 from attrs import asdict, evolve, frozen
 
 from raxol_sql.config.ownership import is_safe, problem_with
-from raxol_sql.embedded.account import Account
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.account import OsUser
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.errors import EmbeddedError
 
 NAME = ".raxol"
@@ -86,14 +86,14 @@ class Folder:
         return self.sockets / socket_name()
 
     @property
-    def account(self) -> Account:
+    def account(self) -> OsUser:
         """The account that the server runs as, which for an ordinary user is that user."""
         if os.geteuid() != 0:
-            return Account.current()
+            return OsUser.current()
         owner = self.home.stat() if self.home.is_dir() else None
         if owner is None or owner.st_uid == 0:
-            return Account.nobody()
-        return Account(owner.st_uid, owner.st_gid)
+            return OsUser.nobody()
+        return OsUser(owner.st_uid, owner.st_gid)
 
     def remember(self, state: State) -> Folder:
         """This folder with ``state`` written down."""
@@ -105,7 +105,7 @@ class Folder:
         os.replace(unfinished, self.path / _STATE)
         return evolve(self, state=state)
 
-    def furnished(self, deadline: Deadline) -> Folder:
+    def furnished(self, deadline: Timer) -> Folder:
         """This folder with a home that the server's account owns and can reach."""
         account, folder = self.account, self
         if not account.is_current:
@@ -142,7 +142,7 @@ class Folder:
             sockets.rmdir()
         return self.remember(evolve(self.state, sockets=None))
 
-    def _elsewhere(self, account: Account) -> Folder:
+    def _elsewhere(self, account: OsUser) -> Folder:
         if self.data.exists():
             raise EmbeddedError(
                 f"uid {account.uid}, which the server runs as, cannot reach its data in "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.errors import EmbeddedError
 
 if sys.platform != "win32":  # Importing has to work there: only starting a server says no.
@@ -16,7 +16,7 @@ if sys.platform != "win32":  # Importing has to work there: only starting a serv
 
 
 @contextmanager
-def locked(path: Path, deadline: Deadline) -> Iterator[None]:
+def locked(path: Path, deadline: Timer) -> Iterator[None]:
     """
     Hold the lock on the file ``path``, which is made if it is missing.
 

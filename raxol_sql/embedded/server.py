@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from raxol_sql.embedded import cluster
 from raxol_sql.embedded.binaries import Binaries, find_binaries, readable_copy
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.ending import end
 from raxol_sql.embedded.folder import PORT, Folder, find_folder, make_folder
 from raxol_sql.embedded.lock import locked
@@ -77,7 +77,7 @@ def start(project: Path, *, wait: float = 30.0) -> Server:
     running = status(project)
     if running is not None:
         return running
-    deadline = Deadline.after(wait)
+    deadline = Timer.after(wait)
     with locked(make_folder(project).lock, deadline):
         # Read again: whoever held the lock may have changed what is remembered.
         folder = make_folder(project)
@@ -99,7 +99,7 @@ def stop(project: Path, *, wait: float = 30.0) -> bool:
     folder = find_folder(project)
     if folder is None:
         return False
-    deadline = Deadline.after(wait)
+    deadline = Timer.after(wait)
     with locked(folder.lock, deadline):
         # Read again: whoever held the lock may have changed what is remembered.
         folder = find_folder(project)
@@ -142,7 +142,7 @@ def _running(folder: Folder) -> Server | None:
     )
 
 
-def _settled(folder: Folder, deadline: Deadline) -> Server | None:
+def _settled(folder: Folder, deadline: Timer) -> Server | None:
     """The running server, or None once it is certain that none of its processes lives."""
     data = Data.at(folder.data)
     if data is None:
@@ -185,7 +185,7 @@ def _check_not_elsewhere(folder: Folder) -> None:
     )
 
 
-def _started(folder: Folder, deadline: Deadline) -> Server:
+def _started(folder: Folder, deadline: Timer) -> Server:
     found = find_binaries()
     folder = folder.furnished(deadline).with_sockets()
     binaries = _usable(found, folder, deadline)
@@ -203,7 +203,7 @@ def _started(folder: Folder, deadline: Deadline) -> Server:
         reason = "ended while it started" if look_up(pid) is None else "was not ready in time"
         data = Data.at(folder.data)
         if data is not None:
-            end(data, Deadline.after(_CLEANING_UP))
+            end(data, Timer.after(_CLEANING_UP))
         folder.without_sockets()
         raise EmbeddedError(
             f"the server in {folder.data} {reason}; the end of {folder.log}:\n"
@@ -214,7 +214,7 @@ def _started(folder: Folder, deadline: Deadline) -> Server:
     return running
 
 
-def _usable(binaries: Binaries, folder: Folder, deadline: Deadline) -> Binaries:
+def _usable(binaries: Binaries, folder: Folder, deadline: Timer) -> Binaries:
     account = folder.account
     if account.is_current or account.can_use(binaries.directory / "postgres", deadline):
         return binaries

@@ -23,7 +23,7 @@ everything is let go after `forking`.
 
 from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
 from raxol_sql.engine.batch.multi import Multi, Operation, StepFailure
-from raxol_sql.engine.core.docstrings import documented_as
+from raxol_sql.engine.core.docstrings import copy_doc
 from raxol_sql.engine.database import Database
 from raxol_sql.engine.query_monitor import LoneWritesWarning, RepeatedQueryWarning, Scope
 from raxol_sql.engine.sync import Transaction
@@ -39,5 +39,5 @@ __all__ = [
     "Scope",
     "StepFailure",
     "Transaction",
-    "documented_as",
+    "copy_doc",
 ]

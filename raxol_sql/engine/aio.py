@@ -21,52 +21,52 @@ import psycopg
 
 from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
-from raxol_sql.engine.attach import Wanted
+from raxol_sql.engine.attach import AttachCall
 from raxol_sql.engine.batch.multi import Multi
 from raxol_sql.engine.copy.source import CopyData
 from raxol_sql.engine.core.concurrency import ASYNCIO
 from raxol_sql.engine.core.deadline import deadline_of
-from raxol_sql.engine.core.docstrings import documented_as
+from raxol_sql.engine.core.docstrings import copy_doc
 from raxol_sql.engine.database import Database
 from raxol_sql.engine.executor import Executor
-from raxol_sql.engine.observability import Observed
+from raxol_sql.engine.observability import Observability
 from raxol_sql.engine.pool.first_connection import seconds_of
 from raxol_sql.engine.pool.health import checked
-from raxol_sql.engine.pool.pool import PooledSessions
-from raxol_sql.engine.pool.raw_connection import Lending
+from raxol_sql.engine.pool.pool import SessionPool
+from raxol_sql.engine.pool.raw_connection import RawConnectionLease
 from raxol_sql.engine.query_monitor import Scope
 from raxol_sql.engine.session.type_options import TypeOptions
-from raxol_sql.engine.sync import Verbs
+from raxol_sql.engine.sync import QueryRunner
 from raxol_sql.engine.transaction.options import TransactionOptions
 from raxol_sql.engine.transaction.outcome_resolution import forget_outcomes
-from raxol_sql.engine.transaction.run_transaction import Undertaking, name_of, transact
-from raxol_sql.engine.transaction.session_source import Sessions
-from raxol_sql.engine.transaction.transaction import Block
+from raxol_sql.engine.transaction.run_transaction import TransactionCall, name_of, transact
+from raxol_sql.engine.transaction.session_source import SessionSource
+from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
-from raxol_sql.queries import Bound, Query
+from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.telemetry import Health
 
 R = TypeVar("R")
 
 
-class AsyncVerbs:
+class AsyncQueryRunner:
     """What a database and a transaction have in common: the ways to run a query."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: SessionSource) -> None:
         self._sessions = sessions
         self._executor = Executor(sessions)
 
     @overload
-    async def run(self, bound: Bound[R], *, outcome: str | None = None) -> R: ...
+    async def run(self, bound: BoundQuery[R], *, outcome: str | None = None) -> R: ...
 
     @overload
     async def run(self, bound: Multi) -> dict[str, Any]: ...
 
-    @documented_as(Verbs.run)
-    async def run(self, bound: Bound[Any] | Multi, *, outcome: str | None = None) -> Any:
+    @copy_doc(QueryRunner.run)
+    async def run(self, bound: BoundQuery[Any] | Multi, *, outcome: str | None = None) -> Any:
         return await self._executor.run(bound, outcome)
 
-    @documented_as(Verbs.attach)
+    @copy_doc(QueryRunner.attach)
     async def attach(
         self,
         parents: Iterable[Any],
@@ -79,25 +79,25 @@ class AsyncVerbs:
         one: bool = False,
         **arguments: Any,
     ) -> list[Any]:
-        wanted = Wanted(query, into, key, foreign, parameter, one, arguments)
+        wanted = AttachCall(query, into, key, foreign, parameter, one, arguments)
         return await self._executor.attach(parents, wanted)
 
-    @documented_as(Verbs.scope)
+    @copy_doc(QueryRunner.scope)
     def scope(self, *, limit: int = 10, lone_writes: bool = False) -> Scope:
         return Scope(limit, lone_writes=lone_writes)
 
-    @documented_as(Verbs.run_all)
-    async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
+    @copy_doc(QueryRunner.run_all)
+    async def run_all(self, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
         return await self._executor.run_all(bounds)
 
-    @documented_as(Verbs.run_many)
+    @copy_doc(QueryRunner.run_many)
     async def run_many(
         self, query: Query[R], rows: Iterable[Any], *, outcome: str | None = None
     ) -> list[R]:
         return await self._executor.run_many(query, rows, outcome)
 
-    @documented_as(Verbs.stream)
-    def stream(self, bound: Bound[Any], *, batch: int = 500) -> AsyncGenerator[Any]:
+    @copy_doc(QueryRunner.stream)
+    def stream(self, bound: BoundQuery[Any], *, batch: int = 500) -> AsyncGenerator[Any]:
         return _one_by_one(self._executor.stream(bound, batch))
 
     @overload
@@ -154,7 +154,7 @@ class AsyncVerbs:
         return await transact(
             self._sessions,
             lambda block: work(AsyncTransaction.of(block)),
-            Undertaking(
+            TransactionCall(
                 TransactionOptions(
                     isolation, read_only, deferrable, outcome or self._sessions.outcome
                 ),
@@ -175,7 +175,7 @@ async def _one_by_one(batches: AsyncGenerator[list[Any]]) -> AsyncGenerator[Any]
         await batches.aclose()
 
 
-class AsyncTransaction(AsyncVerbs):
+class AsyncTransaction(AsyncQueryRunner):
     """
     An open transaction, or a savepoint in one; made by `AsyncDatabase.transaction`.
 
@@ -183,17 +183,17 @@ class AsyncTransaction(AsyncVerbs):
     more.
     """
 
-    def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
-        self._set(Block(outer, options))
+    def __init__(self, outer: SessionSource, options: TransactionOptions) -> None:
+        self._set(TransactionScope(outer, options))
 
     @classmethod
-    def of(cls, block: Block) -> Self:
+    def of(cls, block: TransactionScope) -> Self:
         """The transaction of a block, which somebody else enters and leaves."""
         transaction = cls.__new__(cls)
         transaction._set(block)
         return transaction
 
-    def _set(self, block: Block) -> None:
+    def _set(self, block: TransactionScope) -> None:
         self._block = block
         super().__init__(block.inside)
 
@@ -210,7 +210,7 @@ class AsyncTransaction(AsyncVerbs):
         await self._block.exit(error)
 
 
-class AsyncDatabase(AsyncVerbs, Observed):
+class AsyncDatabase(AsyncQueryRunner, Observability):
     """
     A PostgreSQL database behind a pool of connections, for asyncio.
 
@@ -223,9 +223,9 @@ class AsyncDatabase(AsyncVerbs, Observed):
     def __init__(
         self, config: Config, retry: RetryPolicy | None = None, types: TypeOptions | None = None
     ) -> None:
-        self._pool = PooledSessions(ASYNCIO, config, retry, types or TypeOptions())
-        AsyncVerbs.__init__(self, self._pool)
-        Observed.__init__(self, self._pool, config)
+        self._pool = SessionPool(ASYNCIO, config, retry, types or TypeOptions())
+        AsyncQueryRunner.__init__(self, self._pool)
+        Observability.__init__(self, self._pool, config)
 
     @classmethod
     def open(
@@ -252,39 +252,39 @@ class AsyncDatabase(AsyncVerbs, Observed):
         database._pool.wait = seconds_of(wait)
         return database
 
-    @documented_as(Database.resolve)
+    @copy_doc(Database.resolve)
     async def resolve(self, token: OutcomeToken) -> Effect:
         return await self._pool.resolve(token, deadline_of(self.config.timeout))
 
-    @documented_as(Database.forget_outcomes)
+    @copy_doc(Database.forget_outcomes)
     async def forget_outcomes(self, days: int = 7) -> int:
         return await forget_outcomes(self._pool, days)
 
-    @documented_as(Database.health)
+    @copy_doc(Database.health)
     async def health(self, *, timeout: int = 5_000) -> Health:
         return await checked(self._pool, timeout)
 
     @asynccontextmanager
-    @documented_as(Database.connection)
+    @copy_doc(Database.connection)
     async def connection(
         self, *, purpose: str = "connection()"
     ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        lending = Lending(self._pool)
+        lending = RawConnectionLease(self._pool)
         connection = await lending.begin(purpose)
         try:
             yield connection
         finally:
             await lending.end()
 
-    @documented_as(Database.restart)
+    @copy_doc(Database.restart)
     async def restart(self) -> None:
         await self._pool.drain()
 
-    @documented_as(Database.resize)
+    @copy_doc(Database.resize)
     async def resize(self, min: int, max: int) -> None:
         await self._pool.resize(min, max)
 
-    @documented_as(Database.close)
+    @copy_doc(Database.close)
     async def close(self) -> None:
         await self._pool.close()
         self.disable_query_logging()

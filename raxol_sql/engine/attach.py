@@ -9,13 +9,13 @@ import attrs
 
 from raxol_sql.errors import KindError, ParameterError
 from raxol_sql.queries import Query
-from raxol_sql.queries.validation import query_for
+from raxol_sql.queries.validation import require_query
 from raxol_sql.records import Attachment
 from raxol_sql.text import Kind
 
 
 @attrs.frozen
-class Wanted:
+class AttachCall:
     """What `Database.attach` is asked for, as its arguments say it."""
 
     query: Query[Any]
@@ -33,7 +33,7 @@ class Wanted:
         Raises `KindError` for a query that is no :many, and `ParameterError` where it cannot be
         said which parameter is meant.
         """
-        query = query_for("attach()", self.query)
+        query = require_query("attach()", self.query)
         if query.kind is not Kind.MANY:
             problem = f"attach() takes :many, and this is :{query.kind.value}"
             raise KindError(query.name, problem)

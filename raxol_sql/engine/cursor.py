@@ -10,22 +10,24 @@ from typing import Any
 
 import psycopg
 
-from raxol_sql.engine.session.error_notes import arguments_of, explain, misfit
+from raxol_sql.engine.session.error_notes import add_notes, arguments_of, parameter_error
 from raxol_sql.engine.session.prepared import Prepared
 from raxol_sql.engine.session.session import Session
-from raxol_sql.engine.transaction.session_source import Sessions, held
-from raxol_sql.engine.transaction.transaction import Block
-from raxol_sql.engine.types.parameters import ParameterMisfit
-from raxol_sql.engine.types.result import Answer
+from raxol_sql.engine.transaction.session_source import SessionSource, held
+from raxol_sql.engine.transaction.transaction import TransactionScope
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
+from raxol_sql.engine.types.result import StatementResult
 from raxol_sql.engine.wire.pipeline import Request
 from raxol_sql.errors import TransactionError
-from raxol_sql.queries import Bound
-from raxol_sql.telemetry import Watch
+from raxol_sql.queries import BoundQuery
+from raxol_sql.telemetry import OperationTimer
 
 _numbers = itertools.count(1)
 
 
-async def batches(sessions: Sessions, bound: Bound[Any], size: int) -> AsyncGenerator[list[Any]]:
+async def batches(
+    sessions: SessionSource, bound: BoundQuery[Any], size: int
+) -> AsyncGenerator[list[Any]]:
     """Lists of up to ``size`` records; see `Database.stream`."""
     with sessions.telemetry.watch(bound.query.name, "stream", bound.statement.text) as watch:
         async with aclosing(_batches(sessions, bound, size, watch)) as lists:
@@ -36,10 +38,10 @@ async def batches(sessions: Sessions, bound: Bound[Any], size: int) -> AsyncGene
 
 
 async def _batches(
-    sessions: Sessions, bound: Bound[Any], size: int, watch: Watch
+    sessions: SessionSource, bound: BoundQuery[Any], size: int, watch: OperationTimer
 ) -> AsyncGenerator[list[Any]]:
     # A savepoint would take back what is done between the rows, when not all of them are taken.
-    block = Block(sessions, joins=True)
+    block = TransactionScope(sessions, joins=True)
     await block.enter(f"{bound.query.name} by stream()", keeps=True)
     source = sessions if block.opening is None else block.inside
     cursor = _Cursor(source, bound, size, watch)
@@ -52,9 +54,9 @@ async def _batches(
                 await cursor.close()
         finally:
             await block.exit(error)
-        if isinstance(error, ParameterMisfit):
-            raise misfit(bound, error) from None
-        explain(error, bound.query, arguments_of(bound, shows_values=sessions.shows_values))
+        if isinstance(error, ParameterTypeMismatch):
+            raise parameter_error(bound, error) from None
+        add_notes(error, bound.query, arguments_of(bound, shows_values=sessions.shows_values))
         if isinstance(error, psycopg.errors.SyntaxError):
             error.add_note("stream() declares a cursor, which takes select, values and with")
         raise
@@ -64,7 +66,9 @@ async def _batches(
 class _Cursor:
     """A cursor on the server, in the transaction of the sessions from ``source``."""
 
-    def __init__(self, source: Sessions, bound: Bound[Any], size: int, watch: Watch) -> None:
+    def __init__(
+        self, source: SessionSource, bound: BoundQuery[Any], size: int, watch: OperationTimer
+    ) -> None:
         self._source = source
         self._watch = watch
         self._bound = bound
@@ -114,7 +118,7 @@ class _Cursor:
         )
         timeout = session.limits.of(self._bound.query.definition.directives.timeout)
         results = await session.together([*before, fetch], timeout)
-        answer = Answer(prepared.columns, results[-1])
+        answer = StatementResult(prepared.columns, results[-1])
         with self._watch.decoding():
             return answer.all(answer.build_for(self._bound.query))
 

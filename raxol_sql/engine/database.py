@@ -12,21 +12,21 @@ import psycopg
 
 from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
-from raxol_sql.engine.core.concurrency import BLOCKING, run_blocking
+from raxol_sql.engine.core.concurrency import BLOCKING, run_sync
 from raxol_sql.engine.core.deadline import deadline_of
-from raxol_sql.engine.observability import Observed
+from raxol_sql.engine.observability import Observability
 from raxol_sql.engine.pool.first_connection import seconds_of
 from raxol_sql.engine.pool.health import checked
-from raxol_sql.engine.pool.pool import PooledSessions
-from raxol_sql.engine.pool.raw_connection import Lending
+from raxol_sql.engine.pool.pool import SessionPool
+from raxol_sql.engine.pool.raw_connection import RawConnectionLease
 from raxol_sql.engine.session.type_options import TypeOptions
-from raxol_sql.engine.sync import Verbs
+from raxol_sql.engine.sync import QueryRunner
 from raxol_sql.engine.transaction.outcome_resolution import forget_outcomes
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.telemetry import Health
 
 
-class Database(Verbs, Observed):
+class Database(QueryRunner, Observability):
     """
     A PostgreSQL database behind a pool of connections, for code that blocks.
 
@@ -37,9 +37,9 @@ class Database(Verbs, Observed):
     def __init__(
         self, config: Config, retry: RetryPolicy | None = None, types: TypeOptions | None = None
     ) -> None:
-        self._pool = PooledSessions(BLOCKING, config, retry, types or TypeOptions())
-        Verbs.__init__(self, self._pool)
-        Observed.__init__(self, self._pool, config)
+        self._pool = SessionPool(BLOCKING, config, retry, types or TypeOptions())
+        QueryRunner.__init__(self, self._pool)
+        Observability.__init__(self, self._pool, config)
 
     @classmethod
     def open(
@@ -75,7 +75,7 @@ class Database(Verbs, Observed):
         wanted = TypeOptions(types or {}, infinity, on_connect)
         database = cls(Config.of(given), retry, wanted)
         database._pool.wait = seconds_of(wait)
-        run_blocking(database._pool.open(server.target(database.config)))
+        run_sync(database._pool.open(server.target(database.config)))
         return database
 
     def resolve(self, token: OutcomeToken) -> Effect:
@@ -85,7 +85,7 @@ class Database(Verbs, Observed):
         Of a transaction with a witness row this settles it: it cannot happen any more if it has
         not happened. Raises the driver's error where no server answers in time.
         """
-        return run_blocking(self._pool.resolve(token, deadline_of(self.config.timeout)))
+        return run_sync(self._pool.resolve(token, deadline_of(self.config.timeout)))
 
     def forget_outcomes(self, days: int = 7) -> int:
         """
@@ -93,7 +93,7 @@ class Database(Verbs, Observed):
 
         A token that is older than these cannot be resolved any more, and says UNKNOWN.
         """
-        return run_blocking(forget_outcomes(self._pool, days))
+        return run_sync(forget_outcomes(self._pool, days))
 
     def health(self, *, timeout: int = 5_000) -> Health:
         """
@@ -102,7 +102,7 @@ class Database(Verbs, Observed):
         Raises nothing that the server or the pool may raise, does nothing again, and counts for no
         budget.
         """
-        return run_blocking(checked(self._pool, timeout))
+        return run_sync(checked(self._pool, timeout))
 
     @contextmanager
     def connection(self, *, purpose: str = "connection()") -> Iterator[psycopg.Connection[Any]]:
@@ -114,20 +114,20 @@ class Database(Verbs, Observed):
         warning in the log ``raxol_sql.pool``; one that was closed is replaced. What is done on it
         is not counted, classified or done again.
         """
-        lending = Lending(self._pool)
+        lending = RawConnectionLease(self._pool)
         try:
-            connection = run_blocking(lending.begin(purpose))
+            connection = run_sync(lending.begin(purpose))
         except BaseException:
             lending.disown()
             raise
         try:
             yield connection
         finally:
-            run_blocking(lending.end())
+            run_sync(lending.end())
 
     def restart(self) -> None:
         """Replaces every connection, one in use when it is given back: call it after migrations."""
-        run_blocking(self._pool.drain())
+        run_sync(self._pool.drain())
 
     def resize(self, min: int, max: int) -> None:
         """
@@ -135,11 +135,11 @@ class Database(Verbs, Observed):
 
         Raises ValueError unless 0 <= min <= max and max >= 1.
         """
-        run_blocking(self._pool.resize(min, max))
+        run_sync(self._pool.resize(min, max))
 
     def close(self) -> None:
         """Closes all connections. Closing twice is once."""
-        run_blocking(self._pool.close())
+        run_sync(self._pool.close())
         self.disable_query_logging()
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import psycopg
 
-from raxol_sql.engine.attach import Wanted, parents_of
+from raxol_sql.engine.attach import AttachCall, parents_of
 from raxol_sql.engine.batch.execute_many import run_all, run_alone, run_many
 from raxol_sql.engine.batch.multi import Multi
 from raxol_sql.engine.batch.multi_runner import run_multi
@@ -17,23 +17,23 @@ from raxol_sql.engine.copy.transfer import copy_in, copy_into_file, copy_out, is
 from raxol_sql.engine.core.deadline import deadline_of
 from raxol_sql.engine.cursor import batches
 from raxol_sql.engine.query_monitor import current as scopes
-from raxol_sql.engine.session.error_notes import arguments_of, explain, misfit
+from raxol_sql.engine.session.error_notes import add_notes, arguments_of, parameter_error
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.session.staleness import may_commit
-from raxol_sql.engine.transaction.retrier import check_doubt, judged, log_success
-from raxol_sql.engine.transaction.session_source import Sessions
-from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.engine.transaction.retrier import classify_error, log_success, raise_if_uncertain
+from raxol_sql.engine.transaction.session_source import SessionSource
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 from raxol_sql.errors import KindError
 from raxol_sql.failures import Attempts, Effect, Failure, Phase
-from raxol_sql.queries import Bound, Query
-from raxol_sql.queries.validation import bound_for
+from raxol_sql.queries import BoundQuery, Query
+from raxol_sql.queries.validation import require_bound
 from raxol_sql.records import result_of
-from raxol_sql.telemetry import Watch
+from raxol_sql.telemetry import OperationTimer
 from raxol_sql.text import Kind
 
 
 @attrs.frozen
-class _Trouble:
+class _FailedAttempt:
     """What a session knew of an error of its statement, before somebody else had it."""
 
     error: psycopg.Error
@@ -43,11 +43,11 @@ class _Trouble:
     is_standby: bool
 
     @classmethod
-    def of(cls, error: psycopg.Error, session: Session, bound: Bound[Any]) -> _Trouble:
+    def of(cls, error: psycopg.Error, session: Session, bound: BoundQuery[Any]) -> _FailedAttempt:
         session.failed_by = error
         return cls(
             error,
-            judged(error, Phase.SENT if session.is_sent else Phase.ACQUIRE),
+            classify_error(error, Phase.SENT if session.is_sent else Phase.ACQUIRE),
             bound.statement.text,
             bound.query.definition.directives.idempotent or session.is_read_only,
             session.is_standby,
@@ -57,7 +57,7 @@ class _Trouble:
         """Raises for a statement outside of a transaction that is not to be run again."""
         if self.may_repeat or self.failure.effect is Effect.NONE:
             return
-        check_doubt(self.error)
+        raise_if_uncertain(self.error)
         if may_commit(self.text):
             raise self.error  # a part of what a procedure did may be there for good
 
@@ -65,22 +65,22 @@ class _Trouble:
 class Executor:
     """Runs queries on sessions from one source. As safe for threads and tasks as the source."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: SessionSource) -> None:
         self._sessions = sessions
         self._telemetry = sessions.telemetry
 
-    async def run(self, bound: Bound[Any] | Multi, outcome: str | None = None) -> Any:
+    async def run(self, bound: BoundQuery[Any] | Multi, outcome: str | None = None) -> Any:
         """See `Database.run`."""
         if isinstance(bound, Multi):
             if outcome is not None:
                 raise TypeError("a Multi has its outcome itself: Multi(outcome=...)")
             return await run_multi(self._sessions, bound)
-        if type(bound) is not Bound or bound.query.kind is Kind.COPY:
-            bound = bound_for("run()", bound)
+        if type(bound) is not BoundQuery or bound.query.kind is Kind.COPY:
+            bound = require_bound("run()", bound)
         query, sessions = bound.query, self._sessions
         for scope in scopes.get():
             scope.saw(query, bound.statement.text, is_alone=sessions.repeating is not None)
-        watch: Watch | None = None
+        watch: OperationTimer | None = None
         if self._telemetry.listens:
             watch = self._telemetry.watch(query.name, "run", bound.statement.text)
         try:
@@ -96,14 +96,14 @@ class Executor:
             watch.end()
         return result
 
-    async def _run(self, bound: Bound[Any], watch: Watch | None) -> Any:
+    async def _run(self, bound: BoundQuery[Any], watch: OperationTimer | None) -> Any:
         """The result of one query, done as often as it takes."""
         query, sessions = bound.query, self._sessions
         timeout = query.definition.directives.timeout
         until = deadline_of(sessions.timeout if timeout is None else timeout)
         attempts: Attempts | None = None
         while True:
-            trouble: _Trouble | None = None
+            trouble: _FailedAttempt | None = None
             try:
                 session = await sessions.acquire(query.name, until)
                 if watch is not None:
@@ -114,7 +114,7 @@ class Executor:
                     try:
                         answer = await session.run(bound.statement.text, bound.values, timeout)
                     except psycopg.Error as error:
-                        trouble = _Trouble.of(error, session, bound)
+                        trouble = _FailedAttempt.of(error, session, bound)
                         raise
                     if attempts is not None:
                         log_success(attempts, query.name)
@@ -126,10 +126,10 @@ class Executor:
                     return result
                 finally:
                     await sessions.release(session)
-            except ParameterMisfit as error:
-                raise misfit(bound, error) from None
+            except ParameterTypeMismatch as error:
+                raise parameter_error(bound, error) from None
             except Exception as error:
-                explain(error, query, arguments_of(bound, shows_values=sessions.shows_values))
+                add_notes(error, query, arguments_of(bound, shows_values=sessions.shows_values))
                 if trouble is None or sessions.repeating is None:
                     raise
                 trouble.check()
@@ -146,7 +146,7 @@ class Executor:
                 if watch is not None:
                     watch.again()
 
-    async def attach(self, parents: Iterable[Any], wanted: Wanted) -> list[Any]:
+    async def attach(self, parents: Iterable[Any], wanted: AttachCall) -> list[Any]:
         """See `Database.attach`."""
         parameter, attachment = wanted.settled()
         given = parents_of(parents)
@@ -156,7 +156,7 @@ class Executor:
         children = await self.run(bound) if keys else []
         return attachment.attach(given, children)
 
-    async def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
+    async def run_all(self, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
         """See `Database.run_all`."""
         return await run_all(self._sessions, bounds)
 
@@ -166,10 +166,10 @@ class Executor:
         """See `Database.run_many`."""
         return await run_many(self._sessions, query, rows, outcome)
 
-    def stream(self, bound: Bound[Any], batch: int) -> AsyncGenerator[list[Any]]:
+    def stream(self, bound: BoundQuery[Any], batch: int) -> AsyncGenerator[list[Any]]:
         """Lists of up to ``batch`` records; see `Database.stream`. Refuses at the call."""
-        if not isinstance(bound, Bound):
-            bound = bound_for("stream()", bound)
+        if not isinstance(bound, BoundQuery):
+            bound = require_bound("stream()", bound)
         kind = bound.query.kind
         if kind is not Kind.MANY:
             raise KindError(bound.query.name, f"stream() takes :many, and this is :{kind.value}")

@@ -20,7 +20,7 @@ _COUNT = (
 )
 
 
-class Planner:
+class GenericExplainer:
     """
     Asks for plans on a connection of its own, which it makes for each, and which only reads.
 

@@ -10,9 +10,9 @@ import attrs
 
 from raxol_sql import server
 from raxol_sql.config import Config
-from raxol_sql.engine.explain import Planner
-from raxol_sql.engine.pool.pool import PooledSessions
-from raxol_sql.engine.session.checkout import spot_of_caller
+from raxol_sql.engine.explain import GenericExplainer
+from raxol_sql.engine.pool.pool import SessionPool
+from raxol_sql.engine.session.checkout import call_site_text
 from raxol_sql.telemetry import LogOptions, Metrics, PoolStatus, QueryEvent, QueryLog
 
 
@@ -24,10 +24,10 @@ class _Logging:
     end: Callable[[], None]
 
 
-class Observed:
+class Observability:
     """The figures, events and log lines of a database. Safe for threads and tasks."""
 
-    def __init__(self, pool: PooledSessions, config: Config) -> None:
+    def __init__(self, pool: SessionPool, config: Config) -> None:
         self.config = config
         self._watched = pool
         self._switching = threading.Lock()
@@ -82,8 +82,8 @@ class Observed:
             _level_of(level),
             slow_ms,
             sample,
-            place=spot_of_caller if self.config.stacktrace else None,
-            explain=Planner(server.target(self.config)) if explain else None,
+            place=call_site_text if self.config.stacktrace else None,
+            explain=GenericExplainer(server.target(self.config)) if explain else None,
         )
         with self._switching:
             self._stop_logging()

@@ -6,36 +6,36 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from raxol_sql.engine.attach import Wanted
+from raxol_sql.engine.attach import AttachCall
 from raxol_sql.engine.batch.multi import Multi
 from raxol_sql.engine.copy.source import CopyData
-from raxol_sql.engine.core.concurrency import iterate_blocking, run_blocking
+from raxol_sql.engine.core.concurrency import iterate_sync, run_sync
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.query_monitor import Scope
 from raxol_sql.engine.transaction.options import TransactionOptions
-from raxol_sql.engine.transaction.run_transaction import Undertaking, name_of, transact
-from raxol_sql.engine.transaction.session_source import Sessions
-from raxol_sql.engine.transaction.transaction import Block, Verify
+from raxol_sql.engine.transaction.run_transaction import TransactionCall, name_of, transact
+from raxol_sql.engine.transaction.session_source import SessionSource
+from raxol_sql.engine.transaction.transaction import TransactionScope, Verify
 from raxol_sql.failures import RetryPolicy
-from raxol_sql.queries import Bound, Query
+from raxol_sql.queries import BoundQuery, Query
 
 R = TypeVar("R")
 
 
-class Verbs:
+class QueryRunner:
     """What a database and a transaction have in common: the ways to run a query."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: SessionSource) -> None:
         self._sessions = sessions
         self._executor = Executor(sessions)
 
     @overload
-    def run(self, bound: Bound[R], *, outcome: str | None = None) -> R: ...
+    def run(self, bound: BoundQuery[R], *, outcome: str | None = None) -> R: ...
 
     @overload
     def run(self, bound: Multi) -> dict[str, Any]: ...
 
-    def run(self, bound: Bound[Any] | Multi, *, outcome: str | None = None) -> Any:
+    def run(self, bound: BoundQuery[Any] | Multi, *, outcome: str | None = None) -> Any:
         """
         What the query gives: a record, None, a list of records, a count, by its kind.
 
@@ -55,7 +55,7 @@ class Verbs:
         is None where the connection is lost before the transaction's id arrives. Raises
         `DeadlineExceeded` when the time of the ``@timeout``, or of the configuration, is over.
         """
-        return run_blocking(self._executor.run(bound, outcome))
+        return run_sync(self._executor.run(bound, outcome))
 
     def attach(
         self,
@@ -86,8 +86,8 @@ class Verbs:
         transaction that is repeatable read. Raises as `run` does, `ParameterError` for names that
         are not there, and `TooManyRowsError` for a second child where ``one`` was said.
         """
-        wanted = Wanted(query, into, key, foreign, parameter, one, arguments)
-        return run_blocking(self._executor.attach(parents, wanted))
+        wanted = AttachCall(query, into, key, foreign, parameter, one, arguments)
+        return run_sync(self._executor.attach(parents, wanted))
 
     def scope(self, *, limit: int = 10, lone_writes: bool = False) -> Scope:
         """
@@ -101,7 +101,7 @@ class Verbs:
         """
         return Scope(limit, lone_writes=lone_writes)
 
-    def run_all(self, bounds: Iterable[Bound[Any]]) -> list[Any]:
+    def run_all(self, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
         """
         The results of queries that only read, in order, in one round trip.
 
@@ -109,7 +109,7 @@ class Verbs:
         repeatable read, or in the one that this is. Raises as `run` does; the note says which of
         the queries it was, from 0.
         """
-        return run_blocking(self._executor.run_all(bounds))
+        return run_sync(self._executor.run_all(bounds))
 
     def run_many(
         self, query: Query[R], rows: Iterable[Any], *, outcome: str | None = None
@@ -122,9 +122,9 @@ class Verbs:
         as `run` does; the note names the row, from 0. ``outcome`` is as for `transact`, of which
         None is the configuration's; inside of a transaction it is that one's, and not given here.
         """
-        return run_blocking(self._executor.run_many(query, rows, outcome))
+        return run_sync(self._executor.run_many(query, rows, outcome))
 
-    def stream(self, bound: Bound[Any], *, batch: int = 500) -> Iterator[Any]:
+    def stream(self, bound: BoundQuery[Any], *, batch: int = 500) -> Iterator[Any]:
         """
         The records of a :many query, one by one, in bounded memory.
 
@@ -133,7 +133,7 @@ class Verbs:
         transaction, in that one. A cursor takes select, values and with, and no statement that
         changes rows. Raises as `run` does; `KindError` for another kind.
         """
-        return iterate_blocking(self._executor.stream(bound, batch))
+        return iterate_sync(self._executor.stream(bound, batch))
 
     @overload
     def copy(self, query: Query[Any]) -> list[Any]: ...
@@ -157,7 +157,7 @@ class Verbs:
         """
         if isinstance(data, AsyncIterable):
             raise TypeError(f"{query.name}: an asynchronous iterable is for AsyncDatabase")
-        return run_blocking(self._executor.copy(query, data))
+        return run_sync(self._executor.copy(query, data))
 
     def transaction(
         self,
@@ -212,11 +212,11 @@ class Verbs:
         decide in time, with a token unless ``outcome`` is "none". An exception that is no error of
         the driver is never a reason to do it again.
         """
-        result: R = run_blocking(
+        result: R = run_sync(
             transact(
                 self._sessions,
                 self._adapted(work),
-                Undertaking(
+                TransactionCall(
                     TransactionOptions(
                         isolation, read_only, deferrable, outcome or self._sessions.outcome
                     ),
@@ -229,8 +229,8 @@ class Verbs:
         )
         return result
 
-    def _adapted(self, work: Callable[[Transaction], R]) -> Callable[[Block], Any]:
-        async def adapted(block: Block) -> R:
+    def _adapted(self, work: Callable[[Transaction], R]) -> Callable[[TransactionScope], Any]:
+        async def adapted(block: TransactionScope) -> R:
             return work(Transaction.of(block))
 
         return adapted
@@ -243,30 +243,30 @@ def _adapted_verify(verify: Callable[[], bool | None]) -> Verify:
     return adapted
 
 
-class Transaction(Verbs):
+class Transaction(QueryRunner):
     """
     An open transaction, or a savepoint in one; made by `Database.transaction`.
 
     For one thread at a time. After its block it runs nothing any more.
     """
 
-    def __init__(self, outer: Sessions, options: TransactionOptions) -> None:
-        self._set(Block(outer, options))
+    def __init__(self, outer: SessionSource, options: TransactionOptions) -> None:
+        self._set(TransactionScope(outer, options))
 
     @classmethod
-    def of(cls, block: Block) -> Self:
+    def of(cls, block: TransactionScope) -> Self:
         """The transaction of a block, which somebody else enters and leaves."""
         transaction = cls.__new__(cls)
         transaction._set(block)
         return transaction
 
-    def _set(self, block: Block) -> None:
+    def _set(self, block: TransactionScope) -> None:
         self._block = block
         super().__init__(block.inside)
 
     def __enter__(self) -> Self:
         try:
-            run_blocking(self._block.enter(keeps=True))
+            run_sync(self._block.enter(keeps=True))
         except BaseException:
             self._block.disown()  # a signal may have come just after it was entered
             raise
@@ -278,4 +278,4 @@ class Transaction(Verbs):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        run_blocking(self._block.exit(error))
+        run_sync(self._block.exit(error))

@@ -1,7 +1,7 @@
 """What an error means, what may have happened, and whether it is done again: values, no I/O."""
 
-from raxol_sql.failures.attempts import Again, Attempts, Stop
-from raxol_sql.failures.budget import Budget, Budgets
+from raxol_sql.failures.attempts import Attempts, GiveUp, Retry
+from raxol_sql.failures.budget import RetryBudget, RetryBudgets
 from raxol_sql.failures.classify import classify
 from raxol_sql.failures.failure import Category, Effect, Failure, Phase, Verdict
 from raxol_sql.failures.loss import (
@@ -15,36 +15,36 @@ from raxol_sql.failures.loss import (
 )
 from raxol_sql.failures.outcome import (
     Backend,
-    Incarnation,
-    Lives,
     OutcomeToken,
     Resolver,
-    Sighting,
+    ServerEpoch,
+    ServerEpochs,
+    XactStatus,
     effect_of,
     is_forgotten,
 )
-from raxol_sql.failures.retry import Cause, RetryPolicy
+from raxol_sql.failures.retry import RetryPolicy, RetryReason
 
 __all__ = [
     "REFUSED",
-    "Again",
     "Attempts",
     "Backend",
-    "Budget",
-    "Budgets",
     "Category",
-    "Cause",
     "Effect",
     "Failure",
-    "Incarnation",
-    "Lives",
+    "GiveUp",
     "OutcomeToken",
     "Phase",
     "Resolver",
+    "Retry",
+    "RetryBudget",
+    "RetryBudgets",
     "RetryPolicy",
-    "Sighting",
-    "Stop",
+    "RetryReason",
+    "ServerEpoch",
+    "ServerEpochs",
     "Verdict",
+    "XactStatus",
     "classify",
     "effect_of",
     "ending_of",

@@ -8,9 +8,9 @@ from random import SystemRandom
 
 import attrs
 
-from raxol_sql.failures.budget import Budgets
+from raxol_sql.failures.budget import RetryBudgets
 from raxol_sql.failures.failure import Effect, Failure, Verdict
-from raxol_sql.failures.retry import Cause, RetryPolicy
+from raxol_sql.failures.retry import RetryPolicy, RetryReason
 
 # The operating system's: Python's own are the same in all processes of a program that seeds them,
 # and those of a generator of ours in all that are forked from one. Either would make a herd.
@@ -20,14 +20,14 @@ _MUTE_LOSSES = 2
 
 
 @attrs.frozen
-class Again:
+class Retry:
     """Do it again, after ``wait`` seconds."""
 
     wait: float
 
 
 @attrs.frozen
-class Stop:
+class GiveUp:
     """
     Do not do it again, and let the error through.
 
@@ -69,7 +69,7 @@ class Attempts:
     def __init__(
         self,
         policy: RetryPolicy,
-        budgets: Budgets,
+        budgets: RetryBudgets,
         deadline: float | None,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = _RANDOM,
@@ -82,10 +82,10 @@ class Attempts:
         self._started = self._begun = self._last = clock()
         self._quickest: float | None = None
         self._failures = 0
-        self._causes: dict[Cause, int] = {}
+        self._causes: dict[RetryReason, int] = {}
         self._by_choice = 0
         self._mute_losses = 0
-        self._stop: Stop | None = None
+        self._stop: GiveUp | None = None
         self.waited = 0.0
         self.failure: Failure | None = None
 
@@ -96,7 +96,7 @@ class Attempts:
 
     def after(
         self, failure: Failure, *, may_repeat: bool, is_mute_loss: bool = False
-    ) -> Again | Stop:
+    ) -> Retry | GiveUp:
         """
         Whether there is another attempt after one that failed. To be asked once for each.
 
@@ -106,8 +106,8 @@ class Attempts:
         resolved, that comes first, and ``failure`` has the effect that was found.
 
         There is another one if the failure is safe to repeat, attempts are left, the time left
-        is more than the wait and the quickest attempt so far, and the `Budgets` pay for it. A
-        `Stop` is the last word: there is none after it.
+        is more than the wait and the quickest attempt so far, and the `RetryBudgets` pay for it. A
+        `GiveUp` is the last word: there is none after it.
         """
         if self._stop is not None:
             return self._stop
@@ -116,7 +116,7 @@ class Attempts:
         self._failures += 1
         self._count_losses(failure, is_mute_loss)
         step = self._decide(failure, may_repeat)
-        if isinstance(step, Again):
+        if isinstance(step, Retry):
             self._begun = self._last + step.wait
             self.waited += step.wait
         else:
@@ -145,34 +145,34 @@ class Attempts:
         if failure.verdict is not Verdict.ACQUIRE:
             self._mute_losses = self._mute_losses + 1 if is_mute_loss else 0
 
-    def _decide(self, failure: Failure, may_repeat: bool) -> Again | Stop:
+    def _decide(self, failure: Failure, may_repeat: bool) -> Retry | GiveUp:
         is_by_choice = self._policy.is_by_choice(failure)
         if failure.verdict is Verdict.NEVER and not is_by_choice:
-            return Stop("such a failure is never retried" if self._failures > 1 else None)
+            return GiveUp("such a failure is never retried" if self._failures > 1 else None)
         if failure.effect is Effect.COMMITTED:
-            return Stop("it has taken effect")
+            return GiveUp("it has taken effect")
         is_in_doubt = failure.verdict is Verdict.RESOLVE or failure.effect is Effect.UNKNOWN
         if is_in_doubt and not may_repeat:
-            return Stop("it may have taken effect")
+            return GiveUp("it may have taken effect")
         if self._policy.attempts == 1:
-            return Stop(None)
+            return GiveUp(None)
         if self._mute_losses >= _MUTE_LOSSES:
-            return Stop("the query may be what ends the connection")
+            return GiveUp("the query may be what ends the connection")
         if self._failures >= self._policy.attempts:
-            return Stop("the attempts are used up")
+            return GiveUp("the attempts are used up")
         if is_by_choice and self._by_choice >= self._policy.also_repeats:
-            return Stop(f"{failure.sqlstate} was repeated as often as the policy says")
-        cause = Cause.of(failure)
+            return GiveUp(f"{failure.sqlstate} was repeated as often as the policy says")
+        cause = RetryReason.of(failure)
         self._causes[cause] = times = self._causes.get(cause, 0) + 1
         wait = self._policy.wait(failure, times, self._random())
         if not self._is_time_for(wait):
-            return Stop("too little time is left")
+            return GiveUp("too little time is left")
         # Last, since a token that is taken is gone.
         if not self._budgets.of(cause).take():
-            trouble = "lost connections" if cause is Cause.CONNECTION else "conflicts"
-            return Stop(f"the pool's budget for retries after {trouble} is used up")
+            trouble = "lost connections" if cause is RetryReason.CONNECTION else "conflicts"
+            return GiveUp(f"the pool's budget for retries after {trouble} is used up")
         self._by_choice += is_by_choice
-        return Again(wait)
+        return Retry(wait)
 
     def _is_time_for(self, wait: float) -> bool:
         if self._deadline is None:

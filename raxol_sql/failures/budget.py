@@ -9,10 +9,10 @@ from collections.abc import Callable
 import attrs
 
 from raxol_sql.brief_lock import BriefLock
-from raxol_sql.failures.retry import Cause
+from raxol_sql.failures.retry import RetryReason
 
 
-class Budget:
+class RetryBudget:
     """
     A bucket of tokens, each of which pays for one retry.
 
@@ -94,7 +94,7 @@ class Budget:
 
 
 @attrs.frozen
-class Budgets:
+class RetryBudgets:
     """
     The budgets of one pool, one for each kind of trouble: neither takes from the other.
 
@@ -102,11 +102,11 @@ class Budgets:
     server. Safe for threads.
     """
 
-    connections: Budget
-    conflicts: Budget
+    connections: RetryBudget
+    conflicts: RetryBudget
 
     @classmethod
-    def fresh(cls, clock: Callable[[], float] = time.monotonic) -> Budgets:
+    def fresh(cls, clock: Callable[[], float] = time.monotonic) -> RetryBudgets:
         """
         The usual budgets, as they are at first.
 
@@ -120,15 +120,15 @@ class Budgets:
         runs out; with more it holds back the calls that get in each other's way.
         """
         return cls(
-            connections=Budget(per_call=0.1, per_second=1, cap=50, start=10, clock=clock),
-            conflicts=Budget(per_call=5, per_second=10, cap=500, start=100, clock=clock),
+            connections=RetryBudget(per_call=0.1, per_second=1, cap=50, start=10, clock=clock),
+            conflicts=RetryBudget(per_call=5, per_second=10, cap=500, start=100, clock=clock),
         )
 
-    def of(self, cause: Cause) -> Budget:
+    def of(self, cause: RetryReason) -> RetryBudget:
         """
         The budget that a retry is paid from.
 
         That of conflicts pays for stale statements, too. There are as many of these after a
         change of a table as there are connections and statements, and once is enough for each.
         """
-        return self.connections if cause is Cause.CONNECTION else self.conflicts
+        return self.connections if cause is RetryReason.CONNECTION else self.conflicts

@@ -44,7 +44,7 @@ def _part(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
 
 
 @attrs.frozen
-class Incarnation:
+class ServerEpoch:
     """
     Which history a server writes, and which of its lives it does so in.
 
@@ -64,7 +64,7 @@ class Incarnation:
         return self.system, self.timeline
 
 
-class Lives:
+class ServerEpochs:
     """
     The lives of servers that connections were told of, in order, and with which id each began.
 
@@ -74,9 +74,9 @@ class Lives:
     def __init__(self) -> None:
         self._lock = BriefLock()
         self._seen: dict[tuple[str, str], list[str]] = {}
-        self._first_xids: dict[Incarnation, int] = {}
+        self._first_xids: dict[ServerEpoch, int] = {}
 
-    def note(self, life: Incarnation, first_xid: int | None) -> None:
+    def note(self, life: ServerEpoch, first_xid: int | None) -> None:
         """Takes in what a new connection was told; ``first_xid`` is None where nobody knows."""
         with self._lock:
             seen = self._seen.setdefault(life.history, [])
@@ -85,7 +85,7 @@ class Lives:
             if first_xid is not None:
                 self._first_xids.setdefault(life, first_xid)
 
-    def first_xid_after(self, life: Incarnation) -> int | None:
+    def first_xid_after(self, life: ServerEpoch) -> int | None:
         """
         With which id the next life after this one began; None where that is not known.
 
@@ -128,7 +128,7 @@ class OutcomeToken:
     any thread or process. Raises ValueError for what no transaction can have.
     """
 
-    incarnation: Incarnation | None = attrs.field()
+    incarnation: ServerEpoch | None = attrs.field()
     xid: int | None = attrs.field(default=None, validator=_count(_FIRST_XID, _XIDS))
     key: uuid.UUID | None = attrs.field(default=None)
     created: float = attrs.field(factory=time.time)
@@ -136,7 +136,7 @@ class OutcomeToken:
 
     @incarnation.validator
     def _check_incarnation(self, _: object, value: object) -> None:
-        if not isinstance(value, Incarnation | None):
+        if not isinstance(value, ServerEpoch | None):
             raise ValueError("incarnation is no Incarnation")
 
     @key.validator
@@ -223,7 +223,7 @@ class OutcomeToken:
             missing = sorted(_FIELDS - read.keys())
             raise ValueError(f"its fields are not {', '.join(sorted(_FIELDS))}; missing: {missing}")
         return cls(
-            _made_of(Incarnation, read["incarnation"]),
+            _made_of(ServerEpoch, read["incarnation"]),
             read["xid"],
             _key_of(read["key"]),
             read["created"],
@@ -266,21 +266,21 @@ def _key_of(read: object) -> uuid.UUID | None:
 
 
 @attrs.frozen
-class Sighting:
+class XactStatus:
     """
     What a writable server says of a transaction id, in which of its lives.
 
     ``status`` is that of ``pg_xact_status``, or "ahead" for an id above all that have ended, and
     "forgotten" for one that is too old. ``first_xid`` is that of the life after the transaction's
-    own, by `Lives.first_xid_after`; None where it is not known.
+    own, by `ServerEpochs.first_xid_after`; None where it is not known.
     """
 
-    incarnation: Incarnation
+    incarnation: ServerEpoch
     status: str
     first_xid: int | None = None
 
 
-def effect_of(token: OutcomeToken, seen: Sighting) -> Effect | None:
+def effect_of(token: OutcomeToken, seen: XactStatus) -> Effect | None:
     """
     What a sighting means; None where the transaction is still open, so one has to look again.
 

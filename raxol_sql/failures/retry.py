@@ -15,7 +15,7 @@ from raxol_sql.failures.failure import Category, Effect, Failure, Verdict
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 
-class Cause(enum.Enum):
+class RetryReason(enum.Enum):
     """Why something is done again, as far as waits and budgets are concerned."""
 
     CONNECTION = "connection"
@@ -28,7 +28,7 @@ class Cause(enum.Enum):
     """The server is there, and what was prepared at it is out of date: preparing again heals it."""
 
     @classmethod
-    def of(cls, failure: Failure) -> Cause:
+    def of(cls, failure: Failure) -> RetryReason:
         """
         The cause of a failure that is repeated.
 
@@ -170,14 +170,14 @@ class RetryPolicy:
         """
         The longest wait before what failed is done again, in seconds.
 
-        ``attempt`` says how often there was a failure of its `Cause`, this one included. The
+        ``attempt`` says how often there was a failure of its `RetryReason`, this one included. The
         longest wait doubles each time. After a stale statement there is no wait the first time,
         since nothing has to get better in the meantime.
         """
-        cause = Cause.of(failure)
-        if cause is Cause.CONNECTION:
+        cause = RetryReason.of(failure)
+        if cause is RetryReason.CONNECTION:
             return _doubled(self.connection_wait, attempt - 1, self.longest_connection_wait)
-        if cause is Cause.STALE and attempt == 1:
+        if cause is RetryReason.STALE and attempt == 1:
             return 0.0
         return _doubled(self.conflict_wait, attempt - 1, self.longest_conflict_wait)
 

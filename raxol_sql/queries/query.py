@@ -21,7 +21,7 @@ SCALAR = "scalar"
 @attrs.frozen(eq=False, slots=False, repr=False)
 class Query(Generic[ResultT]):
     """
-    A named query of a registry. Calling it with its arguments, by name, gives a `Bound`.
+    A named query of a registry. Calling it with its arguments, by name, gives a `BoundQuery`.
 
     ``record`` is the attrs class of a row, or None where the query names none; ``validate`` says
     whether its attrs validators run on rows. `help` of a query shows its documentation.
@@ -36,7 +36,7 @@ class Query(Generic[ResultT]):
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "__doc__", self.definition.doc or None)
 
-    def __call__(self, /, *positional: object, **arguments: object) -> Bound[ResultT]:
+    def __call__(self, /, *positional: object, **arguments: object) -> BoundQuery[ResultT]:
         """
         The query with ``arguments``, ready to be run; nothing is sent.
 
@@ -47,13 +47,13 @@ class Query(Generic[ResultT]):
             raise ParameterError(self.name, [f"give arguments by name: {self.signature}"])
         return self.bind(arguments)
 
-    def bind(self, arguments: Mapping[str, object]) -> Bound[ResultT]:
+    def bind(self, arguments: Mapping[str, object]) -> BoundQuery[ResultT]:
         """The query with arguments by name, as calling it gives; raises likewise."""
         only = self._only
         if only is not None and arguments.keys() == only.used:
-            return Bound(self, only, tuple(map(arguments.__getitem__, only.parameters)))
+            return BoundQuery(self, only, tuple(map(arguments.__getitem__, only.parameters)))
         chosen = choose(self.name, self.definition.template, arguments, self._statements)
-        return Bound(self, chosen, tuple([arguments[name] for name in chosen.parameters]))
+        return BoundQuery(self, chosen, tuple([arguments[name] for name in chosen.parameters]))
 
     @cached_property
     def _only(self) -> Statement | None:
@@ -109,7 +109,7 @@ class Query(Generic[ResultT]):
 
 
 @attrs.frozen(repr=False)
-class Bound(Generic[ResultT]):
+class BoundQuery(Generic[ResultT]):
     """
     A query with its arguments: a value that any database can run, now or later, once or often.
 

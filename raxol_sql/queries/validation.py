@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from raxol_sql.errors import KindError
-from raxol_sql.queries import Bound, Query
+from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.text import CopyShape, Kind
 
 
-def bound_for(verb: str, bound: object) -> Bound[Any]:
+def require_bound(verb: str, bound: object) -> BoundQuery[Any]:
     """A query with its arguments, which is no :copy; raises `KindError` or TypeError otherwise."""
     if isinstance(bound, Query):
         raise KindError(bound.name, f"{verb} takes the query called: {bound.signature}")
-    if not isinstance(bound, Bound):
+    if not isinstance(bound, BoundQuery):
         kind = type(bound).__name__
         raise TypeError(f"{verb} takes a query called with its arguments; not {kind}")
     if bound.query.kind is Kind.COPY:
@@ -21,9 +21,9 @@ def bound_for(verb: str, bound: object) -> Bound[Any]:
     return bound
 
 
-def query_for(verb: str, query: object) -> Query[Any]:
+def require_query(verb: str, query: object) -> Query[Any]:
     """A query without arguments, which is no :copy; raises `KindError` or TypeError otherwise."""
-    if isinstance(query, Bound):
+    if isinstance(query, BoundQuery):
         raise KindError(query.query.name, f"{verb} takes the query itself, and rows for it")
     if not isinstance(query, Query):
         raise TypeError(f"{verb} takes a query; not {type(query).__name__}")

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar, overload
 
 from raxol_sql.changesets import Changeset
-from raxol_sql.engine import AsyncDatabase, AsyncTransaction, Multi, documented_as
-from raxol_sql.queries import Bound, Queries
+from raxol_sql.engine import AsyncDatabase, AsyncTransaction, Multi, copy_doc
+from raxol_sql.queries import BoundQuery, Queries
 from raxol_sql.repo.blocking import Given, Repo
-from raxol_sql.repo.plan import Plan, expected, refuse
-from raxol_sql.repo.planner import Before, Planner
+from raxol_sql.repo.plan import RepoCall, expected, refuse
+from raxol_sql.repo.planner import Before, RepoPlanner
 from raxol_sql.repo.steps import RepoMulti
-from raxol_sql.repo.verbs import Verb
+from raxol_sql.repo.verbs import Action
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -35,45 +35,45 @@ class AsyncRepo:
         before: Before | None = None,
     ) -> None:
         self._runner = runner
-        self._planner = Planner(queries, namespaces or {}, before)
+        self._planner = RepoPlanner(queries, namespaces or {}, before)
 
-    @documented_as(Repo.on)
+    @copy_doc(Repo.on)
     def on(self, transaction: AsyncTransaction) -> Self:
         other = type(self).__new__(type(self))
         other._runner, other._planner = transaction, self._planner
         return other
 
-    @documented_as(Repo.get)
+    @copy_doc(Repo.get)
     async def get(self, record: type[R], /, *key: Any, **keys: Any) -> R | None:
         found: R | None = await self._do(self._planner.get(record, key, keys))
         return found
 
-    @documented_as(Repo.get_or_raise)
+    @copy_doc(Repo.get_or_raise)
     async def get_or_raise(self, record: type[R], /, *key: Any, **keys: Any) -> R:
         found: R = await self._do(self._planner.get_or_raise(record, key, keys))
         return found
 
-    @documented_as(Repo.get_by)
+    @copy_doc(Repo.get_by)
     async def get_by(self, record: type[R], /, **conditions: Any) -> R | None:
         found: R | None = await self._do(self._planner.get_by(record, conditions))
         return found
 
-    @documented_as(Repo.get_by_or_raise)
+    @copy_doc(Repo.get_by_or_raise)
     async def get_by_or_raise(self, record: type[R], /, **conditions: Any) -> R:
         found: R = await self._do(self._planner.get_by_or_raise(record, conditions))
         return found
 
-    @documented_as(Repo.create)
+    @copy_doc(Repo.create)
     async def create(self, record: type[R], given: Given) -> R:
         stored: R = await self._do(self._planner.create(record, given))
         return stored
 
-    @documented_as(Repo.upsert)
+    @copy_doc(Repo.upsert)
     async def upsert(self, record: type[R], given: Given) -> R | None:
-        stored: R | None = await self._do(self._planner.create(record, given, Verb.UPSERT))
+        stored: R | None = await self._do(self._planner.create(record, given, Action.UPSERT))
         return stored
 
-    @documented_as(Repo.insert_all)
+    @copy_doc(Repo.insert_all)
     async def insert_all(self, record: type[R], rows: Iterable[Given]) -> list[R | None]:
         plan = self._planner.insert_all(record, rows)
         try:
@@ -90,41 +90,41 @@ class AsyncRepo:
     @overload
     async def update(self, of: R, given: Given) -> R: ...
 
-    @documented_as(Repo.update)
+    @copy_doc(Repo.update)
     async def update(self, of: Any, given: Any = None) -> Any:
         return await self._do(self._planner.update(of, given))
 
-    @documented_as(Repo.delete)
+    @copy_doc(Repo.delete)
     async def delete(self, of: Any, *, allow_stale: bool = False) -> Any:
         return await self._do(self._planner.delete(of, allow_stale=allow_stale))
 
-    @documented_as(Repo.all)
+    @copy_doc(Repo.all)
     async def all(self, record: type[R], /, **conditions: Any) -> list[R]:
-        found: list[R] = await self._do(self._planner.find(record, Verb.ALL, conditions))
+        found: list[R] = await self._do(self._planner.find(record, Action.ALL, conditions))
         return found
 
-    @documented_as(Repo.stream)
+    @copy_doc(Repo.stream)
     def stream(self, record: type[R], /, **conditions: Any) -> AsyncIterator[R]:
         return self._runner.stream(self._planner.stream(record, conditions))
 
-    @documented_as(Repo.first)
+    @copy_doc(Repo.first)
     async def first(self, record: type[R], /, **conditions: Any) -> R | None:
-        found: R | None = await self._do(self._planner.find(record, Verb.FIRST, conditions))
+        found: R | None = await self._do(self._planner.find(record, Action.FIRST, conditions))
         return found
 
-    @documented_as(Repo.last)
+    @copy_doc(Repo.last)
     async def last(self, record: type[R], /, **conditions: Any) -> R | None:
-        found: R | None = await self._do(self._planner.find(record, Verb.LAST, conditions))
+        found: R | None = await self._do(self._planner.find(record, Action.LAST, conditions))
         return found
 
-    @documented_as(Repo.exists)
+    @copy_doc(Repo.exists)
     async def exists(self, record: type, /, **conditions: Any) -> bool:
-        found: bool = await self._do(self._planner.find(record, Verb.EXISTS, conditions))
+        found: bool = await self._do(self._planner.find(record, Action.EXISTS, conditions))
         return found
 
-    @documented_as(Repo.count)
+    @copy_doc(Repo.count)
     async def count(self, record: type, /, **conditions: Any) -> int:
-        found: int = await self._do(self._planner.find(record, Verb.COUNT, conditions))
+        found: int = await self._do(self._planner.find(record, Action.COUNT, conditions))
         return found
 
     @overload
@@ -133,7 +133,7 @@ class AsyncRepo:
     @overload
     async def reload(self, of: R) -> R | None: ...
 
-    @documented_as(Repo.reload)
+    @copy_doc(Repo.reload)
     async def reload(self, of: Any) -> Any:
         if isinstance(of, Sequence):
             plans = [self._planner.reload(one) for one in of]
@@ -142,12 +142,12 @@ class AsyncRepo:
             )
         return await self._do(self._planner.reload(of))
 
-    @documented_as(Repo.multi)
+    @copy_doc(Repo.multi)
     def multi(self, **options: Any) -> RepoMulti:
         return RepoMulti(self._planner, options)
 
-    @documented_as(Repo.run)
-    async def run(self, what: RepoMulti | Multi | Bound[Any]) -> Any:
+    @copy_doc(Repo.run)
+    async def run(self, what: RepoMulti | Multi | BoundQuery[Any]) -> Any:
         if not isinstance(what, RepoMulti):
             return await self._runner.run(what)
         ready = what.ready()
@@ -158,19 +158,19 @@ class AsyncRepo:
             ready.refuse(error)
             raise
 
-    @documented_as(Repo.transaction)
+    @copy_doc(Repo.transaction)
     @asynccontextmanager
     async def transaction(self, **options: Any) -> AsyncIterator[Self]:
         async with self._runner.transaction(**options) as transaction:
             yield self.on(transaction)
 
-    @documented_as(Repo.transact)
+    @copy_doc(Repo.transact)
     async def transact(self, work: Callable[[Self], Awaitable[T]], **options: Any) -> T:
         return await self._runner.transact(
             lambda transaction: work(self.on(transaction)), **options
         )
 
-    async def _do(self, plan: Plan) -> Any:
+    async def _do(self, plan: RepoCall) -> Any:
         if plan.bound is None:
             return plan.accept(None)
         try:

@@ -8,11 +8,11 @@ from typing import Any, Self, TypeVar, overload
 
 from raxol_sql.changesets import Changeset
 from raxol_sql.engine import Database, Multi, Transaction
-from raxol_sql.queries import Bound, Queries
-from raxol_sql.repo.plan import Plan, expected, refuse
-from raxol_sql.repo.planner import Before, Planner
+from raxol_sql.queries import BoundQuery, Queries
+from raxol_sql.repo.plan import RepoCall, expected, refuse
+from raxol_sql.repo.planner import Before, RepoPlanner
 from raxol_sql.repo.steps import RepoMulti
-from raxol_sql.repo.verbs import Verb
+from raxol_sql.repo.verbs import Action
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Repo:
         before: Before | None = None,
     ) -> None:
         self._runner = runner
-        self._planner = Planner(queries, namespaces or {}, before)
+        self._planner = RepoPlanner(queries, namespaces or {}, before)
 
     def on(self, transaction: Transaction) -> Self:
         """The same functions in a transaction."""
@@ -99,7 +99,7 @@ class Repo:
 
         None where that did nothing. Raises as `create`.
         """
-        stored: R | None = self._do(self._planner.create(record, given, Verb.UPSERT))
+        stored: R | None = self._do(self._planner.create(record, given, Action.UPSERT))
         return stored
 
     def insert_all(self, record: type[R], rows: Iterable[Given]) -> list[R | None]:
@@ -151,7 +151,7 @@ class Repo:
 
     def all(self, record: type[R], /, **conditions: Any) -> list[R]:
         """Every record; or those that the query ``all_by_active`` gives for ``active=True``."""
-        found: list[R] = self._do(self._planner.find(record, Verb.ALL, conditions))
+        found: list[R] = self._do(self._planner.find(record, Action.ALL, conditions))
         return found
 
     def stream(self, record: type[R], /, **conditions: Any) -> Iterator[R]:
@@ -160,22 +160,22 @@ class Repo:
 
     def first(self, record: type[R], /, **conditions: Any) -> R | None:
         """The first record, or None, as the query ``first`` or ``first_by_...`` orders them."""
-        found: R | None = self._do(self._planner.find(record, Verb.FIRST, conditions))
+        found: R | None = self._do(self._planner.find(record, Action.FIRST, conditions))
         return found
 
     def last(self, record: type[R], /, **conditions: Any) -> R | None:
         """The last record, or None, as the query ``last`` or ``last_by_...`` orders them."""
-        found: R | None = self._do(self._planner.find(record, Verb.LAST, conditions))
+        found: R | None = self._do(self._planner.find(record, Action.LAST, conditions))
         return found
 
     def exists(self, record: type, /, **conditions: Any) -> bool:
         """Whether there is one, by the query ``exists`` or ``exists_by_...``."""
-        found: bool = self._do(self._planner.find(record, Verb.EXISTS, conditions))
+        found: bool = self._do(self._planner.find(record, Action.EXISTS, conditions))
         return found
 
     def count(self, record: type, /, **conditions: Any) -> int:
         """How many there are, by the query ``count`` or ``count_by_...``."""
-        found: int = self._do(self._planner.find(record, Verb.COUNT, conditions))
+        found: int = self._do(self._planner.find(record, Action.COUNT, conditions))
         return found
 
     @overload
@@ -199,7 +199,7 @@ class Repo:
         """An empty `RepoMulti`; the options are those of `Multi`."""
         return RepoMulti(self._planner, options)
 
-    def run(self, what: RepoMulti | Multi | Bound[Any]) -> Any:
+    def run(self, what: RepoMulti | Multi | BoundQuery[Any]) -> Any:
         """What a `RepoMulti` gives, by step; or what `Database.run` gives for anything else."""
         if not isinstance(what, RepoMulti):
             return self._runner.run(what)
@@ -221,7 +221,7 @@ class Repo:
         """What ``work(repo)`` gives, done again after a conflict: `Database.transact`."""
         return self._runner.transact(lambda transaction: work(self.on(transaction)), **options)
 
-    def _do(self, plan: Plan) -> Any:
+    def _do(self, plan: RepoCall) -> Any:
         if plan.bound is None:
             return plan.accept(None)
         try:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from raxol_sql.errors import DefinitionError, MissingQueryError, did_you_mean
 from raxol_sql.queries import Queries, Query
 from raxol_sql.repo.starter import starter
-from raxol_sql.repo.verbs import Verb, kinds_of, name_of
+from raxol_sql.repo.verbs import Action, kinds_of, name_of
 
-_VERBS = frozenset(verb.query for verb in Verb if verb.gives_records)
+_VERBS = frozenset(verb.query for verb in Action if verb.gives_records)
 
 
 class Namespaces:
@@ -57,7 +57,7 @@ class Namespaces:
             f"or {say}"
         )
 
-    def find(self, record: type, verb: Verb, conditions: tuple[str, ...] = ()) -> Query[object]:
+    def find(self, record: type, verb: Action, conditions: tuple[str, ...] = ()) -> Query[object]:
         """
         The query of a record for a verb with conditions.
 
@@ -94,7 +94,7 @@ class Namespaces:
         return found
 
     def _missing(
-        self, record: type, namespace: str, verb: Verb, conditions: tuple[str, ...]
+        self, record: type, namespace: str, verb: Action, conditions: tuple[str, ...]
     ) -> MissingQueryError:
         name = name_of(verb, conditions)
         siblings = [

@@ -11,7 +11,7 @@ import attrs
 from raxol_sql.changesets import Changeset
 from raxol_sql.engine import Operation
 from raxol_sql.errors import InvalidChangesetError, NoRowsError, StaleRecordError
-from raxol_sql.queries import Bound, Query
+from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.telemetry import ExpectedRefusals
 
 _NOTHING = nullcontext()
@@ -22,7 +22,7 @@ _STALE = (
 
 
 @attrs.frozen
-class Plan(Operation):
+class RepoCall(Operation):
     """
     One query to run, or none where ``accept`` needs nothing from the server.
 
@@ -62,7 +62,7 @@ class Rows:
 
 
 def expected(changeset: Changeset[Any] | None) -> AbstractContextManager[None]:
-    """See `Plan.expected`."""
+    """See `RepoCall.expected`."""
     if changeset is None:
         return _NOTHING
     return ExpectedRefusals(lambda error: declares(changeset, error))
@@ -95,17 +95,17 @@ def stale(query: Query[Any]) -> StaleRecordError:
     return StaleRecordError(query.name, query.location, _STALE)
 
 
-def read(bound: Bound[Any]) -> Plan:
+def read(bound: BoundQuery[Any]) -> RepoCall:
     """A plan that gives what its query gives."""
-    return Plan(bound, lambda result: result)
+    return RepoCall(bound, lambda result: result)
 
 
-def changing(bound: Bound[Any], changeset: Changeset[Any]) -> Plan:
+def changing(bound: BoundQuery[Any], changeset: Changeset[Any]) -> RepoCall:
     """A plan that stores a new record."""
-    return Plan(bound, lambda result: result, changeset)
+    return RepoCall(bound, lambda result: result, changeset)
 
 
-def replacing(bound: Bound[Any], changeset: Changeset[Any]) -> Plan:
+def replacing(bound: BoundQuery[Any], changeset: Changeset[Any]) -> RepoCall:
     """A plan that changes a record which has to be there still."""
 
     def accept(result: Any) -> Any:
@@ -113,10 +113,10 @@ def replacing(bound: Bound[Any], changeset: Changeset[Any]) -> Plan:
             raise stale(bound.query)
         return result
 
-    return Plan(bound, accept, changeset, is_stale_without_row=True)
+    return RepoCall(bound, accept, changeset, is_stale_without_row=True)
 
 
-def existing(bound: Bound[Any]) -> Plan:
+def existing(bound: BoundQuery[Any]) -> RepoCall:
     """A plan that gives a record, or raises `NoRowsError`."""
 
     def accept(result: Any) -> Any:
@@ -125,9 +125,9 @@ def existing(bound: Bound[Any]) -> Plan:
             raise NoRowsError(query.name, query.location, "expected a record, and there is none")
         return result
 
-    return Plan(bound, accept)
+    return RepoCall(bound, accept)
 
 
-def settled(value: Callable[[], Any]) -> Plan:
+def settled(value: Callable[[], Any]) -> RepoCall:
     """A plan that runs nothing."""
-    return Plan(None, lambda _: value())
+    return RepoCall(None, lambda _: value())

@@ -9,7 +9,7 @@ import attrs
 
 from raxol_sql.changesets import Changeset
 from raxol_sql.errors import InvalidChangesetError, ParameterError
-from raxol_sql.queries import Bound, Queries, Query
+from raxol_sql.queries import BoundQuery, Queries, Query
 from raxol_sql.repo.arguments import (
     changeset_for,
     check_conditions,
@@ -18,13 +18,13 @@ from raxol_sql.repo.arguments import (
     values_of,
 )
 from raxol_sql.repo.namespaces import Namespaces
-from raxol_sql.repo.plan import Plan, Rows, changing, existing, read, replacing, settled
-from raxol_sql.repo.verbs import Verb, name_of
+from raxol_sql.repo.plan import RepoCall, Rows, changing, existing, read, replacing, settled
+from raxol_sql.repo.verbs import Action, name_of
 
-Before = Callable[[Bound[Any]], None]
+Before = Callable[[BoundQuery[Any]], None]
 
 
-class Planner:
+class RepoPlanner:
     """
     Makes the plans of a repo; see `Repo` for what each function promises.
 
@@ -37,34 +37,34 @@ class Planner:
         self._namespaces = Namespaces(queries, namespaces)
         self._before = before
 
-    def get(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> Plan:
+    def get(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> RepoCall:
         return read(self._by_key(record, key, keys))
 
-    def get_or_raise(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> Plan:
+    def get_or_raise(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> RepoCall:
         return existing(self._by_key(record, key, keys))
 
-    def get_by(self, record: type, conditions: Mapping[str, Any]) -> Plan:
+    def get_by(self, record: type, conditions: Mapping[str, Any]) -> RepoCall:
         return read(self._by(record, conditions))
 
-    def get_by_or_raise(self, record: type, conditions: Mapping[str, Any]) -> Plan:
+    def get_by_or_raise(self, record: type, conditions: Mapping[str, Any]) -> RepoCall:
         return existing(self._by(record, conditions))
 
-    def find(self, record: type, verb: Verb, conditions: Mapping[str, Any]) -> Plan:
+    def find(self, record: type, verb: Action, conditions: Mapping[str, Any]) -> RepoCall:
         """Of the verbs that take conditions or none: all, first, last, exists and count."""
         return read(self._where(record, verb, conditions))
 
-    def stream(self, record: type, conditions: Mapping[str, Any]) -> Bound[Any]:
-        return self._where(record, Verb.ALL, conditions)
+    def stream(self, record: type, conditions: Mapping[str, Any]) -> BoundQuery[Any]:
+        return self._where(record, Action.ALL, conditions)
 
-    def create(self, record: type, given: Any, verb: Verb = Verb.CREATE) -> Plan:
+    def create(self, record: type, given: Any, verb: Action = Action.CREATE) -> RepoCall:
         query = self._namespaces.find(record, verb)
         changeset = changeset_for(query, record, given)
         changeset.check()
         return changing(self._bound(query, for_new(query, changeset)), changeset)
 
     def insert_all(self, record: type, rows: Iterable[Any]) -> Rows:
-        query = self._namespaces.look_up(record, name_of(Verb.INSERT_ALL))
-        verb = Verb.CREATE if query is None else Verb.INSERT_ALL
+        query = self._namespaces.look_up(record, name_of(Action.INSERT_ALL))
+        verb = Action.CREATE if query is None else Action.INSERT_ALL
         query = self._namespaces.find(record, verb)
         errors: dict[str, Any] = {}
         arguments = []
@@ -83,9 +83,9 @@ class Planner:
             raise InvalidChangesetError(record.__name__, errors)
         return Rows(query, arguments, changeset)
 
-    def update(self, of: Any, given: Any) -> Plan:
+    def update(self, of: Any, given: Any) -> RepoCall:
         of, given = _record_and_changes("update", of, given)
-        query = self._namespaces.find(type(of), Verb.UPDATE)
+        query = self._namespaces.find(type(of), Action.UPDATE)
         changeset = changeset_for(query, of, given)
         if changeset.data is None:
             raise TypeError(f"{query.name}: this changeset is of no record: Changeset(record)")
@@ -95,16 +95,16 @@ class Planner:
         arguments = for_existing(query, changeset, self._key(type(of)))
         return replacing(self._bound(query, arguments), changeset)
 
-    def delete(self, of: Any, *, allow_stale: bool) -> Plan:
+    def delete(self, of: Any, *, allow_stale: bool) -> RepoCall:
         of, changeset = _record_and_changes("delete", of, {})
-        query = self._namespaces.find(type(of), Verb.DELETE)
+        query = self._namespaces.find(type(of), Action.DELETE)
         changeset = changeset_for(query, of, changeset)
         values = values_of(of)
         arguments = {name: values[name] for name in query.required if name in values}
         bound = self._bound(query, arguments)
         return changing(bound, changeset) if allow_stale else replacing(bound, changeset)
 
-    def reload(self, of: Any) -> Plan:
+    def reload(self, of: Any) -> RepoCall:
         return read(self._by_key(type(of), (), self._keys(of)))
 
     def _keys(self, of: Any) -> dict[str, Any]:
@@ -113,27 +113,29 @@ class Planner:
 
     def _key(self, record: type) -> tuple[str, ...]:
         """What a row is found by: what ``get`` takes."""
-        return self._namespaces.find(record, Verb.GET).required
+        return self._namespaces.find(record, Action.GET).required
 
-    def _by_key(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> Bound[Any]:
-        query = self._namespaces.find(record, Verb.GET)
+    def _by_key(
+        self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]
+    ) -> BoundQuery[Any]:
+        query = self._namespaces.find(record, Action.GET)
         if len(key) > len(query.required):
             raise ParameterError(query.name, [f"it takes {', '.join(query.required)}"])
         arguments = {**dict(zip(query.required, key, strict=False)), **keys}
         check_conditions(query.name, arguments)
         return self._bound(query, arguments)
 
-    def _by(self, record: type, conditions: Mapping[str, Any]) -> Bound[Any]:
+    def _by(self, record: type, conditions: Mapping[str, Any]) -> BoundQuery[Any]:
         if not conditions:
             raise TypeError("get_by needs a condition, as in email=...")
-        return self._where(record, Verb.GET, conditions)
+        return self._where(record, Action.GET, conditions)
 
-    def _where(self, record: type, verb: Verb, conditions: Mapping[str, Any]) -> Bound[Any]:
+    def _where(self, record: type, verb: Action, conditions: Mapping[str, Any]) -> BoundQuery[Any]:
         query = self._namespaces.find(record, verb, tuple(conditions))
         check_conditions(query.name, conditions)
         return self._bound(query, conditions)
 
-    def _bound(self, query: Query[Any], arguments: Mapping[str, Any]) -> Bound[Any]:
+    def _bound(self, query: Query[Any], arguments: Mapping[str, Any]) -> BoundQuery[Any]:
         bound = query.bind(arguments)
         if self._before is not None:
             self._before(bound)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from raxol_sql.repo.verbs import Verb, name_of
+from raxol_sql.repo.verbs import Action, name_of
 from raxol_sql.text.identifier import quoted
 
 _BY_THE_SERVER = ("inserted_at", "updated_at")
@@ -72,7 +72,7 @@ class _Names:
 
 
 def starter(
-    record: type, table: str, verb: Verb, conditions: Sequence[str], key: Sequence[str]
+    record: type, table: str, verb: Action, conditions: Sequence[str], key: Sequence[str]
 ) -> str:
     """
     A query for ``verb``, with the fields of ``record`` for columns.
@@ -83,7 +83,7 @@ def starter(
     known = [field for field in attrs.fields(record) if field.init]
     fields = [field.alias or field.name for field in known]
     stamps = [field.name for field in known if _is_stamp(field)]
-    is_by_key = verb in (Verb.GET, Verb.UPDATE, Verb.DELETE) and not conditions
+    is_by_key = verb in (Action.GET, Action.UPDATE, Action.DELETE) and not conditions
     names = _Names(table, fields, stamps, key, key if is_by_key else conditions)
     result = record.__name__ if verb.gives_records else "scalar"
     header = f"-- name: {name_of(verb, conditions)} :{verb.kinds[0].value} -> {result}"
@@ -149,16 +149,16 @@ def _count(names: _Names) -> str:
     return f"select count(*) from {names.into}" + (f"\n{where}" if where else "")
 
 
-_BODIES: dict[Verb, Callable[[_Names], str]] = {
-    Verb.GET: _Names.select,
-    Verb.CREATE: _create,
-    Verb.UPSERT: _upsert,
-    Verb.UPDATE: _update,
-    Verb.DELETE: _delete,
-    Verb.ALL: _all,
-    Verb.FIRST: _first,
-    Verb.LAST: _last,
-    Verb.EXISTS: _exists,
-    Verb.COUNT: _count,
-    Verb.INSERT_ALL: _insert_all,
+_BODIES: dict[Action, Callable[[_Names], str]] = {
+    Action.GET: _Names.select,
+    Action.CREATE: _create,
+    Action.UPSERT: _upsert,
+    Action.UPDATE: _update,
+    Action.DELETE: _delete,
+    Action.ALL: _all,
+    Action.FIRST: _first,
+    Action.LAST: _last,
+    Action.EXISTS: _exists,
+    Action.COUNT: _count,
+    Action.INSERT_ALL: _insert_all,
 }

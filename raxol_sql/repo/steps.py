@@ -8,10 +8,10 @@ from typing import Any, NoReturn, Self
 
 from raxol_sql.engine import Multi, Operation, StepFailure
 from raxol_sql.errors import RaxolSQLError
-from raxol_sql.queries import Bound
-from raxol_sql.repo.plan import Plan, declares
-from raxol_sql.repo.planner import Planner
-from raxol_sql.repo.verbs import Verb
+from raxol_sql.queries import BoundQuery
+from raxol_sql.repo.plan import RepoCall, declares
+from raxol_sql.repo.planner import RepoPlanner
+from raxol_sql.repo.verbs import Action
 from raxol_sql.telemetry import ExpectedRefusals
 
 Done = Mapping[str, Any]
@@ -32,7 +32,7 @@ class RepoMulti:
     function gives another one. Safe to use from any thread.
     """
 
-    def __init__(self, planner: Planner, options: Mapping[str, Any]) -> None:
+    def __init__(self, planner: RepoPlanner, options: Mapping[str, Any]) -> None:
         self._planner = planner
         self._options = options
         self._steps: dict[str, Step] = {}
@@ -45,8 +45,8 @@ class RepoMulti:
     def upsert(self, name: str, record: type, given: Any) -> Self:
         """Creates or changes a ``record``, as `Repo.upsert`."""
 
-        def plan(one: Resolve) -> Plan:
-            return self._planner.create(record, one(given), Verb.UPSERT)
+        def plan(one: Resolve) -> RepoCall:
+            return self._planner.create(record, one(given), Action.UPSERT)
 
         return self._with(name, plan, given)
 
@@ -57,12 +57,12 @@ class RepoMulti:
     def delete(self, name: str, of: Any, *, allow_stale: bool = False) -> Self:
         """Deletes a record, as `Repo.delete`."""
 
-        def plan(one: Resolve) -> Plan:
+        def plan(one: Resolve) -> RepoCall:
             return self._planner.delete(one(of), allow_stale=allow_stale)
 
         return self._with(name, plan, of)
 
-    def add(self, name: str, step: Bound[Any] | Step) -> Self:
+    def add(self, name: str, step: BoundQuery[Any] | Step) -> Self:
         """Runs any query, as `Multi.add`."""
         return self._added(name, step if callable(step) else (lambda _: step), not callable(step))
 
@@ -84,8 +84,8 @@ class RepoMulti:
         """
         return ReadyMulti(self._steps, self._known, self._options)
 
-    def _with(self, name: str, plan: Callable[[Resolve], Plan], *given: Any) -> Self:
-        def step(done: Done) -> Plan:
+    def _with(self, name: str, plan: Callable[[Resolve], RepoCall], *given: Any) -> Self:
+        def step(done: Done) -> RepoCall:
             return plan(lambda one: one(done) if _is_function(one) else one)
 
         return self._added(name, step, not any(map(_is_function, given)))
@@ -108,7 +108,7 @@ class ReadyMulti:
     def __init__(
         self, steps: Mapping[str, Step], known: frozenset[str], options: Mapping[str, Any]
     ) -> None:
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, RepoCall] = {}
         self.multi = Multi(**options)
         for name, step in steps.items():
             following = self._kept(name, step)
@@ -122,7 +122,7 @@ class ReadyMulti:
                 self.multi = self.multi.add(name, following)
 
     def expected(self) -> AbstractContextManager[None]:
-        """A block for running it; see `Plan.expected`."""
+        """A block for running it; see `RepoCall.expected`."""
         return ExpectedRefusals(self._is_declared)
 
     def refuse(self, error: Exception) -> None:
@@ -145,7 +145,7 @@ class ReadyMulti:
     def _kept(self, name: str, step: Step) -> Step:
         def following(done: Done) -> Any:
             made = step(done)
-            if isinstance(made, Plan):
+            if isinstance(made, RepoCall):
                 self._plans[name] = made
             return made
 

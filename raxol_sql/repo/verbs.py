@@ -10,7 +10,7 @@ from raxol_sql.text import Kind
 _ROW = (Kind.MAYBE, Kind.ONE)
 
 
-class Verb(enum.Enum):
+class Action(enum.Enum):
     """A function of a repo: the name of its query, and the kinds that this may have."""
 
     GET = ("get", _ROW)
@@ -32,10 +32,10 @@ class Verb(enum.Enum):
     @property
     def gives_records(self) -> bool:
         """Whether its query gives the record, and not a scalar."""
-        return self not in (Verb.EXISTS, Verb.COUNT)
+        return self not in (Action.EXISTS, Action.COUNT)
 
 
-def name_of(verb: Verb, conditions: Iterable[str] = ()) -> str:
+def name_of(verb: Action, conditions: Iterable[str] = ()) -> str:
     """
     The name of the query for a verb with conditions: ``get_by_email``, ``all_by_active_and_age``.
 

@@ -11,7 +11,7 @@ from psycopg import pq
 from psycopg.errors import error_from_result
 from psycopg.pq.abc import PGresult
 
-from raxol_sql.engine.types.catalog import CATALOGUE, Catalogue, oid_array, rows_of
+from raxol_sql.engine.types.catalog import CATALOGUE, TypeCatalog, oid_array, rows_of
 from raxol_sql.engine.types.column_types import column_type
 from raxol_sql.engine.types.connection_types import ConnectionTypes
 from raxol_sql.errors import RecordError
@@ -63,7 +63,7 @@ def prove(connection: psycopg.Connection[Any], queries: Queries) -> Proof:
     findings: list[Finding] = []
     origins: list[Origin] = []
     plans = Plans.of(connection)
-    types = ConnectionTypes(connection, Catalogue())
+    types = ConnectionTypes(connection, TypeCatalog())
     for name in queries:
         query: Query[Any] = queries[name]
         # Statements of one query have most of their problems in common.

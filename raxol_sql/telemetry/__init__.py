@@ -1,9 +1,9 @@
 """
 What a database tells of itself: events of its operations, figures of them, and lines in the log.
 
-A `Watch` measures one operation. At its end a `QueryEvent` goes to the listeners that `Telemetry`
-knows: the `Recorder` of the `Metrics`, the `QueryLog`, and whoever else subscribed. Nothing here
-knows the driver.
+An `OperationTimer` measures one operation. At its end a `QueryEvent` goes to the listeners that
+`Telemetry` knows: the `Recorder` of the `Metrics`, the `QueryLog`, and every other subscriber.
+Nothing here knows the driver.
 """
 
 from raxol_sql.telemetry.attempt import AttemptTelemetry, Watching
@@ -15,7 +15,7 @@ from raxol_sql.telemetry.pool_status import PoolStatus
 from raxol_sql.telemetry.query_log import LogOptions, QueryLog
 from raxol_sql.telemetry.refusal import ExpectedRefusals
 from raxol_sql.telemetry.telemetry import Telemetry
-from raxol_sql.telemetry.watch import Watch
+from raxol_sql.telemetry.watch import OperationTimer
 
 __all__ = [
     "AttemptTelemetry",
@@ -25,12 +25,12 @@ __all__ = [
     "LogOptions",
     "LostPromise",
     "Metrics",
+    "OperationTimer",
     "PoolStatus",
     "QueryEvent",
     "QueryLog",
     "QueryMetrics",
     "Recorder",
     "Telemetry",
-    "Watch",
     "Watching",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from raxol_sql.telemetry.watch import Watch
+from raxol_sql.telemetry.watch import OperationTimer
 
 
 class Watching(Protocol):
@@ -16,12 +16,12 @@ class Watching(Protocol):
         """Whether anything is measured."""
         ...
 
-    def watch(self, name: str, operation: str, text: str = "") -> Watch:
+    def watch(self, name: str, operation: str, text: str = "") -> OperationTimer:
         """A clock for an operation that begins now."""
         ...
 
     @property
-    def over(self) -> Callable[[Watch], None]:
+    def over(self) -> Callable[[OperationTimer], None]:
         """What an operation that has ended is handed to."""
         ...
 
@@ -37,16 +37,16 @@ class AttemptTelemetry:
 
     def __init__(self, outer: Watching) -> None:
         self._outer = outer
-        self._held: list[Watch] | None = []
+        self._held: list[OperationTimer] | None = []
 
     @property
     def listens(self) -> bool:
         return self._outer.listens
 
-    def watch(self, name: str, operation: str, text: str = "") -> Watch:
-        return Watch(self.over, name, operation, text)
+    def watch(self, name: str, operation: str, text: str = "") -> OperationTimer:
+        return OperationTimer(self.over, name, operation, text)
 
-    def over(self, watch: Watch) -> None:
+    def over(self, watch: OperationTimer) -> None:
         held = self._held
         if watch.error is None or held is None:
             self._outer.over(watch)

@@ -13,7 +13,7 @@ import attrs
 from raxol_sql.brief_lock import BriefLock
 from raxol_sql.telemetry.histogram import BOUNDS_MS, Histogram, empty_counts
 from raxol_sql.telemetry.pool_status import PoolStatus
-from raxol_sql.telemetry.watch import Watch
+from raxol_sql.telemetry.watch import OperationTimer
 
 # A program that makes its queries up as it goes must not fill the memory with their names.
 MOST_NAMES = 1000
@@ -103,10 +103,10 @@ class Recorder:
         """Begins anew, in a child too, whose parent may have held the lock."""
         # A signal's handler may ask for the figures while they are added up.
         self._lock = BriefLock()
-        self._left: deque[Watch] = deque()
+        self._left: deque[OperationTimer] = deque()
         self._clear()
 
-    def add(self, watch: Watch) -> None:
+    def add(self, watch: OperationTimer) -> None:
         """Counts an operation that has ended."""
         left = self._left
         left.append(watch)
@@ -157,7 +157,7 @@ class _Tally:
         self._errors: Counter[str] = Counter()
         self._counts = empty_counts(BOUNDS_MS)
 
-    def add(self, watch: Watch) -> None:
+    def add(self, watch: OperationTimer) -> None:
         queue, query, decode = watch.queue, watch.query, watch.decode
         self._calls += 1
         self._queue += queue

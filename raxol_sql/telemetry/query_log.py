@@ -14,7 +14,7 @@ import attrs
 
 from raxol_sql.telemetry.background import Background
 from raxol_sql.telemetry.event import QueryEvent
-from raxol_sql.telemetry.watch import Watch
+from raxol_sql.telemetry.watch import OperationTimer
 
 LOGGER = "raxol_sql.queries"
 # How often, in seconds, the plan of one query is asked for at most.
@@ -67,7 +67,7 @@ class QueryLog:
         self._background = Background("raxol_sql query log")
         self._planned: dict[str, float] = {}
 
-    def __call__(self, watch: Watch) -> None:
+    def __call__(self, watch: OperationTimer) -> None:
         """Has an operation that ended logged, if it is to be."""
         if getattr(_writing, "is_on", False):
             return  # a handler's own, whose lines would have it called again without end
@@ -145,7 +145,7 @@ def line(event: QueryEvent, caller: str | None = None, *, is_slow: bool) -> str:
     return " ".join(parts)
 
 
-def _is_slow(watch: Watch, limit: float | None) -> bool:
+def _is_slow(watch: OperationTimer, limit: float | None) -> bool:
     if limit is None:
         return False
     return (watch.queue + watch.query + watch.decode + watch.paused) * 1000 >= limit

@@ -11,10 +11,10 @@ from raxol_sql.brief_lock import BriefLock
 from raxol_sql.telemetry.event import QueryEvent
 from raxol_sql.telemetry.metrics import Metrics, Recorder
 from raxol_sql.telemetry.pool_status import PoolStatus
-from raxol_sql.telemetry.watch import Watch
+from raxol_sql.telemetry.watch import OperationTimer
 
 Subscriber = Callable[[QueryEvent], object]
-Listener = Callable[[Watch], object]
+Listener = Callable[[OperationTimer], object]
 _log = logging.getLogger("raxol_sql.telemetry")
 
 
@@ -61,11 +61,11 @@ class Telemetry:
 
         return unsubscribe
 
-    def watch(self, name: str, operation: str, text: str = "") -> Watch:
+    def watch(self, name: str, operation: str, text: str = "") -> OperationTimer:
         """A clock for an operation that begins now."""
-        return Watch(self._over, name, operation, text)
+        return OperationTimer(self._over, name, operation, text)
 
-    def over(self, watch: Watch) -> None:
+    def over(self, watch: OperationTimer) -> None:
         """
         Tells everybody of an operation that has ended.
 

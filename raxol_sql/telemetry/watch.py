@@ -15,7 +15,7 @@ from raxol_sql.telemetry.refusal import is_expected
 _LONGEST_NAME = 255
 
 
-class Watch:
+class OperationTimer:
     """
     Measures one operation, from when it is made until `end`, and is handed on then, once.
 
@@ -55,7 +55,7 @@ class Watch:
     )
 
     def __init__(
-        self, hand_on: Callable[[Watch], None], name: str, operation: str, text: str = ""
+        self, hand_on: Callable[[OperationTimer], None], name: str, operation: str, text: str = ""
     ) -> None:
         self._hand_on = hand_on
         self.name = name

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from raxol_sql import embedded
-from raxol_sql.embedded.account import Account
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.account import OsUser
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.folder import Folder
 from raxol_sql.errors import EmbeddedError
 
@@ -12,7 +12,7 @@ from raxol_sql.errors import EmbeddedError
 _SETTINGS = "synchronous_standby_names = ''\nwal_retrieve_retry_interval = '100ms'\n"
 
 
-def back_up(origin: str, folder: Folder, deadline: Deadline) -> None:
+def back_up(origin: str, folder: Folder, deadline: Timer) -> None:
     """
     Copy the server that the connection string ``origin`` leads to, and follow it from there.
 
@@ -20,7 +20,7 @@ def back_up(origin: str, folder: Folder, deadline: Deadline) -> None:
     none of it with these binaries.
     """
     binaries = embedded.find_binaries()
-    run = Account.current().run(
+    run = OsUser.current().run(
         [
             binaries.program("pg_basebackup"),
             *("-D", str(folder.data), "-d", origin),

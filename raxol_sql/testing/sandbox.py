@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raxol_sql.engine import AsyncDatabase, AsyncTransaction, Database, Transaction
-from raxol_sql.queries import Bound, load
+from raxol_sql.queries import BoundQuery, load
 
 
 class _Over(Exception):  # noqa: N818 (no error: the test has ended well)
@@ -47,7 +47,7 @@ async def async_sandbox(db: AsyncDatabase) -> AsyncIterator[AsyncTransaction]:
         pass
 
 
-def _check() -> Bound[Any]:
+def _check() -> BoundQuery[Any]:
     queries = load(Path(__file__).with_name("sandbox.sql"))
-    bound: Bound[Any] = queries.sandbox.check_deferred()
+    bound: BoundQuery[Any] = queries.sandbox.check_deferred()
     return bound

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from raxol_sql import embedded
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.folder import make_folder
 from raxol_sql.embedded.processes import Data, Process, lives, send
 from raxol_sql.errors import EmbeddedError
@@ -166,7 +166,7 @@ class FaultServer:
 
         What was committed is there after `start`.
         """
-        kill(self._data, Deadline.after(self._wait))
+        kill(self._data, Timer.after(self._wait))
         self._frozen.clear()
 
     def crash_backend(self, pid: int) -> None:
@@ -187,7 +187,7 @@ class FaultServer:
         """Stops the process ``pid`` of the server (SIGSTOP), its postmaster without a pid."""
         process = member_of(self._data, self.pid if pid is None else pid)
         self._frozen.add(process)
-        freeze(process, Deadline.after(self._wait))
+        freeze(process, Timer.after(self._wait))
 
     def thaw(self) -> None:
         """Lets every process that was frozen go on (SIGCONT)."""
@@ -300,7 +300,7 @@ class FaultServer:
 
     def _await(self, what: str, condition: Callable[[], bool], wait: float | None = None) -> None:
         seconds = self._wait if wait is None else wait
-        if not Deadline.after(seconds).wait_until(condition):
+        if not Timer.after(seconds).wait_until(condition):
             raise EmbeddedError(
                 f"the server in {self._known().data} has not {what} within {seconds:g} s; "
                 f"see {self.log}"
@@ -379,7 +379,7 @@ class Standby(FaultServer):
     def _make(self) -> None:
         project = self._ending.enter_context(temporary_project())
         self._ending.enter_context(self.line)
-        deadline = Deadline.after(self._wait)
+        deadline = Timer.after(self._wait)
         origin = make_conninfo(self.line.conninfo, application_name=self.name)
         back_up(origin, make_folder(project).furnished(deadline), deadline)
         self._launch(project)

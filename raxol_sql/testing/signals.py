@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from raxol_sql.embedded.cluster import read_pid_file
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.processes import Data, Process, lives, send
 from raxol_sql.errors import EmbeddedError
 
@@ -30,7 +30,7 @@ def member_of(data: Data, pid: int) -> Process:
     raise EmbeddedError(f"{pid} is no process of the server on {data.path}")
 
 
-def kill(data: Data, deadline: Deadline) -> None:
+def kill(data: Data, deadline: Timer) -> None:
     """Kill what lives of the server on ``data`` (SIGKILL), its first process first."""
     # Once its parent is dead, a child may not be told by anything but having been seen before.
     seen: list[Process] = []
@@ -47,7 +47,7 @@ def kill(data: Data, deadline: Deadline) -> None:
         raise EmbeddedError(f"the processes {left} of the server on {data.path} cannot be killed")
 
 
-def freeze(process: Process, deadline: Deadline) -> None:
+def freeze(process: Process, deadline: Timer) -> None:
     """Stop a process (SIGSTOP); afterwards it does nothing any more."""
     send(process, signal.SIGSTOP)
     if not deadline.wait_until(lambda: _state(process) in STOPPED):

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from raxol_sql.embedded import Server, status
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.folder import find_folder
 
 Projects = Callable[..., Path]
@@ -128,4 +128,4 @@ def child(project: Path, action: str = "start", uid: int | None = None) -> subpr
 
 def kill_hard(server: Server) -> None:
     os.kill(server.pid, signal.SIGKILL)
-    assert Deadline.after(5).wait_until(lambda: status(server.project) is None)
+    assert Timer.after(5).wait_until(lambda: status(server.project) is None)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from raxol_sql.embedded import Binaries, find_binaries
-from raxol_sql.embedded.account import Account
+from raxol_sql.embedded.account import OsUser
 from raxol_sql.embedded.binaries import first_complete
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.errors import EmbeddedError
 
 
@@ -42,7 +42,7 @@ def test_the_wheel_is_found_without_being_imported() -> None:
 
 def test_the_binaries_say_their_version() -> None:
     found = find_binaries()
-    assert found.version(Account.current(), Deadline.after(10)).startswith("18.")
+    assert found.version(OsUser.current(), Timer.after(10)).startswith("18.")
 
 
 def test_an_explicit_directory_wins_over_the_variable_and_that_over_the_packages(
@@ -83,7 +83,7 @@ def test_without_any_binaries_the_error_says_what_to_install() -> None:
 def test_a_program_that_is_not_postgres_is_an_error_that_names_it(tmp_path: Path) -> None:
     directory = programs(tmp_path / "bin")
     with pytest.raises(EmbeddedError, match=f"{directory}/postgres .* does not run: something"):
-        find_binaries(directory).version(Account.current(), Deadline.after(10))
+        find_binaries(directory).version(OsUser.current(), Timer.after(10))
 
 
 def test_programs_get_neither_the_callers_secrets_nor_its_settings(
@@ -91,7 +91,7 @@ def test_programs_get_neither_the_callers_secrets_nor_its_settings(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ada:secret@db/app")
     monkeypatch.setenv("PGDATA", os.devnull)
-    run = Account.current().run(["env"], deadline=Deadline.after(10), environment={"ICU_DATA": "x"})
+    run = OsUser.current().run(["env"], deadline=Timer.after(10), environment={"ICU_DATA": "x"})
     names = {line.partition("=")[0] for line in run.stdout.splitlines()}
     assert {"PATH", "ICU_DATA"} <= names
     assert not {"DATABASE_URL", "PGDATA"} & names
@@ -99,4 +99,4 @@ def test_programs_get_neither_the_callers_secrets_nor_its_settings(
 
 def test_a_program_that_takes_too_long_is_ended() -> None:
     with pytest.raises(EmbeddedError, match="sleep was not done in time"):
-        Account.current().run(["sleep", "60"], deadline=Deadline.after(0.1))
+        OsUser.current().run(["sleep", "60"], deadline=Timer.after(0.1))

@@ -10,7 +10,7 @@ import pytest
 
 from raxol_sql.embedded.binaries import major, newest, version_in
 from raxol_sql.embedded.cluster import PidFile, parse_pid_file
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.folder import fits_socket
 from raxol_sql.embedded.processes import Data, Process, from_ps, look_up
 
@@ -133,12 +133,12 @@ def test_the_newest_server_is_the_one_with_the_highest_number() -> None:
 
 
 def test_a_deadline_within_another_is_never_later() -> None:
-    outer = Deadline.after(5.0)
+    outer = Timer.after(5.0)
     assert outer.within(60.0) == outer
     assert outer.within(1.0).left() <= 1.0
-    assert Deadline.after(-1.0).left() == 0.0
+    assert Timer.after(-1.0).left() == 0.0
 
 
 def test_waiting_ends_at_the_deadline_and_looks_at_least_once() -> None:
-    assert not Deadline.after(0.05).wait_until(lambda: False)
-    assert Deadline.after(0.0).wait_until(lambda: True)
+    assert not Timer.after(0.05).wait_until(lambda: False)
+    assert Timer.after(0.0).wait_until(lambda: True)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from raxol_sql.embedded import start, status, stop
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.processes import look_up
 from raxol_sql.errors import EmbeddedError
 from tests.embedded.conftest import Projects, child, kill_hard, rows, working_in
@@ -51,7 +51,7 @@ def test_a_pid_file_from_before_a_reboot_harms_no_stranger(project: Path, neighb
     bystander = start(neighbour)
     with subprocess.Popen(["sleep", "60"]) as sleeper, subprocess.Popen(["true"]) as zombie:
         try:
-            assert Deadline.after(5).wait_until(lambda: look_up(zombie.pid) is None)
+            assert Timer.after(5).wait_until(lambda: look_up(zombie.pid) is None)
             for pid in (sleeper.pid, bystander.pid, zombie.pid):
                 for path in (".s.PGSQL.5432.lock", "data/postmaster.pid"):
                     file = project / ".raxol" / "pg" / path
@@ -59,7 +59,7 @@ def test_a_pid_file_from_before_a_reboot_harms_no_stranger(project: Path, neighb
                     file.write_text(f"{pid}\n{rest}")
                 assert status(project) is None
                 # The children of the killed server take a moment to notice.
-                assert Deadline.after(5).wait_until(lambda: working_in(project) == [])
+                assert Timer.after(5).wait_until(lambda: working_in(project) == [])
                 assert stop(project) is False
                 kill_hard(start(project))
             assert sleeper.poll() is None
@@ -86,7 +86,7 @@ def test_a_project_whose_first_start_was_killed_starts_anew(projects: Projects) 
     project = projects()
     starter = child(project)
     home = project / ".raxol" / "pg"
-    assert Deadline.after(10).wait_until(lambda: any(home.glob("new-*/PG_VERSION")))
+    assert Timer.after(10).wait_until(lambda: any(home.glob("new-*/PG_VERSION")))
     starter.kill()
     starter.communicate(timeout=10)
     assert not (home / "data").exists()

@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from raxol_sql.embedded import start, status, stop
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.lock import locked
 from raxol_sql.errors import EmbeddedError
 from tests.embedded.conftest import Projects, child, rows, working_in
@@ -102,7 +102,7 @@ def test_a_lock_held_by_another_is_waited_for_only_so_long(project: Path) -> Non
     start(project)
     stop(project)
     lock = project / ".raxol" / "lock"
-    with locked(lock, Deadline.after(1)):
+    with locked(lock, Timer.after(1)):
         for verb in (start, stop):
             with pytest.raises(EmbeddedError, match=f"{lock} is locked"):
                 verb(project, wait=0.1)

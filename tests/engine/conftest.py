@@ -24,7 +24,7 @@ from psycopg_pool import PoolTimeout
 import raxol_sql as rx
 from raxol_sql import embedded
 from raxol_sql.accounts import Account, User, UserPreferences
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 
 Story = Callable[[Any], Awaitable[Any]]
 
@@ -99,8 +99,8 @@ class Awaited:
 
     async def transact(self, work: Any, *, verify: Any = None, **options: Any) -> Any:
         if verify is not None:
-            options["verify"] = lambda: run_blocking(verify())
-        return self.verbs.transact(lambda tx: run_blocking(work(Awaited(tx))), **options)
+            options["verify"] = lambda: run_sync(verify())
+        return self.verbs.transact(lambda tx: run_sync(work(Awaited(tx))), **options)
 
     async def resolve(self, token: Any) -> Any:
         return self.verbs.resolve(token)

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.engine.core.busy_poll import Patience
+from raxol_sql.engine.core.busy_poll import AdaptivePoller
 
 ROUNDS = 1000
 
 
-def waits(patience: Patience, watched: Callable[[], float], slept: Callable[[], float]) -> int:
+def waits(
+    patience: AdaptivePoller, watched: Callable[[], float], slept: Callable[[], float]
+) -> int:
     """How many of many waits are watched, where either way takes as long as these say."""
     count = 0
     for _ in range(ROUNDS):
@@ -24,20 +26,20 @@ def waits(patience: Patience, watched: Callable[[], float], slept: Callable[[], 
 
 
 def test_a_machine_that_is_slow_to_wake_up_has_its_connections_watched() -> None:
-    assert waits(Patience(), lambda: 20e-6, lambda: 60e-6) > ROUNDS * 0.75
+    assert waits(AdaptivePoller(), lambda: 20e-6, lambda: 60e-6) > ROUNDS * 0.75
 
 
 def test_a_machine_that_wakes_up_at_once_sleeps() -> None:
-    assert waits(Patience(), lambda: 18e-6, lambda: 24e-6) < ROUNDS * 0.1
+    assert waits(AdaptivePoller(), lambda: 18e-6, lambda: 24e-6) < ROUNDS * 0.1
 
 
 def test_a_statement_that_takes_longer_than_any_watch_is_slept_through() -> None:
-    assert waits(Patience(), lambda: 0.3 + 50e-6, lambda: 0.3) < ROUNDS * 0.1
+    assert waits(AdaptivePoller(), lambda: 0.3 + 50e-6, lambda: 0.3) < ROUNDS * 0.1
 
 
 @given(st.floats(1e-6, 1), st.floats(1e-6, 1))
 def test_the_other_way_is_tried_now_and_then_and_no_more(watched: float, slept: float) -> None:
-    patience = Patience()
+    patience = AdaptivePoller()
     waits(patience, lambda: watched, lambda: slept)
 
     others = 0
@@ -52,7 +54,7 @@ def test_the_other_way_is_tried_now_and_then_and_no_more(watched: float, slept: 
 
 
 def test_answers_that_do_not_come_while_they_are_watched_for_end_the_watching() -> None:
-    patience = Patience()
+    patience = AdaptivePoller()
     waits(patience, lambda: 20e-6, lambda: 60e-6)
 
     for _ in range(3):
@@ -63,7 +65,7 @@ def test_answers_that_do_not_come_while_they_are_watched_for_end_the_watching() 
 
 @given(st.booleans())
 def test_a_change_of_the_machine_is_noticed(first: bool) -> None:
-    patience = Patience()
+    patience = AdaptivePoller()
     fast, slow = (lambda: 20e-6), (lambda: 90e-6)
     waits(patience, fast if first else slow, slow if first else fast)
     assert patience.is_watching is first
@@ -74,7 +76,7 @@ def test_a_change_of_the_machine_is_noticed(first: bool) -> None:
 
 
 def test_one_wait_at_a_lock_is_soon_forgotten() -> None:
-    patience = Patience()
+    patience = AdaptivePoller()
     waits(patience, lambda: 20e-6, lambda: 60e-6)
 
     patience.learn(30.0)

@@ -15,7 +15,7 @@ from raxol_sql.testing import assert_no_repeats
 from raxol_sql.text import writes
 
 
-def run_each(db: rx.Database, bounds: list[rx.Bound[Any]]) -> None:
+def run_each(db: rx.Database, bounds: list[rx.BoundQuery[Any]]) -> None:
     for bound in bounds:
         db.run(bound)
 

@@ -12,7 +12,7 @@ import psycopg_pool
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 
 SQL = """\
     -- name: echo :one -> scalar
@@ -135,11 +135,11 @@ def test_a_coroutine_that_waits_in_the_blocking_colour_is_an_error() -> None:
     async def raises() -> None:
         raise ZeroDivisionError
 
-    assert run_blocking(gives()) == 7
+    assert run_sync(gives()) == 7
     with pytest.raises(ZeroDivisionError):
-        run_blocking(raises())
+        run_sync(raises())
     with pytest.raises(RuntimeError, match="waited in the blocking colour"):
-        run_blocking(waits())
+        run_sync(waits())
 
 
 # The protocols of `with` and of `await` are what the two colours do not share.

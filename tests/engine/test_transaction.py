@@ -38,7 +38,7 @@ SQL = """\
 
 
 @pytest.fixture
-def add(queries: rx.Queries) -> Callable[[str], rx.Bound[Any]]:
+def add(queries: rx.Queries) -> Callable[[str], rx.BoundQuery[Any]]:
     """A query that adds a user of a name."""
     return lambda name: queries.users.create(email=f"{name}@b.de", name=name, age=1)
 
@@ -268,7 +268,7 @@ def test_a_connection_killed_inside_gives_the_drivers_error_and_the_pool_goes_on
 ) -> None:
     q = write(SQL)
 
-    async def killed(db: Any, then: rx.Bound[Any]) -> None:
+    async def killed(db: Any, then: rx.BoundQuery[Any]) -> None:
         async with db.transaction() as tx:
             await tx.run(add("a"))
             side.execute("select pg_terminate_backend(%s, 5000)", [await tx.run(q.pid())])

@@ -9,39 +9,39 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine.core.concurrency import BLOCKING, run_blocking
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.core.concurrency import BLOCKING, run_sync
+from raxol_sql.engine.wire.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play
 
 
 @pytest.fixture
-def wire(side: psycopg.Connection[Any]) -> Wire:
-    return Wire(BLOCKING, side)
+def wire(side: psycopg.Connection[Any]) -> Pipeline:
+    return Pipeline(BLOCKING, side)
 
 
-def asked(wire: Wire, text: bytes) -> bytes | None:
+def asked(wire: Pipeline, text: bytes) -> bytes | None:
     request = partial(wire.pgconn.send_query_params, text, None)
-    return run_blocking(wire.ask(request)).get_value(0, 0)
+    return run_sync(wire.ask(request)).get_value(0, 0)
 
 
 def refuse() -> None:
     raise LookupError("not to be sent")
 
 
-def test_a_request_that_cannot_be_made_leaves_the_connection_usable(wire: Wire) -> None:
+def test_a_request_that_cannot_be_made_leaves_the_connection_usable(wire: Pipeline) -> None:
     with pytest.raises(LookupError):
-        run_blocking(wire.ask(refuse))
+        run_sync(wire.ask(refuse))
 
     assert asked(wire, b"select 1") == b"1"
 
 
 @pytest.mark.parametrize("before", [0, 1, 200])
-def test_so_does_one_among_others(wire: Wire, before: int) -> None:
+def test_so_does_one_among_others(wire: Pipeline, before: int) -> None:
     pgconn = wire.pgconn
     with pytest.raises(LookupError):
-        run_blocking(
+        run_sync(
             wire.exchange(
                 [*[partial(pgconn.send_query_params, b"select 1", None)] * before, refuse]
             )
@@ -51,13 +51,13 @@ def test_so_does_one_among_others(wire: Wire, before: int) -> None:
     assert not wire.is_expecting
 
 
-def test_what_is_posted_twice_is_collected_in_that_order(wire: Wire) -> None:
+def test_what_is_posted_twice_is_collected_in_that_order(wire: Pipeline) -> None:
     pgconn = wire.pgconn
     for first in (1, 3):
         texts = [b"select %d" % first, b"select %d" % (first + 1)]
-        run_blocking(wire.post([partial(pgconn.send_query_params, text, None) for text in texts]))
+        run_sync(wire.post([partial(pgconn.send_query_params, text, None) for text in texts]))
 
-    got = [run_blocking(wire.collect()), run_blocking(wire.collect())]
+    got = [run_sync(wire.collect()), run_sync(wire.collect())]
 
     assert [[one.get_value(0, 0) for one in results] for results in got] == [
         [b"1", b"2"],

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.failures.attempts import Again, Attempts
-from raxol_sql.failures.budget import Budget, Budgets
+from raxol_sql.failures.attempts import Attempts, Retry
+from raxol_sql.failures.budget import RetryBudget, RetryBudgets
 from raxol_sql.failures.failure import Category, Effect, Failure, Verdict
-from raxol_sql.failures.retry import Cause, RetryPolicy
+from raxol_sql.failures.retry import RetryPolicy, RetryReason
 
 # What sums of floating-point numbers are off by, at most, in histories as short as these.
 SLACK = 1e-6
@@ -55,7 +55,7 @@ histories = st.lists(
 )
 
 
-def grants(budget: Budget, clock: Clock, history: Iterable[Moment]) -> list[int]:
+def grants(budget: RetryBudget, clock: Clock, history: Iterable[Moment]) -> list[int]:
     """How many retries are granted at each moment."""
     granted = []
     for moment in history:
@@ -70,7 +70,7 @@ def test_within_any_span_no_more_is_granted_than_fits_and_comes_in(
     figures: dict[str, float], history: list[Moment]
 ) -> None:
     clock = Clock()
-    granted = grants(Budget(**figures, clock=clock), clock, history)
+    granted = grants(RetryBudget(**figures, clock=clock), clock, history)
 
     for start, end in itertools.combinations(range(len(history) + 1), 2):
         span = history[start:end]
@@ -89,7 +89,7 @@ def test_a_retry_is_refused_only_if_there_is_no_token_for_it(
     figures: dict[str, float], history: list[Moment]
 ) -> None:
     clock = Clock()
-    granted = grants(Budget(**figures, clock=clock), clock, history)
+    granted = grants(RetryBudget(**figures, clock=clock), clock, history)
 
     tokens, pending = figures["start"], 0.0
     for moment, count in zip(history, granted, strict=True):
@@ -103,7 +103,7 @@ def test_a_retry_is_refused_only_if_there_is_no_token_for_it(
 @given(figures, st.integers(0, 50))
 def test_a_clock_that_stands_still_puts_nothing_in(figures: dict[str, float], takes: int) -> None:
     clock = Clock()
-    budget = Budget(**figures, clock=clock)
+    budget = RetryBudget(**figures, clock=clock)
 
     assert sum(budget.take() for _ in range(takes)) == min(takes, int(figures["start"]))
 
@@ -113,7 +113,7 @@ def test_a_clock_that_jumps_puts_in_no_more_than_fits(
     figures: dict[str, float], jump: float, jumps: int
 ) -> None:
     clock = Clock()
-    budget = Budget(**figures, clock=clock)
+    budget = RetryBudget(**figures, clock=clock)
 
     for _ in range(jumps):
         clock.now += jump
@@ -123,7 +123,7 @@ def test_a_clock_that_jumps_puts_in_no_more_than_fits(
 @given(st.lists(st.floats(-5, 5), max_size=30))
 def test_moments_that_come_in_another_order_are_not_counted_twice(steps: list[float]) -> None:
     clock = Clock()
-    budget = Budget(per_call=0, per_second=1, cap=1000, start=0, clock=clock)
+    budget = RetryBudget(per_call=0, per_second=1, cap=1000, start=0, clock=clock)
     latest = clock.now
 
     granted = 0
@@ -138,7 +138,7 @@ def test_moments_that_come_in_another_order_are_not_counted_twice(steps: list[fl
 
 @given(st.lists(st.integers(-5, 5), max_size=30))
 def test_a_count_of_calls_that_falls_back_is_not_counted_twice(steps: list[int]) -> None:
-    budget = Budget(per_call=1, per_second=0, cap=1000, start=0, clock=Clock())
+    budget = RetryBudget(per_call=1, per_second=0, cap=1000, start=0, clock=Clock())
     most = 0
 
     granted = 0
@@ -152,7 +152,7 @@ def test_a_count_of_calls_that_falls_back_is_not_counted_twice(steps: list[int])
 
 
 def test_threads_do_not_get_one_token_twice() -> None:
-    budget = Budget(per_call=0, per_second=0, cap=5000, start=5000, clock=Clock())
+    budget = RetryBudget(per_call=0, per_second=0, cap=5000, start=5000, clock=Clock())
     granted = [0] * 8
     start = threading.Barrier(len(granted))
 
@@ -171,7 +171,7 @@ def test_threads_do_not_get_one_token_twice() -> None:
 
 def test_a_signal_handler_may_ask_in_the_middle_of_a_question() -> None:
     # The clock is asked outside of the lock, so this holds the lock as an interrupted one does.
-    budget = Budget(per_call=0, per_second=0, cap=2, start=2, clock=Clock())
+    budget = RetryBudget(per_call=0, per_second=0, cap=2, start=2, clock=Clock())
 
     with budget._lock:
         assert budget.take()
@@ -180,24 +180,24 @@ def test_a_signal_handler_may_ask_in_the_middle_of_a_question() -> None:
 
 
 def test_a_burst_of_conflicts_takes_nothing_from_the_connections() -> None:
-    budgets = Budgets.fresh(Clock())
+    budgets = RetryBudgets.fresh(Clock())
 
-    while budgets.of(Cause.CONFLICT).take():
+    while budgets.of(RetryReason.CONFLICT).take():
         pass
 
-    assert budgets.of(Cause.CONNECTION).take()
+    assert budgets.of(RetryReason.CONNECTION).take()
 
 
 def test_stale_statements_are_paid_for_with_conflicts() -> None:
-    budgets = Budgets.fresh()
+    budgets = RetryBudgets.fresh()
 
-    assert budgets.of(Cause.CONNECTION) is budgets.connections
-    assert budgets.of(Cause.CONFLICT) is budgets.of(Cause.STALE) is budgets.conflicts
+    assert budgets.of(RetryReason.CONNECTION) is budgets.connections
+    assert budgets.of(RetryReason.CONFLICT) is budgets.of(RetryReason.STALE) is budgets.conflicts
 
 
 def test_a_client_that_calls_seldom_gets_ten_retries_at_once_and_then_one_a_second() -> None:
     clock = Clock()
-    connections = Budgets.fresh(clock).connections
+    connections = RetryBudgets.fresh(clock).connections
 
     assert sum(connections.take() for _ in range(100)) == 10
     for _ in range(20):
@@ -207,7 +207,7 @@ def test_a_client_that_calls_seldom_gets_ten_retries_at_once_and_then_one_a_seco
 
 def test_after_a_quiet_time_there_are_fifty_retries_at_once() -> None:
     clock = Clock()
-    connections = Budgets.fresh(clock).connections
+    connections = RetryBudgets.fresh(clock).connections
 
     clock.now += 3600
 
@@ -215,7 +215,7 @@ def test_after_a_quiet_time_there_are_fifty_retries_at_once() -> None:
 
 
 def test_conflicts_with_five_retries_a_call_are_never_refused() -> None:
-    conflicts = Budgets.fresh(Clock()).conflicts
+    conflicts = RetryBudgets.fresh(Clock()).conflicts
 
     for _ in range(1000):
         conflicts.calls += 1
@@ -228,12 +228,12 @@ def test_figures_that_make_no_sense_are_refused(name: str, value: float) -> None
     right: dict[str, Any] = {"per_call": 1.0, "per_second": 1.0, "cap": 10.0, "start": 1.0}
 
     with pytest.raises(ValueError, match=f"{name} is {value!r}; give a number from 0"):
-        Budget(**{**right, name: value})
+        RetryBudget(**{**right, name: value})
 
 
 def test_a_budget_cannot_start_with_more_than_fits() -> None:
     with pytest.raises(ValueError, match="start is 11, which is above the cap; give 10 or less"):
-        Budget(per_call=1, per_second=1, cap=10, start=11)
+        RetryBudget(per_call=1, per_second=1, cap=10, start=11)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -244,7 +244,7 @@ def test_in_a_total_outage_attempts_are_a_tenth_more_than_calls_and_a_floor(
     """100 callers call again and again for a minute, and are refused at once each time."""
     refused = Failure(Category.CONNECTION, Effect.NONE, Verdict.ACQUIRE, None, "")
     clock, chance = Clock(0.0), random.Random(seed)
-    budgets = Budgets.fresh(clock)
+    budgets = RetryBudgets.fresh(clock)
     outage, callers = 60.0, 100
     calls = executions = retries = 0
     # When a caller does something next, and the attempts of its call where it is in one. The
@@ -261,7 +261,7 @@ def test_in_a_total_outage_attempts_are_a_tenth_more_than_calls_and_a_floor(
             attempts = Attempts(RetryPolicy(), budgets, clock.now + 15, clock, chance.random)
         executions += 1
         step = attempts.after(refused, may_repeat=False)
-        if isinstance(step, Again):
+        if isinstance(step, Retry):
             retries += 1
             heapq.heappush(agenda, (clock.now + step.wait, next(numbers), attempts))
         else:

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from raxol_sql.failures import (
     Effect,
-    Incarnation,
-    Lives,
     OutcomeToken,
-    Sighting,
+    ServerEpoch,
+    ServerEpochs,
+    XactStatus,
     effect_of,
     is_forgotten,
 )
 
-NOW = Incarnation("7", "00000001", "monday")
+NOW = ServerEpoch("7", "00000001", "monday")
 LATER = attrs.evolve(NOW, life="tuesday")
 LATEST = attrs.evolve(NOW, life="wednesday")
 PROMOTED = attrs.evolve(NOW, timeline="00000002")
@@ -27,7 +27,7 @@ RESTORED = attrs.evolve(NOW, system="8")
 STATUSES = ["in progress", "committed", "aborted", "ahead", "forgotten"]
 OURS = OutcomeToken(NOW, 1000)
 
-incarnations = st.builds(Incarnation, *[st.text("ab", min_size=1, max_size=2)] * 3)
+incarnations = st.builds(ServerEpoch, *[st.text("ab", min_size=1, max_size=2)] * 3)
 tokens = st.builds(
     OutcomeToken,
     st.none() | incarnations,
@@ -48,13 +48,13 @@ tokens = st.builds(
     ],
 )
 def test_in_the_same_life_the_server_is_believed(status: str, effect: Effect | None) -> None:
-    assert effect_of(OURS, Sighting(NOW, status)) is effect
+    assert effect_of(OURS, XactStatus(NOW, status)) is effect
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("seen", [PROMOTED, RESTORED])
-def test_in_another_history_an_id_is_somebody_elses(seen: Incarnation, status: str) -> None:
-    assert effect_of(OURS, Sighting(seen, status, 5000)) is Effect.UNKNOWN
+def test_in_another_history_an_id_is_somebody_elses(seen: ServerEpoch, status: str) -> None:
+    assert effect_of(OURS, XactStatus(seen, status, 5000)) is Effect.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_in_another_history_an_id_is_somebody_elses(seen: Incarnation, status: s
 def test_after_a_crash_committed_is_ours_below_the_first_id_of_the_new_life(
     first: int | None, effect: Effect
 ) -> None:
-    assert effect_of(OURS, Sighting(LATER, "committed", first)) is effect
+    assert effect_of(OURS, XactStatus(LATER, "committed", first)) is effect
 
 
 @pytest.mark.parametrize("status", ["in progress", "aborted", "ahead"])
@@ -72,14 +72,14 @@ def test_after_a_crash_committed_is_ours_below_the_first_id_of_the_new_life(
 def test_after_a_crash_anything_else_proves_that_ours_is_gone(
     status: str, first: int | None
 ) -> None:
-    assert effect_of(OURS, Sighting(LATER, status, first)) is Effect.ROLLED_BACK
+    assert effect_of(OURS, XactStatus(LATER, status, first)) is Effect.ROLLED_BACK
 
 
 @given(tokens, incarnations, st.sampled_from(STATUSES), st.none() | st.integers(3, 2**63))
 def test_committed_is_never_said_of_an_id_that_may_be_anothers(
-    token: OutcomeToken, seen: Incarnation, status: str, first: int | None
+    token: OutcomeToken, seen: ServerEpoch, status: str, first: int | None
 ) -> None:
-    effect = effect_of(token, Sighting(seen, status, first))
+    effect = effect_of(token, XactStatus(seen, status, first))
 
     if effect is Effect.COMMITTED:
         assert status == "committed"
@@ -94,7 +94,7 @@ def test_committed_is_never_said_of_an_id_that_may_be_anothers(
 
 
 def test_the_first_id_of_a_life_is_what_was_told_first() -> None:
-    lives = Lives()
+    lives = ServerEpochs()
     lives.note(NOW, 100)
     lives.note(LATER, 2000)
     lives.note(LATER, None)
@@ -104,7 +104,7 @@ def test_the_first_id_of_a_life_is_what_was_told_first() -> None:
 
 
 def test_of_several_lives_the_next_one_counts() -> None:
-    lives = Lives()
+    lives = ServerEpochs()
     for number, life in enumerate([NOW, LATER, LATEST]):
         lives.note(life, 1000 * number)
     lives.note(LATER, 7)  # by a connection that was told before, and heard late
@@ -112,11 +112,11 @@ def test_of_several_lives_the_next_one_counts() -> None:
     assert lives.first_xid_after(NOW) == 1000
     assert lives.first_xid_after(LATER) == 2000
     assert lives.first_xid_after(LATEST) is None
-    assert Lives().first_xid_after(NOW) is None
+    assert ServerEpochs().first_xid_after(NOW) is None
 
 
 def test_a_life_that_nobody_saw_begin_has_no_first_id() -> None:
-    lives = Lives()
+    lives = ServerEpochs()
     lives.note(NOW, 100)
     lives.note(LATER, None)
     lives.note(LATEST, 3000)
@@ -125,7 +125,7 @@ def test_a_life_that_nobody_saw_begin_has_no_first_id() -> None:
 
 
 def test_other_servers_have_lives_of_their_own() -> None:
-    lives = Lives()
+    lives = ServerEpochs()
     for life, first in ((NOW, 100), (RESTORED, 5), (PROMOTED, 6), (LATER, 2000)):
         lives.note(life, first)
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.failures import Backend, Incarnation, OutcomeToken
+from raxol_sql.failures import Backend, OutcomeToken, ServerEpoch
 
 KEY = uuid.UUID("2f1b4e0c-7a4b-4c55-9a3e-0d6a1a8e7f11")
 TOKEN = OutcomeToken(
-    Incarnation("7434", "00000001", "monday"), 1000, KEY, created=1.5, backend=Backend(77, 99)
+    ServerEpoch("7434", "00000001", "monday"), 1000, KEY, created=1.5, backend=Backend(77, 99)
 )
 WRITTEN = json.loads(TOKEN.to_json())
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raxol_sql.failures.failure import Category, Effect, Failure, Verdict
-from raxol_sql.failures.retry import Cause, RetryPolicy
+from raxol_sql.failures.retry import RetryPolicy, RetryReason
 
 waits = st.floats(0, 1e9)
 policies = st.builds(
@@ -57,7 +57,7 @@ def test_the_longest_wait_never_shrinks_and_never_passes_its_cap(
     longest = policy.longest_wait(failure, attempt)
     cap = (
         policy.longest_connection_wait
-        if Cause.of(failure) is Cause.CONNECTION
+        if RetryReason.of(failure) is RetryReason.CONNECTION
         else policy.longest_conflict_wait
     )
 
@@ -190,13 +190,13 @@ def test_only_what_was_taken_back_and_is_not_repeated_anyway_is_repeated_by_choi
 @pytest.mark.parametrize("category", Category)
 def test_every_category_has_a_cause(category: Category) -> None:
     expected = {
-        Category.CONFLICT: Cause.CONFLICT,
-        Category.LOCK: Cause.CONFLICT,
-        Category.CONSTRAINT: Cause.CONFLICT,
-        Category.STALE: Cause.STALE,
+        Category.CONFLICT: RetryReason.CONFLICT,
+        Category.LOCK: RetryReason.CONFLICT,
+        Category.CONSTRAINT: RetryReason.CONFLICT,
+        Category.STALE: RetryReason.STALE,
     }
 
-    assert Cause.of(failure(category)) is expected.get(category, Cause.CONNECTION)
+    assert RetryReason.of(failure(category)) is expected.get(category, RetryReason.CONNECTION)
 
 
 @pytest.mark.parametrize("attempts", [0, -1, 1.5, True, "6", None])

@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
 from raxol_sql import embedded
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 
 Story = Callable[[Any], Awaitable[Any]]
 
@@ -64,7 +64,7 @@ class Awaited:
             yield Awaited(inside)
 
     async def transact(self, work: Any, **options: Any) -> Any:
-        return self._verbs.transact(lambda tx: run_blocking(work(Awaited(tx))), **options)
+        return self._verbs.transact(lambda tx: run_sync(work(Awaited(tx))), **options)
 
 
 @attrs.frozen

@@ -56,19 +56,19 @@ def big(server: embedded.Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def bind(tmp_path: Path) -> Callable[..., rx.Bound[Any]]:
+def bind(tmp_path: Path) -> Callable[..., rx.BoundQuery[Any]]:
     """Gives a query of this text with its arguments."""
 
-    def bind(text: str, **arguments: object) -> rx.Bound[Any]:
+    def bind(text: str, **arguments: object) -> rx.BoundQuery[Any]:
         (tmp_path / "own.sql").write_text(f"-- name: q :many\n{text}\n")
-        bound: rx.Bound[Any] = rx.load(tmp_path / "own.sql").own.q(**arguments)
+        bound: rx.BoundQuery[Any] = rx.load(tmp_path / "own.sql").own.q(**arguments)
         return bound
 
     return bind
 
 
 @pytest.fixture
-def found(big: str, bind: Callable[..., rx.Bound[Any]]) -> Callable[..., list[Finding]]:
+def found(big: str, bind: Callable[..., rx.BoundQuery[Any]]) -> Callable[..., list[Finding]]:
     """Gives what is found in the plan of a query, with its arguments, or run with ``analyze``."""
 
     def found(
@@ -84,7 +84,7 @@ def found(big: str, bind: Callable[..., rx.Bound[Any]]) -> Callable[..., list[Fi
 
 
 Found = Callable[..., list[Finding]]
-Bind = Callable[..., "rx.Bound[Any]"]
+Bind = Callable[..., "rx.BoundQuery[Any]"]
 
 
 def test_a_table_that_is_read_whole_is_named_with_the_columns_and_the_index(found: Found) -> None:

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from raxol_sql.config import Config
-from raxol_sql.telemetry import Metrics, PoolStatus, QueryEvent, Recorder, Telemetry, Watch
+from raxol_sql.telemetry import Metrics, OperationTimer, PoolStatus, QueryEvent, Recorder, Telemetry
 
 POOL = PoolStatus(
     min=1,
@@ -61,7 +61,7 @@ class MadeUp:
         return event
 
 
-class _Told(Watch):
+class _Told(OperationTimer):
     """A clock that has seen what it is told."""
 
     __slots__ = ("told",)

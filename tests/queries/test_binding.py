@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import raxol_sql as rx
-from raxol_sql.queries import Bound, Query
+from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.text import Source, parse
 
 
@@ -190,7 +190,7 @@ def test_any_name_of_a_parameter_can_be_given() -> None:
 
     bound = query(**dict.fromkeys(names, 1))
 
-    assert isinstance(bound, Bound)
+    assert isinstance(bound, BoundQuery)
     assert bound.arguments == dict.fromkeys(names, 1)
 
 

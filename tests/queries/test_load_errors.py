@@ -234,10 +234,10 @@ for root in sys.argv[1:]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX's")
-def test_what_may_not_be_read_is_named(tree: Tree, tmp_path: Path) -> None:
+def test_what_may_not_be_read_is_named(tree: Tree) -> None:
     root = tree({"shut.sql": GET, "shut/x.sql": GET, "listed/x.sql": GET})
     for folder in (root, *root.parents):
-        if folder.is_relative_to(tmp_path.parent.parent):
+        if "pytest-of-" in str(folder):  # pytest's own, which shuts others out
             folder.chmod(0o755)
     modes = {"shut.sql": 0, "shut": 0, "listed": 0o444}
     try:

@@ -132,7 +132,7 @@ def test_a_hook_sees_every_query_before_it_is_run_and_may_refuse_it(
 ) -> None:
     seen: list[str] = []
 
-    def before(bound: rx.Bound[Any]) -> None:
+    def before(bound: rx.BoundQuery[Any]) -> None:
         seen.append(bound.query.name)
         if bound.query.name == "users.delete":
             raise PermissionError("nobody deletes users here")

@@ -11,7 +11,7 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql.repo.starter import starter
-from raxol_sql.repo.verbs import Verb, name_of
+from raxol_sql.repo.verbs import Action, name_of
 from raxol_sql.schema import Level, prove
 
 TABLES = """
@@ -74,9 +74,9 @@ def test_every_starter_passes_the_check_in_every_variant(
     record, key, conditions = RECORDS[table]
     texts = {
         name_of(verb, given): starter(record, table, verb, given, key)
-        for verb in Verb
+        for verb in Action
         for given in ([], conditions)
-        if not (given and verb in (Verb.CREATE, Verb.UPSERT, Verb.UPDATE, Verb.DELETE))
+        if not (given and verb in (Action.CREATE, Action.UPSERT, Action.UPDATE, Action.DELETE))
     }
     (tmp_path / "q.sql").write_text("\n".join(texts.values()))
     queries = rx.load(tmp_path, records=[record])
@@ -90,7 +90,9 @@ def test_every_starter_passes_the_check_in_every_variant(
 def test_a_starter_sets_stamps_that_the_table_has_no_default_for(
     database: str, tmp_path: Path
 ) -> None:
-    texts = [starter(Stamped, "stamped", verb, [], ["id"]) for verb in (Verb.CREATE, Verb.UPDATE)]
+    texts = [
+        starter(Stamped, "stamped", verb, [], ["id"]) for verb in (Action.CREATE, Action.UPDATE)
+    ]
     (tmp_path / "q.sql").write_text("\n".join(texts))
     queries = rx.load(tmp_path, records=[Stamped])
     with psycopg.connect(database, autocommit=True) as connection:

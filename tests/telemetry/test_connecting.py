@@ -7,7 +7,7 @@ import logging
 import psycopg
 import pytest
 
-from raxol_sql.engine.pool.connect_log import Connecting
+from raxol_sql.engine.pool.connect_log import ConnectLog
 
 ERROR = psycopg.OperationalError("connection refused")
 
@@ -17,13 +17,13 @@ def _levels(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.fixture
-def connecting(caplog: pytest.LogCaptureFixture) -> Connecting:
+def connecting(caplog: pytest.LogCaptureFixture) -> ConnectLog:
     caplog.set_level(logging.DEBUG, "raxol_sql.pool")
-    return Connecting()
+    return ConnectLog()
 
 
 def test_one_attempt_that_fails_at_once_before_another_succeeds_is_no_outage(
-    connecting: Connecting, caplog: pytest.LogCaptureFixture
+    connecting: ConnectLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     connecting.fail(ERROR, 1.0, 1.01, is_final=False)
     connecting.succeed(1.02, 1.03)
@@ -34,7 +34,7 @@ def test_one_attempt_that_fails_at_once_before_another_succeeds_is_no_outage(
 
 @pytest.mark.parametrize(("took", "is_final"), [(0.01, True), (5.0, False)])
 def test_an_attempt_that_fails_for_good_or_after_a_while_is_an_outage(
-    connecting: Connecting, caplog: pytest.LogCaptureFixture, took: float, is_final: bool
+    connecting: ConnectLog, caplog: pytest.LogCaptureFixture, took: float, is_final: bool
 ) -> None:
     connecting.fail(ERROR, 1.0, 1.0 + took, is_final=is_final)
     connecting.fail(ERROR, 7.0, 7.1, is_final=is_final)
@@ -49,7 +49,7 @@ def test_an_attempt_that_fails_for_good_or_after_a_while_is_an_outage(
 
 
 def test_an_attempt_that_began_before_the_last_failure_does_not_end_an_outage(
-    connecting: Connecting, caplog: pytest.LogCaptureFixture
+    connecting: ConnectLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     connecting.fail(ERROR, 1.0, 1.5, is_final=False)
     connecting.succeed(1.2, 1.6)
@@ -60,7 +60,7 @@ def test_an_attempt_that_began_before_the_last_failure_does_not_end_an_outage(
 
 
 def test_a_password_in_the_words_of_an_error_is_masked(
-    connecting: Connecting, caplog: pytest.LogCaptureFixture
+    connecting: ConnectLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     connecting.fail(RuntimeError("host=h password=s3cr3t-42"), 1.0, 1.5, is_final=True)
 

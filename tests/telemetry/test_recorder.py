@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.telemetry import Recorder, Watch
+from raxol_sql.telemetry import OperationTimer, Recorder
 from raxol_sql.telemetry.metrics import MOST_NAMES, OTHERS
 
 ENDED = st.tuples(
@@ -20,8 +20,8 @@ ENDED = st.tuples(
 )
 
 
-def _watch(recorder: Recorder, name: str) -> Watch:
-    return Watch(recorder.add, name, "run")
+def _watch(recorder: Recorder, name: str) -> OperationTimer:
+    return OperationTimer(recorder.add, name, "run")
 
 
 @given(st.lists(ENDED, max_size=600))

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from raxol_sql.embedded.deadline import Deadline
+from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.processes import Data, look_up
 from raxol_sql.errors import EmbeddedError
 from raxol_sql.testing import FaultProxy, FaultServer, Standby
@@ -106,7 +106,7 @@ def test_a_smart_stop_waits_for_its_clients(
     assert session.execute("select 1").fetchone() == (1,)
 
     session.close()
-    deadline = Deadline.after(5)
+    deadline = Timer.after(5)
     assert deadline.wait_until(lambda: not living(primary))
     primary.start()
 
@@ -219,7 +219,7 @@ def test_a_standby_whose_line_was_cut_catches_up_when_it_is_healed(primary: Faul
         standby.line.refuse()
         standby.line.cut()
         primary.ask("insert into notes values (1)")
-        assert Deadline.after(5).wait_until(lambda: not standby.is_streaming())
+        assert Timer.after(5).wait_until(lambda: not standby.is_streaming())
         assert notes(standby) == []
         assert standby.lag() > 0
 

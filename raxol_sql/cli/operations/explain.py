@@ -7,7 +7,7 @@ from typing import Any
 import click
 import psycopg
 
-from raxol_sql import Bound, Database, Query, server
+from raxol_sql import BoundQuery, Database, Query, server
 from raxol_sql.cli.findings import exit_code, show_findings
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import opened, project_queries
@@ -97,7 +97,7 @@ class _Undone(Exception):  # noqa: N818
     """Ends a transaction without a COMMIT."""
 
 
-def _explained(database: Database, bound: Bound[Any], *, analyze: bool) -> Plan:
+def _explained(database: Database, bound: BoundQuery[Any], *, analyze: bool) -> Plan:
     if not analyze:
         return plans.explain(database, bound)
     try:
@@ -108,7 +108,7 @@ def _explained(database: Database, bound: Bound[Any], *, analyze: bool) -> Plan:
         return plan
 
 
-def _generic(query: Query[Any], bound: Bound[Any], conninfo: Conninfo) -> Plan:
+def _generic(query: Query[Any], bound: BoundQuery[Any], conninfo: Conninfo) -> Plan:
     text = plans.planned_text(query, bound.statement)
     assert text is not None, "asked before anything was opened"
     try:

@@ -14,20 +14,20 @@ import attrs
 import psycopg
 from psycopg.pq.abc import PGresult
 
-from raxol_sql.engine.session.error_notes import misfit
+from raxol_sql.engine.session.error_notes import parameter_error
 from raxol_sql.engine.session.prepared import Prepared
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.session.staleness import is_outdated
-from raxol_sql.engine.transaction.retrier import Pending
-from raxol_sql.engine.transaction.transaction import Block
-from raxol_sql.engine.types.parameters import ParameterMisfit
-from raxol_sql.engine.types.result import Answer
+from raxol_sql.engine.transaction.retrier import CommitState
+from raxol_sql.engine.transaction.transaction import TransactionScope
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
+from raxol_sql.engine.types.result import StatementResult
 from raxol_sql.engine.types.type_trust import USUAL
 from raxol_sql.engine.wire.pipeline import DONE, Request, check
-from raxol_sql.engine.wire.statement_timeout import limited
+from raxol_sql.engine.wire.statement_timeout import with_timeout_set
 from raxol_sql.failures import Phase
-from raxol_sql.queries import Bound
-from raxol_sql.telemetry import Watch
+from raxol_sql.queries import BoundQuery
+from raxol_sql.telemetry import OperationTimer
 
 T = TypeVar("T")
 
@@ -45,13 +45,18 @@ class Batch:
     """
 
     def __init__(
-        self, session: Session, block: Block, watch: Watch | None, *, careful: bool
+        self,
+        session: Session,
+        block: TransactionScope,
+        watch: OperationTimer | None,
+        *,
+        careful: bool,
     ) -> None:
         self.failed: int | None = None
         self._since = monotonic()
         self._session = session
         self._watch = watch
-        self._suspect: Bound[Any] | None = None
+        self._suspect: BoundQuery[Any] | None = None
         self._block = block
         self._opened = block.opening is None
         self._closed = False
@@ -70,11 +75,11 @@ class Batch:
         """Whether no transaction is open that a statement would end that the server refuses."""
         return not self._opened and not self._careful and not self._session.in_transaction
 
-    def knows(self, bounds: Iterable[Bound[Any]]) -> bool:
+    def knows(self, bounds: Iterable[BoundQuery[Any]]) -> bool:
         """Whether all of these queries are prepared."""
         return all(map(self._session.knows, _by_text(bounds)))
 
-    def is_ready(self, bounds: Iterable[Bound[Any]]) -> bool:
+    def is_ready(self, bounds: Iterable[BoundQuery[Any]]) -> bool:
         """
         Whether all of these queries are prepared, and the server need not be asked about them.
 
@@ -96,7 +101,7 @@ class Batch:
                 return False
         return True
 
-    async def prepare(self, bounds: Sequence[Bound[Any]]) -> None:
+    async def prepare(self, bounds: Sequence[BoundQuery[Any]]) -> None:
         """
         Has the server prepare what is new to it; a group has to be prepared to be posted.
 
@@ -114,7 +119,7 @@ class Batch:
             self.failed = self._count + next(unknown, 0)
             raise
 
-    async def post(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> None:
+    async def post(self, bounds: Sequence[BoundQuery[Any]], *, last: bool = False) -> None:
         """Sends a group; its answers are to be collected."""
         witness = self._block.witness
         last = last and (witness is None or not witness.is_awaited)
@@ -132,7 +137,7 @@ class Batch:
         self._reach(Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION)
         await self._session.wire.post(self._requests(group))
 
-    async def collect(self) -> list[Answer]:
+    async def collect(self) -> list[StatementResult]:
         """The answers to the oldest group; raises the error of the first query that failed."""
         group, witness = self._groups.popleft(), self._session.witness
         try:
@@ -147,7 +152,7 @@ class Batch:
         if group.opening and self._block.opening is not None:
             check(next(results))
         answer_of, ways, witness_at = self._session.answer, group.ways, group.witness_at
-        answers: list[Answer] = []
+        answers: list[StatementResult] = []
         for bound in group.bounds:
             if witness_at is not None and witness is not None and witness_at == len(answers):
                 self.failed, self._suspect = group.first + witness_at, bound
@@ -165,7 +170,9 @@ class Batch:
                 self._block.conclude((result.command_status or b"").decode())
         return answers
 
-    async def send(self, bounds: Sequence[Bound[Any]], *, last: bool = False) -> list[Answer]:
+    async def send(
+        self, bounds: Sequence[BoundQuery[Any]], *, last: bool = False
+    ) -> list[StatementResult]:
         """
         Posts a group, and collects what was posted before and the answers to this one.
 
@@ -193,7 +200,7 @@ class Batch:
         """What goes on inside is the making of records."""
         return nullcontext() if self._watch is None else self._watch.decoding()
 
-    async def finish(self) -> Pending | None:
+    async def finish(self) -> CommitState | None:
         """Commits, unless the last group has done so; gives what is to be settled after that."""
         return await self._block.commit() if self._opened and not self._closed else None
 
@@ -239,7 +246,7 @@ class Batch:
         """Notes how far the transaction has come."""
         self._block.phase = self._session.wire.phase = phase
 
-    def _place_of_witness(self, bounds: Sequence[Bound[Any]]) -> int | None:
+    def _place_of_witness(self, bounds: Sequence[BoundQuery[Any]]) -> int | None:
         """Before which of the queries the witness of the transaction is asked for, if it is."""
         witness = self._session.witness
         if witness is None or witness.is_asked:
@@ -249,7 +256,7 @@ class Batch:
                 return place
         return None
 
-    def _way(self, bound: Bound[Any], last: bool) -> tuple[Prepared, int | None]:
+    def _way(self, bound: BoundQuery[Any], last: bool) -> tuple[Prepared, int | None]:
         """The statement of a query, and its limit."""
         prepared = self._session.statements.find(bound.statement.text)
         assert prepared is not None, "it was prepared"
@@ -279,13 +286,13 @@ class Batch:
                 # The COMMIT that was to come after it does not.
                 self._closed = self._session.wire.is_committing = False
                 self._reach(Phase.IN_TRANSACTION)
-                if isinstance(error, ParameterMisfit):
-                    raise misfit(bound, error) from error
+                if isinstance(error, ParameterTypeMismatch):
+                    raise parameter_error(bound, error) from error
                 raise
             if timeout is None:
                 yield request
             else:
-                yield from limited(pgconn, [request], timeout)
+                yield from with_timeout_set(pgconn, [request], timeout)
         if group.closing and self._block.closing is not None:
             yield self._command(self._block.closing)
 
@@ -302,7 +309,7 @@ class _Group:
     """
 
     first: int
-    bounds: Sequence[Bound[Any]]
+    bounds: Sequence[BoundQuery[Any]]
     ways: Mapping[str, tuple[Prepared, int | None]]
     witness_at: int | None
     opening: bool
@@ -316,7 +323,7 @@ class _Group:
         return self.opening + sum(1 if limit is None else 3 for limit in limits)
 
 
-def _by_text(bounds: Iterable[Bound[Any]]) -> dict[str, Bound[Any]]:
+def _by_text(bounds: Iterable[BoundQuery[Any]]) -> dict[str, BoundQuery[Any]]:
     """One query for each text there is."""
     return {bound.statement.text: bound for bound in bounds}
 

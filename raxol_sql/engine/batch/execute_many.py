@@ -10,25 +10,25 @@ import attrs
 
 from raxol_sql.engine.batch.batch import Batch
 from raxol_sql.engine.batch.runner import BatchOptions, run_batch
-from raxol_sql.engine.core.deadline import longest
-from raxol_sql.engine.session.error_notes import arguments_of, explain
+from raxol_sql.engine.core.deadline import max_timeout
+from raxol_sql.engine.session.error_notes import add_notes, arguments_of
 from raxol_sql.engine.transaction.options import TransactionOptions
-from raxol_sql.engine.transaction.session_source import Sessions
-from raxol_sql.engine.types.result import Answer
+from raxol_sql.engine.transaction.session_source import SessionSource
+from raxol_sql.engine.types.result import StatementResult
 from raxol_sql.errors import KindError, ParameterError
-from raxol_sql.queries import Bound, Query
-from raxol_sql.queries.validation import bound_for, query_for
+from raxol_sql.queries import BoundQuery, Query
+from raxol_sql.queries.validation import require_bound, require_query
 from raxol_sql.records import can_refuse, result_of
-from raxol_sql.telemetry import Watch
+from raxol_sql.telemetry import OperationTimer
 from raxol_sql.text import Kind
 
 CHUNK = 1000
 _READING = TransactionOptions(isolation="repeatable read", read_only=True)
 
 
-async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]:
+async def run_all(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
     """See `Database.run_all`."""
-    asked = [bound_for("run_all()", bound) for bound in bounds]
+    asked = [require_bound("run_all()", bound) for bound in bounds]
 
     async def work(batch: Batch) -> list[Any]:
         await batch.prepare(asked)
@@ -46,7 +46,7 @@ async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]
                 f"number {number} of run_all()",
                 arguments_of(bound, shows_values=sessions.shows_values),
             ]
-            explain(error, bound.query, " ".join(filter(None, said)))
+            add_notes(error, bound.query, " ".join(filter(None, said)))
             raise
 
     options = BatchOptions("run_all()", timeout_of(sessions, asked), _READING, joins=True)
@@ -63,13 +63,13 @@ async def run_all(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> list[Any]
 
 
 async def run_many(
-    sessions: Sessions, query: Query[Any], rows: Iterable[Any], outcome: str | None = None
+    sessions: SessionSource, query: Query[Any], rows: Iterable[Any], outcome: str | None = None
 ) -> list[Any]:
     """See `Database.run_many`."""
-    many = _Many(query_for("run_many()", query), rows)
+    many = _Many(require_query("run_many()", query), rows)
     options = BatchOptions(
         f"{query.name} by run_many()",
-        longest(sessions.timeout, query.definition.directives.timeout),
+        max_timeout(sessions.timeout, query.definition.directives.timeout),
         TransactionOptions(outcome=outcome or sessions.outcome),
         may_repeat=many.can_begin_again,
     )
@@ -83,7 +83,7 @@ async def run_many(
 
 
 async def run_alone(
-    sessions: Sessions, bound: Bound[Any], outcome: str, watch: Watch | None
+    sessions: SessionSource, bound: BoundQuery[Any], outcome: str, watch: OperationTimer | None
 ) -> Any:
     """The result of one query in a transaction of its own; see `Database.run`."""
 
@@ -98,7 +98,7 @@ async def run_alone(
                 watch.rows = answer.rows
             return result
         except Exception as error:
-            explain(error, bound.query, arguments_of(bound, shows_values=sessions.shows_values))
+            add_notes(error, bound.query, arguments_of(bound, shows_values=sessions.shows_values))
             raise
 
     timeout = bound.query.definition.directives.timeout
@@ -110,11 +110,11 @@ async def run_alone(
     return await run_batch(sessions, work, options, watch)
 
 
-def timeout_of(sessions: Sessions, bounds: Iterable[Bound[Any]]) -> int:
+def timeout_of(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) -> int:
     """What queries may take that run in one call: the longest that one of them may, or usual."""
     timeout = sessions.timeout
     for bound in bounds:
-        timeout = longest(timeout, bound.query.definition.directives.timeout)
+        timeout = max_timeout(timeout, bound.query.definition.directives.timeout)
     return timeout
 
 
@@ -125,7 +125,7 @@ class _Many:
         self.count = 0
         self._query = query
         self._bounds = (_bind(query, row, number) for number, row in enumerate(rows))
-        self._taken: list[list[Bound[Any]]] | None = []
+        self._taken: list[list[BoundQuery[Any]]] | None = []
 
     def can_begin_again(self) -> bool:
         """Whether all rows that were taken so far are still there."""
@@ -135,12 +135,12 @@ class _Many:
         try:
             return await self._run(batch)
         except Exception as error:
-            explain(error, self._query, "" if batch.failed is None else f"in row {batch.failed}")
+            add_notes(error, self._query, "" if batch.failed is None else f"in row {batch.failed}")
             raise
 
     async def _run(self, batch: Batch) -> list[Any]:
         results: list[Any] = []
-        posted: list[Bound[Any]] = []
+        posted: list[BoundQuery[Any]] = []
         chunks = self._chunks()
         chunk = next(chunks, None)
         while chunk is not None:
@@ -159,7 +159,7 @@ class _Many:
             _take_in(results, batch, posted, await batch.collect())
         return results
 
-    def _chunks(self) -> Iterator[list[Bound[Any]]]:
+    def _chunks(self) -> Iterator[list[BoundQuery[Any]]]:
         yield from list(self._taken or ())
         while chunk := list(itertools.islice(self._bounds, CHUNK)):
             self.count += len(chunk)
@@ -180,7 +180,10 @@ def _rows_in(kind: Kind, results: Sequence[Any]) -> int | None:
 
 
 def _take_in(
-    results: list[Any], batch: Batch, bounds: Sequence[Bound[Any]], answers: Sequence[Answer]
+    results: list[Any],
+    batch: Batch,
+    bounds: Sequence[BoundQuery[Any]],
+    answers: Sequence[StatementResult],
 ) -> None:
     """Adds what the next queries gave to the results."""
     with batch.decoding():
@@ -192,7 +195,7 @@ def _take_in(
                 raise
 
 
-def _bind(query: Query[Any], row: Any, number: int) -> Bound[Any]:
+def _bind(query: Query[Any], row: Any, number: int) -> BoundQuery[Any]:
     """``query`` with the arguments that a mapping, or a record with more fields, gives."""
     if isinstance(row, Mapping):
         given = row

@@ -10,8 +10,8 @@ import attrs
 
 from raxol_sql.engine.transaction.options import TransactionOptions
 from raxol_sql.errors import can_pickle
-from raxol_sql.queries import Bound, Query
-from raxol_sql.queries.validation import bound_for
+from raxol_sql.queries import BoundQuery, Query
+from raxol_sql.queries.validation import require_bound
 
 
 def _as_it_is(result: Any) -> Any:
@@ -28,7 +28,7 @@ class Operation:
     takes everything back.
     """
 
-    bound: Bound[Any] | None
+    bound: BoundQuery[Any] | None
     accept: Callable[[Any], Any] = attrs.field(repr=False)
 
     @property
@@ -37,7 +37,7 @@ class Operation:
         return self.accept is _as_it_is
 
 
-Ready = Bound[Any] | Operation
+Ready = BoundQuery[Any] | Operation
 Step = Ready | Callable[[Mapping[str, Any]], Ready]
 
 
@@ -160,7 +160,7 @@ _FAILURE = "__raxol_sql_step__"
 def operation_of(name: str, step: object) -> Operation:
     """What is a step that can be run, as an operation; raises as `Multi.add` for anything else."""
     if not isinstance(step, Operation):
-        return Operation(bound_for(f"step {name!r}", step), _as_it_is)
+        return Operation(require_bound(f"step {name!r}", step), _as_it_is)
     if step.bound is not None:
-        bound_for(f"step {name!r}", step.bound)
+        require_bound(f"step {name!r}", step.bound)
     return step

@@ -14,16 +14,16 @@ from raxol_sql.engine.batch.batch import Batch
 from raxol_sql.engine.batch.execute_many import timeout_of
 from raxol_sql.engine.batch.multi import Multi, Operation, Step, StepFailure, operation_of
 from raxol_sql.engine.batch.runner import BatchOptions, run_batch
-from raxol_sql.engine.session.error_notes import arguments_of, explain
-from raxol_sql.engine.transaction.session_source import Sessions
-from raxol_sql.queries import Bound
+from raxol_sql.engine.session.error_notes import add_notes, arguments_of
+from raxol_sql.engine.transaction.session_source import SessionSource
+from raxol_sql.queries import BoundQuery
 from raxol_sql.records import can_refuse, result_of
-from raxol_sql.telemetry import Watch
+from raxol_sql.telemetry import OperationTimer
 
-Named = tuple[str, Bound[Any]]
+Named = tuple[str, BoundQuery[Any]]
 
 
-async def run_multi(sessions: Sessions, multi: Multi) -> dict[str, Any]:
+async def run_multi(sessions: SessionSource, multi: Multi) -> dict[str, Any]:
     """The results of the steps by name; see `Multi`."""
     if not multi.steps:
         return {}
@@ -47,7 +47,9 @@ async def run_multi(sessions: Sessions, multi: Multi) -> dict[str, Any]:
 class _Steps:
     """The steps on their way through one batch."""
 
-    def __init__(self, sessions: Sessions, multi: Multi, batch: Batch, watch: Watch) -> None:
+    def __init__(
+        self, sessions: SessionSource, multi: Multi, batch: Batch, watch: OperationTimer
+    ) -> None:
         self._sessions = sessions
         self._watch = watch
         self._left = list(multi.steps.items())
@@ -71,7 +73,7 @@ class _Steps:
             StepFailure(name, self._done).mark(error)
             made = self._made.get(name)
             if made is not None and made.bound is not None:
-                explain(
+                add_notes(
                     error,
                     made.bound.query,
                     arguments_of(made.bound, shows_values=self._sessions.shows_values),
@@ -135,10 +137,10 @@ class _Steps:
         group: list[Named] = []
         while self._left:
             name, step = self._left[0]
-            is_known = isinstance(step, Bound | Operation)
+            is_known = isinstance(step, BoundQuery | Operation)
             if group and (not is_known or _bound_of(step) is None):
                 break
-            if not isinstance(step, Bound | Operation):
+            if not isinstance(step, BoundQuery | Operation):
                 step = step(MappingProxyType(self._done))
             self._made[name] = operation = operation_of(name, step)
             if operation.bound is None:
@@ -149,12 +151,12 @@ class _Steps:
         return group
 
 
-def _known(steps: Iterable[Step]) -> list[Bound[Any]]:
+def _known(steps: Iterable[Step]) -> list[BoundQuery[Any]]:
     """The queries of the steps that are no functions."""
     return [bound for bound in map(_bound_of, steps) if bound is not None]
 
 
-def _bound_of(step: Step) -> Bound[Any] | None:
+def _bound_of(step: Step) -> BoundQuery[Any] | None:
     if isinstance(step, Operation):
         return step.bound
-    return step if isinstance(step, Bound) else None
+    return step if isinstance(step, BoundQuery) else None

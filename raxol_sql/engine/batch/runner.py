@@ -11,12 +11,12 @@ import psycopg
 from raxol_sql.engine.batch.batch import Batch
 from raxol_sql.engine.core.deadline import deadline_of, earliest
 from raxol_sql.engine.transaction.options import TransactionOptions
-from raxol_sql.engine.transaction.retrier import Pending, log_success
-from raxol_sql.engine.transaction.session_source import Sessions
-from raxol_sql.engine.transaction.transaction import Block
+from raxol_sql.engine.transaction.retrier import CommitState, log_success
+from raxol_sql.engine.transaction.session_source import SessionSource
+from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Attempts
-from raxol_sql.telemetry import Watch
+from raxol_sql.telemetry import OperationTimer
 
 T = TypeVar("T")
 
@@ -39,10 +39,10 @@ class BatchOptions:
 
 
 async def run_batch(
-    sessions: Sessions,
+    sessions: SessionSource,
     work: Callable[[Batch], Awaitable[T]],
     options: BatchOptions,
-    watch: Watch | None,
+    watch: OperationTimer | None,
 ) -> T:
     """
     What ``work`` makes of a batch, which happens whole or, after an error, not at all.
@@ -56,12 +56,12 @@ async def run_batch(
     attempts: Attempts | None = None
     careful = False
     while True:
-        block = Block(sessions, options.transaction, joins=options.joins, until=until)
+        block = TransactionScope(sessions, options.transaction, joins=options.joins, until=until)
         session = await block.reserve(options.purpose)
         if watch is not None:
             watch.took(session.idle_since)
         failed: psycopg.Error | None = None
-        pending: Pending | None = None
+        pending: CommitState | None = None
         try:
             await session.turn.acquire(until)
             try:

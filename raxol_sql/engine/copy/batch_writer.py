@@ -17,15 +17,15 @@ from raxol_sql.engine.copy.binary_forms import BinaryForms, NoBinaryFormError
 from raxol_sql.engine.copy.column_writers import (
     RAW,
     TEXT,
-    BinaryColumn,
-    Column,
-    TextColumn,
+    BinaryColumnWriter,
+    ColumnWriter,
+    TextColumnWriter,
     all_texts_are_plain,
 )
-from raxol_sql.engine.copy.columns import CopyColumn
+from raxol_sql.engine.copy.columns import ColumnInfo
 from raxol_sql.engine.copy.row_reader import Row, RowReader
-from raxol_sql.engine.types.dump.dumper import Misfit
-from raxol_sql.engine.types.dump.factory import Writer
+from raxol_sql.engine.types.dump.dumper import CannotDump
+from raxol_sql.engine.types.dump.factory import DumperFactory
 from raxol_sql.engine.types.dump.pg_type import given
 from raxol_sql.errors import ParameterError
 from raxol_sql.text import CopyShape
@@ -42,7 +42,7 @@ class BatchWriter:
     """
 
     def __init__(
-        self, context: abc.AdaptContext, query: str, shape: CopyShape, columns: Sequence[CopyColumn]
+        self, context: abc.AdaptContext, query: str, shape: CopyShape, columns: Sequence[ColumnInfo]
     ) -> None:
         self._query = query
         self._columns = columns
@@ -51,16 +51,16 @@ class BatchWriter:
         names = shape.columns or tuple(column.name for column in columns)
         self._reader = RowReader(query, names, by_name=bool(shape.columns))
         self._adapters = context.adapters
-        writer = Writer(context)
+        writer = DumperFactory(context)
         if self._is_binary:
             self._context: abc.AdaptContext = _with_drivers_dumpers(context.adapters)
             forms = BinaryForms(writer, context.adapters)
-            self._writers: list[Column] = [
-                BinaryColumn(forms, context.adapters, column) for column in columns
+            self._writers: list[ColumnWriter] = [
+                BinaryColumnWriter(forms, context.adapters, column) for column in columns
             ]
         else:
             self._context = context
-            self._writers = [TextColumn(writer, column) for column in columns]
+            self._writers = [TextColumnWriter(writer, column) for column in columns]
         self._transformers: dict[frozenset[int], abc.Transformer] = {}
 
     def write(self, batch: list[Any], first: int) -> bytearray:
@@ -151,7 +151,7 @@ class BatchWriter:
     def _refuse(self, number: int, index: int, value: Any, error: Exception) -> NoReturn:
         if isinstance(error, NoBinaryFormError):
             reason = str(error)
-        elif isinstance(error, Misfit):
+        elif isinstance(error, CannotDump):
             _, _, hint = str(error).partition(": ")
             reason = "which it does not take" + (f": {hint}" if hint else "")
         else:

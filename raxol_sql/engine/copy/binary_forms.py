@@ -15,11 +15,18 @@ from psycopg.types.multirange import Multirange, MultirangeInfo
 from psycopg.types.numeric import DecimalBinaryDumper
 from psycopg.types.range import Range, RangeInfo, dump_range_binary
 
-from raxol_sql.engine.types.dump.arrays import Elements, array
+from raxol_sql.engine.types.dump.arrays import ArrayDumper, array
 from raxol_sql.engine.types.dump.composites import Attribute, composite, values_of
-from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Data, Form, Forms, Misfit
-from raxol_sql.engine.types.dump.factory import Writer
-from raxol_sql.engine.types.dump.pg_type import Target, oids
+from raxol_sql.engine.types.dump.dumper import (
+    BINARY,
+    TEXT,
+    CannotDump,
+    Data,
+    ValueDumper,
+    ValueDumpers,
+)
+from raxol_sql.engine.types.dump.factory import DumperFactory
+from raxol_sql.engine.types.dump.pg_type import TargetType, oids
 from raxol_sql.engine.types.type_infos import DomainInfo
 
 Binary = Callable[[Any], Data | None]
@@ -35,19 +42,19 @@ _JSONB_VERSION = b"\x01"
 _LISTS = (list, tuple, set, frozenset)
 
 
-class NoBinaryFormError(Misfit):
+class NoBinaryFormError(CannotDump):
     """A value that goes only as a text; the message ends a sentence about its type."""
 
 
 class BinaryForms:
     """
-    Makes the functions from values to their binary form, which raise `Misfit` if there is none.
+    Makes the functions from values to their binary form, which raise `CannotDump` if there is none.
 
     A value means what it means as the parameter of a statement. Where that would be sent as a
     text, its binary form is what the server would make of the text, if this is certain.
     """
 
-    def __init__(self, writer: Writer, adapters: AdaptersMap) -> None:
+    def __init__(self, writer: DumperFactory, adapters: AdaptersMap) -> None:
         self.writer = writer
         self._types = adapters.types
         self._numeral = DecimalBinaryDumper(Decimal).dump
@@ -102,7 +109,7 @@ class BinaryForms:
     def _array(self, oid: int, delimiter: str, of_composites: bool) -> FromText:
         forms = self._forms_in_binary(oid)
         nests = (list,) if of_composites else (list, tuple)
-        whole = array(Elements(oid, forms, delimiter.encode(), raw=True, nests=nests))
+        whole = array(ArrayDumper(oid, forms, delimiter.encode(), raw=True, nests=nests))
 
         def elements(value: Any, text: Data) -> Data:
             if not isinstance(value, _LISTS):
@@ -111,15 +118,15 @@ class BinaryForms:
 
         return elements
 
-    def _forms_in_binary(self, oid: int) -> Forms:
+    def _forms_in_binary(self, oid: int) -> ValueDumpers:
         write = self.of(oid)
-        return Forms(lambda kind: Form(lambda value: (write(value), BINARY), write))
+        return ValueDumpers(lambda kind: ValueDumper(lambda value: (write(value), BINARY), write))
 
     def _composite(self, info: CompositeInfo) -> FromText:
         attributes = [
             Attribute(oid, self._forms_in_binary(oid), raw=True) for oid in info.field_types
         ]
-        target = Target(info.oid, info)
+        target = TargetType(info.oid, info)
 
         def parts(value: Any, text: Data) -> Data:
             values = values_of(target, info, type(value))

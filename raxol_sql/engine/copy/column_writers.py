@@ -18,9 +18,9 @@ from psycopg.pq import Format
 from psycopg.types.json import Json, Jsonb
 
 from raxol_sql.engine.copy.binary_forms import BinaryForms
-from raxol_sql.engine.copy.columns import CopyColumn
-from raxol_sql.engine.types.adapters import is_driver
-from raxol_sql.engine.types.dump.factory import Writer
+from raxol_sql.engine.copy.columns import ColumnInfo
+from raxol_sql.engine.types.adapters import is_builtin_adapter
+from raxol_sql.engine.types.dump.factory import DumperFactory
 
 _types = psycopg.postgres.types
 TEXT = _types["text"].oid
@@ -29,7 +29,7 @@ RAW = _types["bytea"].oid
 
 
 @attrs.frozen
-class Plain:
+class RawText:
     """
     Values that psycopg's dumper for a type writes as they are meant: of ``kinds``, and ``checked``.
 
@@ -52,7 +52,7 @@ class Plain:
         return kinds <= self.kinds and (not values or self.checked(values))
 
 
-class Column(Protocol):
+class ColumnWriter(Protocol):
     """
     How the values of a column are handed to the function that writes rows.
 
@@ -68,12 +68,12 @@ class Column(Protocol):
         """What goes in place of a value; raises `Misfit` for one that cannot go."""
 
 
-class TextColumn:
+class TextColumnWriter:
     """A column of a COPY in text: a value goes as a text that the type's input function reads."""
 
     oid = TEXT
 
-    def __init__(self, writer: Writer, column: CopyColumn) -> None:
+    def __init__(self, writer: DumperFactory, column: ColumnInfo) -> None:
         self._plain = _nothing_infinite(writer, column, _plain(column))
         self._forms = writer.forms(column.oid)
 
@@ -85,10 +85,10 @@ class TextColumn:
         return None if text is None else text.decode()
 
 
-class BinaryColumn:
+class BinaryColumnWriter:
     """A column of a COPY in binary: a value goes as the bytes that the type receives."""
 
-    def __init__(self, forms: BinaryForms, adapters: AdaptersMap, column: CopyColumn) -> None:
+    def __init__(self, forms: BinaryForms, adapters: AdaptersMap, column: ColumnInfo) -> None:
         oid = TEXT if column.is_textual else column.oid
         plain = _nothing_infinite(forms.writer, column, _plain(column))
         plain = attrs.evolve(plain, kinds=_with_own_dumper(adapters, oid, plain.kinds))
@@ -108,30 +108,30 @@ def all_texts_are_plain(adapters: AdaptersMap) -> bool:
     kinds: list[type] = [str]
     for kind in kinds:
         kinds.extend(type.__subclasses__(kind))
-    return is_driver(usual) and all(
+    return is_builtin_adapter(usual) and all(
         adapters.get_dumper(kind, PyFormat.AUTO) is usual for kind in kinds
     )
 
 
 def _with_own_dumper(adapters: AdaptersMap, oid: int, kinds: frozenset[type]) -> frozenset[type]:
     """Those of the ``kinds`` for which the program has not registered a dumper of its own."""
-    if kinds and not is_driver(adapters.get_dumper_by_oid(oid, Format.BINARY)):
+    if kinds and not is_builtin_adapter(adapters.get_dumper_by_oid(oid, Format.BINARY)):
         return frozenset()
     return frozenset(kind for kind in kinds if _is_drivers(adapters, kind))
 
 
 def _is_drivers(adapters: AdaptersMap, kind: type) -> bool:
     try:
-        return is_driver(adapters.get_dumper(kind, PyFormat.AUTO))
+        return is_builtin_adapter(adapters.get_dumper(kind, PyFormat.AUTO))
     except psycopg.ProgrammingError:
         return True
 
 
-def _nothing_infinite(writer: Writer, column: CopyColumn, plain: Plain) -> Plain:
+def _nothing_infinite(writer: DumperFactory, column: ColumnInfo, plain: RawText) -> RawText:
     return _NOTHING if writer.clamps and column.oid in _MOMENTS else plain
 
 
-def _plain(column: CopyColumn) -> Plain:
+def _plain(column: ColumnInfo) -> RawText:
     return _STRINGS if column.is_textual else _PLAIN.get(column.oid, _NOTHING)
 
 
@@ -163,29 +163,29 @@ def _positive(values: list[Any]) -> bool:
     return all(value.days >= 0 for value in values)
 
 
-_NOTHING = Plain()
+_NOTHING = RawText()
 _MOMENTS = frozenset(_types[name].oid for name in ("date", "timestamp", "timestamptz"))
-_STRINGS = Plain(frozenset([str]))
+_STRINGS = RawText(frozenset([str]))
 # A dict or a list may hold what psycopg's dumper cannot write as JSON.
-_DOCUMENTS = Plain(frozenset([Json, Jsonb]))
+_DOCUMENTS = RawText(frozenset([Json, Jsonb]))
 _PLAIN = {
     _types[name].oid: plain
     for name, plain in {
-        "bool": Plain(frozenset([bool])),
-        "int2": Plain(frozenset([int]), _packed("h")),
-        "int4": Plain(frozenset([int]), _packed("i")),
-        "int8": Plain(frozenset([int]), _packed("q")),
-        "float8": Plain(frozenset([float])),
-        "numeric": Plain(frozenset([int, Decimal])),
-        "bytea": Plain(frozenset([bytes, bytearray])),
-        "uuid": Plain(frozenset([UUID])),
+        "bool": RawText(frozenset([bool])),
+        "int2": RawText(frozenset([int]), _packed("h")),
+        "int4": RawText(frozenset([int]), _packed("i")),
+        "int8": RawText(frozenset([int]), _packed("q")),
+        "float8": RawText(frozenset([float])),
+        "numeric": RawText(frozenset([int, Decimal])),
+        "bytea": RawText(frozenset([bytes, bytearray])),
+        "uuid": RawText(frozenset([UUID])),
         "json": _DOCUMENTS,
         "jsonb": _DOCUMENTS,
-        "date": Plain(frozenset([date])),
-        "time": Plain(frozenset([time]), _naive),
-        "timetz": Plain(frozenset([time]), _aware),
-        "timestamp": Plain(frozenset([datetime]), _naive),
-        "timestamptz": Plain(frozenset([datetime]), _aware),
-        "interval": Plain(frozenset([timedelta]), _positive),
+        "date": RawText(frozenset([date])),
+        "time": RawText(frozenset([time]), _naive),
+        "timetz": RawText(frozenset([time]), _aware),
+        "timestamp": RawText(frozenset([datetime]), _naive),
+        "timestamptz": RawText(frozenset([datetime]), _aware),
+        "interval": RawText(frozenset([timedelta]), _positive),
     }.items()
 }

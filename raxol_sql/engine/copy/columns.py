@@ -53,7 +53,7 @@ COLUMNS = """
 
 
 @attrs.frozen
-class CopyColumn:
+class ColumnInfo:
     """
     A column of a COPY, and the type in which its values travel.
 

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.abc import AdaptContext
 
 from raxol_sql.engine.copy.batch_writer import BatchWriter
-from raxol_sql.engine.copy.columns import CopyColumn
+from raxol_sql.engine.copy.columns import ColumnInfo
 from raxol_sql.text import CopyShape
 
 # What a binary COPY begins and ends with; there are no flags, and the header has no extension.
@@ -32,7 +32,7 @@ class RowEncoder:
     """
 
     def __init__(
-        self, context: AdaptContext, query: str, shape: CopyShape, columns: Sequence[CopyColumn]
+        self, context: AdaptContext, query: str, shape: CopyShape, columns: Sequence[ColumnInfo]
     ) -> None:
         self._is_binary = shape.format == "binary"
         self._writer = BatchWriter(context, query, shape, columns)

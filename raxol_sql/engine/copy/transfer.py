@@ -9,25 +9,27 @@ from typing import Any, BinaryIO
 
 import psycopg
 
-from raxol_sql.engine.copy.columns import COLUMNS, CopyColumn
+from raxol_sql.engine.copy.columns import COLUMNS, ColumnInfo
 from raxol_sql.engine.copy.decoder import RowDecoder, check_rows_out, read_texts
 from raxol_sql.engine.copy.encoder import RowEncoder
 from raxol_sql.engine.copy.flow import receive, send
 from raxol_sql.engine.copy.source import CopyData, check_rows_in, ready_blocks
 from raxol_sql.engine.session.error_notes import explaining
 from raxol_sql.engine.session.session import Session
-from raxol_sql.engine.transaction.retrier import check_doubt
-from raxol_sql.engine.transaction.session_source import Sessions, held
+from raxol_sql.engine.transaction.retrier import raise_if_uncertain
+from raxol_sql.engine.transaction.session_source import SessionSource, held
 from raxol_sql.engine.types.column_types import column_types
 from raxol_sql.errors import KindError
 from raxol_sql.queries import Query
 from raxol_sql.queries.validation import copy_shape
 from raxol_sql.records import shape_of
-from raxol_sql.telemetry import Watch
+from raxol_sql.telemetry import OperationTimer
 from raxol_sql.text import CopyShape
 
 
-async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData, watch: Watch) -> int:
+async def copy_in(
+    sessions: SessionSource, query: Query[Any], data: CopyData, watch: OperationTimer
+) -> int:
     """See `Database.copy`, for COPY ... FROM STDIN."""
     shape = copy_shape(query)
     if not shape.into_server:
@@ -43,11 +45,11 @@ async def copy_in(sessions: Sessions, query: Query[Any], data: CopyData, watch: 
                 return await send(session, _text(query), blocks, _timeout(query))
             except psycopg.Error as error:
                 if sessions.repeating is not None and session.is_sent:
-                    check_doubt(error)
+                    raise_if_uncertain(error)
                 raise
 
 
-async def copy_out(sessions: Sessions, query: Query[Any], watch: Watch) -> list[Any]:
+async def copy_out(sessions: SessionSource, query: Query[Any], watch: OperationTimer) -> list[Any]:
     """See `Database.copy`, for the rows of a COPY ... TO STDOUT."""
     shape = _shape_out(query)
     names_result = query.definition.result is not None
@@ -66,7 +68,7 @@ async def copy_out(sessions: Sessions, query: Query[Any], watch: Watch) -> list[
 
 
 async def copy_into_file(
-    sessions: Sessions, query: Query[Any], file: BinaryIO, watch: Watch
+    sessions: SessionSource, query: Query[Any], file: BinaryIO, watch: OperationTimer
 ) -> int:
     """Writes what a COPY ... TO STDOUT gives to ``file``; gives the count of bytes."""
     _shape_out(query)
@@ -108,9 +110,9 @@ async def _columns(session: Session, shape: CopyShape) -> tuple[tuple[str, ...],
     return tuple(column.name for column in columns), tuple(column.oid for column in columns)
 
 
-async def _table_columns(session: Session, shape: CopyShape) -> list[CopyColumn]:
+async def _table_columns(session: Session, shape: CopyShape) -> list[ColumnInfo]:
     answer = await session.run(COLUMNS, (shape.relation, list(shape.columns)))
-    columns = answer.all(CopyColumn.of)
+    columns = answer.all(ColumnInfo.of)
     await session.types.learn(session.wire, [column.oid for column in columns])
     return columns
 

@@ -11,7 +11,7 @@ _WORTH_IT = 0.7
 _LONGEST = 0.0002
 
 
-class Patience:
+class AdaptivePoller:
     """
     What was learnt of the waits for one statement, and what follows for the next.
 

@@ -3,7 +3,7 @@ What differs between blocking and asyncio, in one value each.
 
 Every flow of control in `engine` is written once, as ``async def``. What it calls of psycopg has
 the same names in both colours, and gives either a value or an awaitable; ``wait`` makes the
-value of either. With the blocking colour nothing ever suspends, so `run_blocking` needs no event
+value of either. With the blocking colour nothing ever suspends, so `run_sync` needs no event
 loop.
 """
 
@@ -24,8 +24,8 @@ import psycopg_pool
 
 from raxol_sql.engine.core.mailbox import LoopMailbox, Mailbox, ThreadMailbox
 from raxol_sql.engine.core.password_provider import Ask, ask_asyncio, ask_blocking
-from raxol_sql.engine.core.session_lock import TaskTurn, ThreadTurn, Turn
-from raxol_sql.engine.core.socket_wait import BlockingWaiting, LoopWaiting, Waiting
+from raxol_sql.engine.core.session_lock import SessionLock, TaskSessionLock, ThreadSessionLock
+from raxol_sql.engine.core.socket_wait import AsyncioWaiter, SocketWaiter, SyncWaiter
 
 T = TypeVar("T")
 _ENGINE = str(Path(__file__).parents[1])
@@ -34,7 +34,7 @@ Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
 @attrs.frozen
-class Colour:
+class IOBackend:
     """
     One of the two ways to wait.
 
@@ -54,9 +54,9 @@ class Colour:
     finish: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
     sleep: Callable[[float], Awaitable[None]]
     callback: Callable[[Callable[..., Coroutine[Any, Any, Any]]], Callable[..., Any]]
-    waiting: type[Waiting]
+    waiting: type[SocketWaiter]
     lock: Callable[[], AbstractAsyncContextManager[Any]]
-    turn: Callable[[], Turn]
+    turn: Callable[[], SessionLock]
     who: Callable[[], object]
     ask_password: Ask
     name_of: Callable[[Any], str]
@@ -120,7 +120,7 @@ def _thread_holds(ident: int, session: object) -> bool | None:
     # The frames that look for the reference have one, too.
     asking = (sys._getframe(1).f_globals, globals())
     while frame is not None:
-        if frame.f_code is run_blocking.__code__:
+        if frame.f_code is run_sync.__code__:
             is_calling = True
         elif frame.f_code.co_filename.startswith(_ENGINE) and not any(
             frame.f_globals is one for one in asking
@@ -138,7 +138,7 @@ def _task_holds(task: asyncio.Task[Any] | None, session: object) -> bool | None:
 
 
 def _start_thread(work: Coroutine[Any, Any, Any]) -> Callable[[], bool]:
-    thread = threading.Thread(target=run_blocking, args=[work], name="raxol_sql", daemon=True)
+    thread = threading.Thread(target=run_sync, args=[work], name="raxol_sql", daemon=True)
     thread.start()
     return thread.is_alive
 
@@ -155,7 +155,7 @@ async def _awaited(value: Awaitable[T]) -> T:
     return await value
 
 
-def run_blocking(work: Coroutine[Any, Any, T]) -> T:
+def run_sync(work: Coroutine[Any, Any, T]) -> T:
     """
     The result of a coroutine of the blocking colour, which never suspends.
 
@@ -171,27 +171,27 @@ def run_blocking(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError(f"{work!r} waited in the blocking colour")
 
 
-def iterate_blocking(lists: AsyncGenerator[list[T]]) -> Iterator[T]:
+def iterate_sync(lists: AsyncGenerator[list[T]]) -> Iterator[T]:
     """The items of lists that a generator of the blocking colour gives, one by one."""
     try:
         while True:
             try:
-                items = run_blocking(lists.__anext__())
+                items = run_sync(lists.__anext__())
             except StopAsyncIteration:
                 return
             yield from items
     finally:
-        run_blocking(lists.aclose())
+        run_sync(lists.aclose())
 
 
-BLOCKING = Colour(
+BLOCKING = IOBackend(
     wait=_given,
     finish=_awaited,
     sleep=_slept,
-    callback=lambda function: lambda *given, **named: run_blocking(function(*given, **named)),
-    waiting=BlockingWaiting,
+    callback=lambda function: lambda *given, **named: run_sync(function(*given, **named)),
+    waiting=SyncWaiter,
     lock=_ThreadLock,
-    turn=ThreadTurn,
+    turn=ThreadSessionLock,
     who=threading.get_ident,
     ask_password=ask_blocking,
     name_of=_name_of_thread,
@@ -202,14 +202,14 @@ BLOCKING = Colour(
     pool=psycopg_pool.ConnectionPool,
     may_fork=True,
 )
-ASYNCIO = Colour(
+ASYNCIO = IOBackend(
     wait=_awaited,
     finish=_finished,
     sleep=asyncio.sleep,
     callback=lambda function: function,
-    waiting=LoopWaiting,
+    waiting=AsyncioWaiter,
     lock=asyncio.Lock,
-    turn=TaskTurn,
+    turn=TaskSessionLock,
     who=asyncio.current_task,
     ask_password=ask_asyncio,
     name_of=_name_of_task,

@@ -16,7 +16,7 @@ def earliest(one: float | None, other: float | None) -> float | None:
     return min(one, other)
 
 
-def longest(usual: int, own: int | None) -> int:
+def max_timeout(usual: int, own: int | None) -> int:
     """The longer of two timeouts in milliseconds, 0 for no limit; None is one that says nothing."""
     return 0 if not usual or own == 0 else max(usual, own or 0)
 

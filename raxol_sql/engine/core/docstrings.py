@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def documented_as(twin: Callable[..., Any]) -> Callable[[F], F]:
+def copy_doc(twin: Callable[..., Any]) -> Callable[[F], F]:
     """Gives a method the documentation of its blocking twin, which says the same."""
 
     def document(method: F) -> F:

@@ -15,7 +15,7 @@ _IN_THE_MIDDLE = (
 )
 
 
-class Turn(Protocol):
+class SessionLock(Protocol):
     """
     A lock for the length of one call, which a caller who has it already is refused.
 
@@ -37,7 +37,7 @@ class Turn(Protocol):
         """Ends the turn; without one it does nothing."""
 
 
-class ThreadTurn:
+class ThreadSessionLock:
     """
     The turn of a thread.
 
@@ -66,7 +66,7 @@ class ThreadTurn:
             self._lock.release()
 
 
-class TaskTurn:
+class TaskSessionLock:
     """The turn of a task."""
 
     def __init__(self) -> None:

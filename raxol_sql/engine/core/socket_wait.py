@@ -15,17 +15,17 @@ from psycopg.pq.abc import PGconn
 _LOOKS = 100
 
 
-class Late(TimeoutError):  # noqa: N818 (as TimeoutError's own kind, told from a handler's)
+class WaitTimeout(TimeoutError):  # noqa: N818 (as TimeoutError's own kind, told from a handler's)
     """A wait came to its end before what was waited for did."""
 
 
-class Waiting(Protocol):
+class SocketWaiter(Protocol):
     """
     The waits of one libpq connection, which is in non-blocking mode.
 
     Each ends early with whatever the signal handler, the event loop or the driver raises, and
-    with `Late` at the moment ``until`` of the monotonic clock, if there is one; what was sent and
-    received until then stays in libpq's buffers.
+    with `WaitTimeout` at the moment ``until`` of the monotonic clock, if there is one; what was
+    sent and received until then stays in libpq's buffers.
     """
 
     until: float | None
@@ -54,7 +54,7 @@ class Waiting(Protocol):
         """Lets go of the socket, which somebody else is going to close or to use."""
 
 
-class BlockingWaiting:
+class SyncWaiter:
     """Waits in the calling thread; signals are handled, and end a wait if their handler raises."""
 
     def __init__(self, pgconn: PGconn) -> None:
@@ -91,11 +91,11 @@ class BlockingWaiting:
             left = self.until - monotonic()
             # In milliseconds, and never below zero, which would be for ever.
             if not poll(int(left * 1000) + 1 if left > 0 else 0):
-                raise Late
+                raise WaitTimeout
         self._pgconn.consume_input()
 
 
-class LoopWaiting:
+class AsyncioWaiter:
     """
     Waits in the event loop.
 
@@ -189,7 +189,7 @@ class LoopWaiting:
         if waiter is None or waiter.done() or self.until is None:
             return
         if monotonic() >= self.until:
-            waiter.set_exception(Late())
+            waiter.set_exception(WaitTimeout())
         else:
             self._set_alarm(loop)
 

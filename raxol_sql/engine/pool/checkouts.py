@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from raxol_sql.engine.session.checkout import Holding
+from raxol_sql.engine.session.checkout import Checkout
 from raxol_sql.errors import PoolExhausted
 
 _log = logging.getLogger("raxol_sql.pool")
 
 
-def exhausted(
-    holdings: Iterable[Holding],
+def pool_exhausted(
+    holdings: Iterable[Checkout],
     *,
     now: float,
     name_of: Callable[[Any], str],
@@ -49,7 +49,7 @@ def exhausted(
     return PoolExhausted("\n".join(lines))
 
 
-class LeakWatch:
+class LeakDetector:
     """
     Warns of connections that are held for longer than ``seconds``, of each holding once.
 
@@ -62,7 +62,7 @@ class LeakWatch:
         self._name_of = name_of
         self._warned: set[tuple[str, float]] = set()
 
-    def look(self, holdings: Iterable[Holding], now: float) -> None:
+    def look(self, holdings: Iterable[Checkout], now: float) -> None:
         """Warns of those among the holdings that it has not warned of yet."""
         for holding in holdings:
             known = (holding.purpose, holding.since)

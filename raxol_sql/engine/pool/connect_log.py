@@ -14,7 +14,7 @@ _SHORTEST = 0.1
 _log = logging.getLogger("raxol_sql.pool")
 
 
-class Connecting:
+class ConnectLog:
     """
     Counts the connections of a pool that were made and those that could not be made.
 

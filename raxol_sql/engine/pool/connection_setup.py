@@ -9,16 +9,16 @@ from typing import Any
 
 import psycopg
 
-from raxol_sql.config import Config
-from raxol_sql.engine.core.concurrency import Colour, Connection
+from raxol_sql.config import Config, Conninfo
+from raxol_sql.engine.core.concurrency import Connection, IOBackend
 from raxol_sql.engine.pool.connector import check_literals, longest_connecting
-from raxol_sql.engine.session.server_inquiry import Inquiry
+from raxol_sql.engine.session.server_inquiry import ServerInquiry
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.session.type_options import TypeOptions
 from raxol_sql.engine.types.interval_loaders import guard
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.errors import DeadlineExceeded
-from raxol_sql.failures import Lives
+from raxol_sql.failures import ServerEpochs
 
 # Where a connection keeps its session.
 _SESSION = "raxol_sql"
@@ -26,16 +26,16 @@ _SESSION = "raxol_sql"
 _LEAST = 1.0
 # A dict for a set whose order of changes by threads does not matter. A WeakSet would run Python
 # code when one of them goes, and swallow what a signal handler raises in there.
-Wires = dict[weakref.ref[Wire], None]
+Wires = dict[weakref.ref[Pipeline], None]
 
 
 async def furnish(
-    colour: Colour,
+    colour: IOBackend,
     config: Config,
-    inquiry: Inquiry,
+    inquiry: ServerInquiry,
     types: TypeOptions,
     wires: Wires,
-    lives: Lives,
+    lives: ServerEpochs,
     connection: Connection,
 ) -> None:
     """Gets a new connection ready, and enters it in ``wires`` and its server in ``lives``."""
@@ -49,7 +49,11 @@ async def furnish(
 
 
 async def furnished(
-    colour: Colour, config: Config, connection: Connection, inquiry: Inquiry, types: TypeOptions
+    colour: IOBackend,
+    config: Config,
+    connection: Connection,
+    inquiry: ServerInquiry,
+    types: TypeOptions,
 ) -> Session:
     """
     The session of a new connection, which knows its server and has its limits.
@@ -75,6 +79,24 @@ async def furnished(
     await types.connected(colour, session)
     put_session(session)
     return session
+
+
+def psycopg_pool(
+    colour: IOBackend, conninfo: Conninfo, config: Config, connector: object, timeout: float
+) -> Any:
+    """A pool of psycopg_pool's, which is not open yet; its class is that of the colour."""
+    pool_class: Any = colour.pool
+    return pool_class(
+        conninfo,
+        connection_class=connector,
+        kwargs={"autocommit": True},
+        open=False,
+        min_size=config.pool_min_size,
+        max_size=config.pool_size,
+        max_idle=config.idle_timeout / 1000,
+        timeout=timeout,
+        name="raxol_sql",
+    )
 
 
 def take_session(connection: Any) -> Session:

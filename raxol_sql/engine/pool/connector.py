@@ -13,8 +13,8 @@ from psycopg.pq.abc import PGconn
 
 from raxol_sql.config import Conninfo, Secret
 from raxol_sql.config.conninfo import AskPassword
-from raxol_sql.engine.core.concurrency import Colour, Connection
-from raxol_sql.engine.pool.connect_log import Connecting
+from raxol_sql.engine.core.concurrency import Connection, IOBackend
+from raxol_sql.engine.pool.connect_log import ConnectLog
 from raxol_sql.engine.pool.recording_connection import Begun, begun_now, recording, target_now
 from raxol_sql.errors import ConfigError
 from raxol_sql.failures import Phase, Verdict, classify, is_refused, mark_refused
@@ -54,7 +54,7 @@ def check_literals(connection: Connection) -> None:
         )
 
 
-class Unconnected:
+class ConnectFailure:
     """
     What stands in the pool for a connection that could not be made.
 
@@ -70,9 +70,9 @@ class Unconnected:
         self.when = when
         self.pgconn = self
 
-    def again(self) -> Unconnected:
+    def again(self) -> ConnectFailure:
         """The same for somebody else, who gets an error of their own."""
-        return Unconnected(_plain(self.error), self.when)
+        return ConnectFailure(_plain(self.error), self.when)
 
     @property
     def transaction_status(self) -> TransactionStatus:
@@ -87,7 +87,7 @@ class Unconnected:
         return f"<no connection: {self.error}>"
 
 
-class Dial:
+class Connector:
     """
     What a pool connects with: psycopg_pool calls ``connect`` of what it takes for a class.
 
@@ -101,12 +101,12 @@ class Dial:
 
     def __init__(
         self,
-        colour: Colour,
+        colour: IOBackend,
         configure: Callable[[Connection], Awaitable[None]],
         timeout: int = 0,
     ) -> None:
         self.connect = colour.callback(self._connect)
-        self.connecting = Connecting()
+        self.connecting = ConnectLog()
         self._colour = colour
         self._class = recording(colour.connection, lambda: self._is_over)
         self._configure = configure
@@ -116,7 +116,7 @@ class Dial:
         self._under_way: set[object] = set()
         self._is_over = False
         self._failures = 0
-        self._last: Unconnected | None = None
+        self._last: ConnectFailure | None = None
         self._is_refused = False
         self._pause_ends = 0.0
 
@@ -137,7 +137,7 @@ class Dial:
         """Whether no connection is wanted any more."""
         return self._is_over
 
-    def trouble(self, since: float) -> Unconnected | None:
+    def trouble(self, since: float) -> ConnectFailure | None:
         """What the last attempt came to, if it failed, and that was at ``since`` or later."""
         last = self._last
         return None if last is None or last.when < since else last.again()
@@ -193,7 +193,7 @@ class Dial:
             raise
         return connection
 
-    async def _connect(self, conninfo: Conninfo, **options: Any) -> Connection | Unconnected:
+    async def _connect(self, conninfo: Conninfo, **options: Any) -> Connection | ConnectFailure:
         attempt = object()
         self._under_way.add(attempt)
         try:
@@ -209,7 +209,9 @@ class Dial:
         finally:
             self._under_way.discard(attempt)
 
-    async def _tried(self, conninfo: Conninfo, options: dict[str, Any]) -> Connection | Unconnected:
+    async def _tried(
+        self, conninfo: Conninfo, options: dict[str, Any]
+    ) -> Connection | ConnectFailure:
         began = monotonic()
         try:
             try:
@@ -225,7 +227,7 @@ class Dial:
         self._failures, self._last = 0, None
         return connection
 
-    def _failed(self, error: Exception, began: float) -> Unconnected:
+    def _failed(self, error: Exception, began: float) -> ConnectFailure:
         now = monotonic()
         is_final = classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
         if not self._is_over:
@@ -233,7 +235,7 @@ class Dial:
         longest = min(LONGEST_PAUSE, _PAUSE * 2 ** min(self._failures, 16))
         # What is refused for good is asked for again by nobody but new callers: they are no herd.
         share = 1.0 if is_final else random.SystemRandom().random()
-        self._last, self._is_refused = Unconnected(error, now), is_final
+        self._last, self._is_refused = ConnectFailure(error, now), is_final
         self._pause_ends = now + share * longest
         self._failures += 1
         return self._last.again()

@@ -10,8 +10,8 @@ from time import monotonic
 import psycopg
 
 from raxol_sql.config import Conninfo
-from raxol_sql.engine.core.concurrency import Colour
-from raxol_sql.engine.pool.connector import LONGEST_PAUSE, Dial
+from raxol_sql.engine.core.concurrency import IOBackend
+from raxol_sql.engine.pool.connector import LONGEST_PAUSE, Connector
 from raxol_sql.failures import Phase, Verdict, classify
 
 _PAUSE = 0.05
@@ -29,7 +29,9 @@ def seconds_of(wait: float | timedelta) -> float:
     return seconds
 
 
-async def connect_first(colour: Colour, dial: Dial, conninfo: Conninfo, wait: float) -> None:
+async def connect_first(
+    colour: IOBackend, dial: Connector, conninfo: Conninfo, wait: float
+) -> None:
     """
     Makes one connection and closes it, to see that the server lets in.
 

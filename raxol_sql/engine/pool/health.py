@@ -8,14 +8,14 @@ from functools import partial
 import psycopg
 from psycopg_pool import PoolClosed
 
-from raxol_sql.engine.transaction.retrier import judged
-from raxol_sql.engine.transaction.session_source import Sessions
+from raxol_sql.engine.transaction.retrier import classify_error
+from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.failures import Phase
 from raxol_sql.telemetry import Health, LostPromise
 
 
-async def checked(sessions: Sessions, timeout: int) -> Health:
+async def checked(sessions: SessionSource, timeout: int) -> Health:
     """What asking the server for nothing comes to, within ``timeout`` milliseconds."""
     checked_at, began = time.time(), time.monotonic()
     version: str | None = None
@@ -31,7 +31,7 @@ async def checked(sessions: Sessions, timeout: int) -> Health:
         finally:
             await sessions.release(session)
     except (psycopg.Error, RaxolSQLError, PoolClosed, OSError) as error:
-        failure = judged(error, Phase.ACQUIRE)
+        failure = classify_error(error, Phase.ACQUIRE)
         name = failure.sqlstate or type(error).__name__
     return Health(
         ok=failure is None,

@@ -15,14 +15,14 @@ import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from raxol_sql.config import Conninfo
-from raxol_sql.engine.core.concurrency import Colour
+from raxol_sql.engine.core.concurrency import IOBackend
 from raxol_sql.engine.core.mailbox import Mailbox
-from raxol_sql.engine.pool.checkouts import exhausted
+from raxol_sql.engine.pool.checkouts import pool_exhausted
 from raxol_sql.engine.pool.connection_setup import put_session, take_session
-from raxol_sql.engine.pool.connector import LONGEST_PAUSE, Dial, Unconnected
+from raxol_sql.engine.pool.connector import LONGEST_PAUSE, ConnectFailure, Connector
 from raxol_sql.engine.pool.first_connection import connect_first
 from raxol_sql.engine.pool.session_queue import SessionQueue
-from raxol_sql.engine.pool.session_registry import Checkout, Checkouts
+from raxol_sql.engine.pool.session_registry import RegisteredSession, SessionRegistry
 from raxol_sql.engine.pool.stop import stop
 from raxol_sql.engine.session.session import Session
 
@@ -66,9 +66,9 @@ class PoolKeeper:
 
     def __init__(
         self,
-        colour: Colour,
+        colour: IOBackend,
         make_pool: Callable[[], Any],
-        dial: Dial,
+        dial: Connector,
         *,
         least: int,
         most: int,
@@ -87,7 +87,7 @@ class PoolKeeper:
         self._alive: dict[Mailbox, Callable[[], bool]] = {}
         self._wanted: Mailbox = colour.mailbox()
         self._returned: Mailbox = colour.mailbox()
-        self.checkouts = Checkouts(self.queue.idle, self._returned.put)
+        self.checkouts = SessionRegistry(self.queue.idle, self._returned.put)
 
     async def open(self, conninfo: Conninfo | None, seconds: float, wait: float = 0.0) -> None:
         """
@@ -112,7 +112,7 @@ class PoolKeeper:
         return self._is_closed and not len(self.checkouts)
 
     def abandoned(self) -> list[Session]:
-        """The sessions that calls did not give back when they ended; see `Checkouts`."""
+        """The sessions that calls did not give back when they ended; see `SessionRegistry`."""
         return self.checkouts.abandoned(self._colour.holds)
 
     def repair(self) -> None:
@@ -154,7 +154,7 @@ class PoolKeeper:
             return refused
         if has_room and self._dial.is_trying:
             return psycopg.errors.ConnectionTimeout(f"{told}: {self._dial.silent} yet")
-        return exhausted(
+        return pool_exhausted(
             holdings,
             now=now,
             name_of=self._colour.name_of,
@@ -239,7 +239,7 @@ class PoolKeeper:
                 continue
             except PoolClosed:
                 return
-            if isinstance(connection, Unconnected):
+            if isinstance(connection, ConnectFailure):
                 # psycopg_pool replaces it, by an attempt for the callers who go on waiting.
                 await self._colour.wait(pool.putconn(connection))
                 self._dial.connecting.return_stand_in()
@@ -302,20 +302,20 @@ class PoolKeeper:
         await self._colour.wait(checkout.pool.putconn(checkout.connection))
         self._want_if_needed()
 
-    async def _replace(self, checkout: Checkout) -> None:
+    async def _replace(self, checkout: RegisteredSession) -> None:
         """Ends what a connection does, and has psycopg_pool make another one in its place."""
         if checkout.wire.is_working:
             self._colour.start(self._stop(checkout))
         else:
             await self._close(checkout)
 
-    async def _stop(self, checkout: Checkout) -> None:
+    async def _stop(self, checkout: RegisteredSession) -> None:
         try:
             await stop(checkout, _STOPPING)
         finally:
             await self._close(checkout)
 
-    async def _close(self, checkout: Checkout) -> None:
+    async def _close(self, checkout: RegisteredSession) -> None:
         checkout.wire.close()
         await self._colour.wait(checkout.pool.putconn(checkout.connection))
         self._want_if_needed()
@@ -324,7 +324,7 @@ class PoolKeeper:
         if self.queue.waiting():
             self._wanted.put(None)
 
-    def _warn_of(self, checkout: Checkout) -> None:
+    def _warn_of(self, checkout: RegisteredSession) -> None:
         if checkout.holding is not None:
             _log.warning(_NOT_ENDED, checkout.holding.told(monotonic(), self._colour.name_of))
         elif not self._has_warned:

@@ -16,25 +16,33 @@ from psycopg_pool import PoolClosed
 
 from raxol_sql.config import Config, Conninfo
 from raxol_sql.engine.core import fork_safety as forking
-from raxol_sql.engine.core.concurrency import Colour
+from raxol_sql.engine.core.concurrency import IOBackend
 from raxol_sql.engine.core.deadline import earliest
-from raxol_sql.engine.pool.checkouts import LeakWatch
-from raxol_sql.engine.pool.connect_log import Connecting
-from raxol_sql.engine.pool.connection_setup import Wires, furnish
-from raxol_sql.engine.pool.connector import LONGEST_PAUSE, Dial, Unconnected, completed
+from raxol_sql.engine.pool.checkouts import LeakDetector
+from raxol_sql.engine.pool.connect_log import ConnectLog
+from raxol_sql.engine.pool.connection_setup import Wires, furnish, psycopg_pool
+from raxol_sql.engine.pool.connector import LONGEST_PAUSE, ConnectFailure, Connector, completed
 from raxol_sql.engine.pool.keeper import CLOSED, PoolKeeper
 from raxol_sql.engine.pool.psycopg_pool_log import quieten
 from raxol_sql.engine.pool.session_queue import SessionQueue, Waiter
 from raxol_sql.engine.pool.stats import status_of
-from raxol_sql.engine.session.checkout import place_of_caller
-from raxol_sql.engine.session.liveness import Sign, count_connected
-from raxol_sql.engine.session.server_inquiry import Inquiry
+from raxol_sql.engine.session.checkout import call_site
+from raxol_sql.engine.session.liveness import SocketState, count_connected
+from raxol_sql.engine.session.server_inquiry import ServerInquiry
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.session.type_options import TypeOptions
 from raxol_sql.engine.transaction.outcome_resolution import resolve
-from raxol_sql.engine.transaction.retrier import Repeating
+from raxol_sql.engine.transaction.retrier import Retrier
 from raxol_sql.errors import ForkedError
-from raxol_sql.failures import Effect, Lives, OutcomeToken, Phase, RetryPolicy, Verdict, classify
+from raxol_sql.failures import (
+    Effect,
+    OutcomeToken,
+    Phase,
+    RetryPolicy,
+    ServerEpochs,
+    Verdict,
+    classify,
+)
 from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
 
 # Seconds after which psycopg_pool gets a session back, to see whether its lifetime is over.
@@ -50,12 +58,12 @@ _CLOSING = 1.0
 # gives back its own in that time, and anything else never does.
 _OWN = 0.25
 # What the connections of all pools of this process were told: one may miss what another sees.
-_lives = Lives()
+_lives = ServerEpochs()
 # psycopg_pool's of this process's parents, whose threads and locks are not to be touched.
 _left_behind: list[Any] = []
 
 
-class PooledSessions:
+class SessionPool:
     """
     Sessions on the connections of a pool, which are in autocommit.
 
@@ -73,7 +81,7 @@ class PooledSessions:
     """
 
     def __init__(
-        self, colour: Colour, config: Config, policy: RetryPolicy | None, types: TypeOptions
+        self, colour: IOBackend, config: Config, policy: RetryPolicy | None, types: TypeOptions
     ) -> None:
         self.timeout = config.timeout
         self.until: float | None = None
@@ -84,14 +92,12 @@ class PooledSessions:
         self.telemetry = Telemetry(recorder)
         interval, retries = config.retry_interval, config.max_retries
         usual = RetryPolicy.of(interval, retries, jitter=config.retry_jitter)
-        self._inquiry = Inquiry()
-        self._repeating = Repeating(
-            colour, policy or usual, self.resolve, self.drain, self._inquiry
-        )
-        self.repeating: Repeating | None = self._repeating
+        self._inquiry = ServerInquiry()
+        self._repeating = Retrier(colour, policy or usual, self.resolve, self.drain, self._inquiry)
+        self.repeating: Retrier | None = self._repeating
         self._colour, self._config, self._types = colour, config, types
         self._conninfo = Conninfo({})
-        self._leaks = LeakWatch(config.leak_after / 1000, colour.name_of)
+        self._leaks = LeakDetector(config.leak_after / 1000, colour.name_of)
         self._home: object = None
         self._who = colour.who
         # For how long, in seconds, an idle session is trusted that nothing is heard of.
@@ -107,7 +113,7 @@ class PooledSessions:
         self._opening = self._colour.lock()
         self._open = False
         self._waits = self._refused = 0
-        self._connecting = Connecting()
+        self._connecting = ConnectLog()
         self._waited = 0.0
         self._keeper: PoolKeeper | None = None
         self._queue = SessionQueue()
@@ -221,7 +227,7 @@ class PooledSessions:
 
     async def reserve(self, purpose: str, until: float | None) -> Session:
         session = await self.acquire(purpose, until)
-        session.place = place_of_caller()
+        session.place = call_site()
         return session
 
     async def free(self, session: Session) -> None:
@@ -280,7 +286,7 @@ class PooledSessions:
                     found = await self._next(waiter, until, since, refused)
                 if isinstance(found, Exception):
                     raise found
-                if isinstance(found, Unconnected):
+                if isinstance(found, ConnectFailure):
                     if found.when < since - LONGEST_PAUSE:
                         continue  # of an attempt before this call, whose cause may have passed
                     refused = found.error
@@ -325,7 +331,7 @@ class PooledSessions:
         """Whether a session reaches its server, as far as that can be told; else it is replaced."""
         sign = session.liveness.look()
         if sign:
-            if sign is Sign.QUIET and now - session.idle_since < self._fresh:
+            if sign is SocketState.QUIET and now - session.idle_since < self._fresh:
                 return True
             try:
                 if await session.ping(_GETTING_READY):
@@ -359,23 +365,11 @@ class PooledSessions:
         # The longest wait that a lock takes stands for none; it refuses infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
         given = (self._colour, config, self._inquiry, self._types, self._wires, _lives)
-        dial = self._dial = Dial(self._colour, partial(furnish, *given), config.timeout)
+        dial = self._dial = Connector(self._colour, partial(furnish, *given), config.timeout)
         self._connecting = dial.connecting
         quieten()
         # Nothing of this refers to the pool itself, so that one that is dropped is noticed.
-        pool_class: Any = self._colour.pool
-        make_pool = partial(
-            pool_class,
-            self._conninfo,
-            connection_class=dial,
-            kwargs={"autocommit": True},
-            open=False,
-            min_size=config.pool_min_size,
-            max_size=config.pool_size,
-            max_idle=config.idle_timeout / 1000,
-            timeout=longest,
-            name="raxol_sql",
-        )
+        make_pool = partial(psycopg_pool, self._colour, self._conninfo, config, dial, longest)
         keeper = PoolKeeper(
             self._colour, make_pool, dial, least=config.pool_min_size, most=config.pool_size
         )

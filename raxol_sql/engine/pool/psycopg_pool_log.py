@@ -7,7 +7,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from raxol_sql.engine.pool.connector import Dial
+from raxol_sql.engine.pool.connector import Connector
 
 _LIBRARY = "psycopg_pool"
 
@@ -27,7 +27,7 @@ class _NotOurs(logging.Filter):
             if module.partition(".")[0] == _LIBRARY:
                 pool = _pool_of(frame.f_locals.get("self"))
                 if pool is not None:
-                    return not isinstance(getattr(pool, "connection_class", None), Dial)
+                    return not isinstance(getattr(pool, "connection_class", None), Connector)
             elif module.partition(".")[0] not in ("logging", __name__.partition(".")[0]):
                 return True
             frame = frame.f_back

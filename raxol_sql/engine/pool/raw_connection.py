@@ -9,7 +9,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.pq import TransactionStatus
 
 from raxol_sql.engine.core.deadline import deadline_of
-from raxol_sql.engine.pool.pool import PooledSessions
+from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.session.session import Session
 
 _log = logging.getLogger("raxol_sql.pool")
@@ -21,10 +21,10 @@ _KEPT = (
 _HANDLERS = ("_notice_handlers", "_notify_handlers")
 
 
-class Lending:
+class RawConnectionLease:
     """One connection that is lent: `begin` gives it, `end` takes it back, each once."""
 
-    def __init__(self, pool: PooledSessions) -> None:
+    def __init__(self, pool: SessionPool) -> None:
         self._pool = pool
         self._session: Session | None = None
         self._before: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from collections import deque
 from time import monotonic
 
 from raxol_sql.engine.core.mailbox import Mailbox
-from raxol_sql.engine.session.checkout import Taken
+from raxol_sql.engine.session.checkout import CheckoutKey
 from raxol_sql.engine.session.session import Session
 
 
@@ -20,7 +20,7 @@ class Waiter:
 
     __slots__ = ("__weakref__", "claim", "mailbox", "reference", "since")
 
-    def __init__(self, claim: Taken, mailbox: Mailbox) -> None:
+    def __init__(self, claim: CheckoutKey, mailbox: Mailbox) -> None:
         self.claim = claim
         self.mailbox = mailbox
         self.since = monotonic()

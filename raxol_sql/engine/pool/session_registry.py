@@ -11,13 +11,13 @@ from typing import Any
 import attrs
 
 from raxol_sql.engine.core.concurrency import Connection
-from raxol_sql.engine.session.checkout import Holding, Taken
+from raxol_sql.engine.session.checkout import Checkout, CheckoutKey
 from raxol_sql.engine.session.session import Session
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.wire.pipeline import Pipeline
 
 
 @attrs.define(eq=False)
-class Checkout:
+class RegisteredSession:
     """
     A connection that was taken out of psycopg_pool, and its session as long as that is referenced.
 
@@ -26,14 +26,14 @@ class Checkout:
     """
 
     connection: Connection
-    wire: Wire
+    wire: Pipeline
     pool: Any
     pid: int
     reference: weakref.ref[Session]
-    holding: Holding | None = None
+    holding: Checkout | None = None
 
 
-class Checkouts:
+class SessionRegistry:
     """
     Keeps each connection that is outside of psycopg_pool, until it goes back there.
 
@@ -50,23 +50,23 @@ class Checkouts:
         self._idle = idle
         self._dropped = dropped
         self._collected = -_COLLECTING
-        self._unseen: dict[weakref.ref[Session], tuple[Taken, float]] = {}
-        self._checkouts: dict[weakref.ref[Session], Checkout] = {}
+        self._unseen: dict[weakref.ref[Session], tuple[CheckoutKey, float]] = {}
+        self._checkouts: dict[weakref.ref[Session], RegisteredSession] = {}
 
     def __len__(self) -> int:
         return len(self._checkouts)
 
-    def __iter__(self) -> Iterator[Checkout]:
+    def __iter__(self) -> Iterator[RegisteredSession]:
         return iter([*self._checkouts.values()])
 
     def add(self, session: Session, pool: Any) -> None:
         """Enters a session whose connection was just taken out of ``pool``."""
         reference = weakref.ref(session, self._dropped)
-        session.checkout = self._checkouts[reference] = Checkout(
+        session.checkout = self._checkouts[reference] = RegisteredSession(
             session.connection, session.wire, pool, session.pid, reference
         )
 
-    def remove(self, reference: weakref.ref[Session]) -> Checkout | None:
+    def remove(self, reference: weakref.ref[Session]) -> RegisteredSession | None:
         """Gives the checkout of a session that goes back; None if it was removed before."""
         return self._checkouts.pop(reference, None)
 
@@ -76,11 +76,11 @@ class Checkouts:
         found = [checkout.reference() for checkout in self]
         return [session for session in found if session is not None and id(session) not in idle]
 
-    def holdings(self) -> list[Holding]:
+    def holdings(self) -> list[Checkout]:
         """The sessions that are held now, with their holders; lost ones are being replaced."""
         held = [session for session in self.held() if not session.is_lost]
         taken = [(session.holding, session.place) for session in held]
-        return [Holding(*holding, place) for holding, place in taken if holding is not None]
+        return [Checkout(*holding, place) for holding, place in taken if holding is not None]
 
     def collect_dropped(self) -> bool:
         """

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from raxol_sql.config import Config
-from raxol_sql.engine.pool.connect_log import Connecting
+from raxol_sql.engine.pool.connect_log import ConnectLog
 from raxol_sql.telemetry import PoolStatus
 
 
 def status_of(
     figures: Mapping[str, int],
     config: Config,
-    connecting: Connecting,
+    connecting: ConnectLog,
     *,
     held: int,
     connected: int,

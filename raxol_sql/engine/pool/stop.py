@@ -8,16 +8,16 @@ from time import monotonic
 
 from psycopg.pq import ConnStatus
 
-from raxol_sql.engine.core.session_lock import Turn
-from raxol_sql.engine.pool.session_registry import Checkout
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.core.session_lock import SessionLock
+from raxol_sql.engine.pool.session_registry import RegisteredSession
+from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.errors import DeadlineExceeded
 
 # Seconds until a statement that began after the last request to cancel gets another one.
 _AGAIN = 0.2
 
 
-async def stop(checkout: Checkout, seconds: float) -> None:
+async def stop(checkout: RegisteredSession, seconds: float) -> None:
     """
     Has the server end what it does on the connection, within about so many seconds.
 
@@ -47,7 +47,7 @@ async def stop(checkout: Checkout, seconds: float) -> None:
         turn.release()
 
 
-async def _is_over(turn: Turn, until: float) -> bool:
+async def _is_over(turn: SessionLock, until: float) -> bool:
     """Whether the call that has the turn ends by then; the turn is taken if it does."""
     try:
         await turn.acquire(until)
@@ -56,7 +56,7 @@ async def _is_over(turn: Turn, until: float) -> bool:
     return True
 
 
-def _shut_down(wire: Wire) -> None:
+def _shut_down(wire: Pipeline) -> None:
     """Ends the connection without closing its file, which the call that waits still looks at."""
     if wire.pgconn.status == ConnStatus.OK:
         with socket.socket(fileno=os.dup(wire.pgconn.socket)) as copy:

@@ -6,7 +6,7 @@ from functools import partial
 
 import psycopg
 
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.failures import Backend
 
 _BACKEND = b"""
@@ -15,7 +15,7 @@ from pg_stat_get_activity(pg_backend_pid())
 """
 
 
-async def backend_of(wire: Wire) -> Backend | None:
+async def backend_of(wire: Pipeline) -> Backend | None:
     """
     The session of a connection; None where the server does not tell.
 

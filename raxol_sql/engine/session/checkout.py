@@ -13,13 +13,13 @@ import attrs
 
 _INSIDE = (str(Path(__file__).parents[2]) + os.sep, contextlib.__file__)
 # For what, since when, and who: a tuple, because every call makes one, and hardly any is looked at.
-Taken = tuple[str, float, Any]
+CheckoutKey = tuple[str, float, Any]
 # The file and the line.
-Place = tuple[str, int]
+CallSite = tuple[str, int]
 
 
 @attrs.frozen
-class Holding:
+class Checkout:
     """
     That somebody has a connection: for what, since when (on the monotonic clock), and who.
 
@@ -29,7 +29,7 @@ class Holding:
     purpose: str
     since: float
     who: Any
-    place: Place | None = None
+    place: CallSite | None = None
 
     def told(self, now: float, name_of: Callable[[Any], str]) -> str:
         """A line for people."""
@@ -37,7 +37,7 @@ class Holding:
         return f"{self.purpose}{at}, {now - self.since:.1f} s, {name_of(self.who)}"
 
 
-def place_of_caller() -> Place:
+def call_site() -> CallSite:
     """Where the innermost frame is that is not of this package, nor of what its blocks are of."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
@@ -45,7 +45,7 @@ def place_of_caller() -> Place:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def spot_of_caller() -> str:
+def call_site_text() -> str:
     """That place as ``file:line``."""
-    file, line = place_of_caller()
+    file, line = call_site()
     return f"{file}:{line}"

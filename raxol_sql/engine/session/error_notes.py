@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from raxol_sql.config.passwords import MASK
-from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 from raxol_sql.errors import ParameterError, RaxolSQLError
-from raxol_sql.queries import Bound, Query
+from raxol_sql.queries import BoundQuery, Query
 
 
-def explain(error: BaseException, query: Query[Any], more: str = "") -> None:
+def add_notes(error: BaseException, query: Query[Any], more: str = "") -> None:
     """
     Adds to an error of the driver, or of a record's class, which query it was and where.
 
@@ -26,7 +26,7 @@ def explain(error: BaseException, query: Query[Any], more: str = "") -> None:
         error.add_note(" ".join(["in query", query.name, f"({query.location})", more]).strip())
 
 
-def arguments_of(bound: Bound[Any], *, shows_values: bool) -> str:
+def arguments_of(bound: BoundQuery[Any], *, shows_values: bool) -> str:
     """
     What an error may say of the arguments that a query had: nothing, unless that is asked for.
 
@@ -57,11 +57,11 @@ def explaining(query: Query[Any], more: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        explain(error, query, more)
+        add_notes(error, query, more)
         raise
 
 
-def misfit(bound: Bound[Any], error: ParameterMisfit) -> ParameterError:
+def parameter_error(bound: BoundQuery[Any], error: ParameterTypeMismatch) -> ParameterError:
     """The error for an argument that cannot be one of the type that the server asks for."""
     name = bound.statement.parameters[error.index]
     return ParameterError(bound.query.name, [f"{name}: {error.problem}"])

@@ -17,7 +17,7 @@ from psycopg.pq.abc import PGconn
 _GONE = getattr(select, "POLLRDHUP", 0)
 
 
-class Sign(enum.IntEnum):
+class SocketState(enum.IntEnum):
     """What is known of the other end; true where it is not known to be gone."""
 
     GONE = 0
@@ -44,12 +44,12 @@ class Liveness:
         # Whether anything is to be heard, in the one way that costs nothing but the question.
         self.hears = partial(poll.poll, 0)
 
-    def look(self) -> Sign:
+    def look(self) -> SocketState:
         """What the system knows."""
         found = self.hears()
         if not found:
-            return Sign.QUIET
-        return Sign.UNREAD if found[0][1] == select.POLLIN else Sign.GONE
+            return SocketState.QUIET
+        return SocketState.UNREAD if found[0][1] == select.POLLIN else SocketState.GONE
 
 
 def is_connected(pgconn: PGconn) -> bool:
@@ -58,7 +58,7 @@ def is_connected(pgconn: PGconn) -> bool:
         return False
     try:
         # Not the connection's own: two threads cannot ask one at the same time.
-        return Liveness(pgconn).look() is not Sign.GONE
+        return Liveness(pgconn).look() is not SocketState.GONE
     except (psycopg.Error, OSError, ValueError):
         return False  # it was closed at this moment
 

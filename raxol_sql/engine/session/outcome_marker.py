@@ -30,7 +30,7 @@ def check_outcome(outcome: str) -> None:
         raise ValueError(f"outcome is one of {', '.join(OUTCOMES)}; not {outcome!r}")
 
 
-class Witness:
+class OutcomeMarker:
     """
     The witness of one transaction.
 
@@ -51,7 +51,9 @@ class Witness:
         self._xid: int | None = None
 
     @classmethod
-    def of(cls, facts: ServerFacts, outcome: str, backend: Backend | None = None) -> Witness | None:
+    def of(
+        cls, facts: ServerFacts, outcome: str, backend: Backend | None = None
+    ) -> OutcomeMarker | None:
         """The witness that an ``outcome`` is told by, as far as the server allows it."""
         outcome = facts.outcome_for(outcome)
         return None if outcome == "none" else cls(facts, outcome, backend)

@@ -10,12 +10,12 @@ from typing import Protocol
 import psycopg
 
 from raxol_sql.engine.core.concurrency import Connection
-from raxol_sql.engine.session.outcome_marker import XID, Witness
-from raxol_sql.engine.session.prepared import Prepared, Statements, oids_in
+from raxol_sql.engine.session.outcome_marker import XID, OutcomeMarker
+from raxol_sql.engine.session.prepared import Prepared, PreparedStatements, oids_in
 from raxol_sql.engine.session.search_path import SearchPath
-from raxol_sql.engine.session.staleness import Suspicion, suspicion_of
+from raxol_sql.engine.session.staleness import StaleReason, suspicion_of
 from raxol_sql.engine.types.connection_types import ConnectionTypes
-from raxol_sql.engine.wire.pipeline import Request, Wire, check
+from raxol_sql.engine.wire.pipeline import Pipeline, Request, check
 from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.failures import Effect, Phase
 
@@ -24,11 +24,11 @@ class Session(Protocol):
     """What is asked of a session here."""
 
     connection: Connection
-    wire: Wire
+    wire: Pipeline
     path: SearchPath
     types: ConnectionTypes
-    statements: Statements
-    witness: Witness | None
+    statements: PreparedStatements
+    witness: OutcomeMarker | None
     is_sent: bool
     is_shared: bool
 
@@ -64,7 +64,7 @@ async def prepare_all(session: Session, texts: Iterable[str]) -> None:
     except psycopg.Error as error:
         session.wire.unfinished -= 1
         # A pooler may answer with a statement that it keeps, and that is outdated.
-        is_clear = suspicion_of(error) is Suspicion.NONE
+        is_clear = suspicion_of(error) is StaleReason.NONE
         if is_clear or not session.is_shared or session.in_transaction:
             raise
         new = [*new, *due]

@@ -16,12 +16,12 @@ from psycopg import capabilities
 from psycopg.pq import Format
 from psycopg.pq.abc import PGconn, PGresult
 
-from raxol_sql.engine.core.busy_poll import Patience
+from raxol_sql.engine.core.busy_poll import AdaptivePoller
 from raxol_sql.engine.core.concurrency import Connection
-from raxol_sql.engine.session.session_state import leaves_traces, may_move
+from raxol_sql.engine.session.session_state import changes_session_state, may_move
 from raxol_sql.engine.types.connection_types import ConnectionTypes
 from raxol_sql.engine.types.parameters import Parameters
-from raxol_sql.engine.types.row_loader import Columns
+from raxol_sql.engine.types.row_loader import RowLoader
 from raxol_sql.engine.types.type_trust import FOR_EVER, INFERRED, SCHEMA_AGE, changes_schema
 from raxol_sql.engine.wire.pipeline import Request
 from raxol_sql.text import first_word_of
@@ -82,7 +82,7 @@ class Prepared:
         self.name = name
         self.has_plan = has_plan
         written = text.decode()
-        self.leaves_traces = leaves_traces(written)
+        self.leaves_traces = changes_session_state(written)
         self.may_move = may_move(written)
         self.changes_schema = changes_schema(written)
         # A read without a parenthesis calls no function in which something else could happen.
@@ -92,7 +92,7 @@ class Prepared:
         self.parameters = Parameters(known.context, self.types[0])
         self._format = format
         self.columns = self._columns(told)
-        self.patience = Patience()
+        self.patience = AdaptivePoller()
         self.confirm()
 
     def confirm(self) -> None:
@@ -112,7 +112,7 @@ class Prepared:
         """Whether that was after a moment of the monotonic clock, and no schema changed since."""
         return self.age == SCHEMA_AGE.number and self._since >= moment
 
-    def columns_of(self, result: PGresult) -> Columns:
+    def columns_of(self, result: PGresult) -> RowLoader:
         """
         The columns of a result, which may be others than the server once told of.
 
@@ -122,12 +122,12 @@ class Prepared:
         if (names, oids) == (self.columns.names, self.columns.oids):
             return self.columns
         asked = self.columns.format
-        self.columns = Columns(self._known.context, names, oids, self._format)
+        self.columns = RowLoader(self._known.context, names, oids, self._format)
         if asked == self.columns.format:
             return self.columns
         if asked == Format.BINARY:
             raise psycopg.DataError("the columns changed meanwhile: ask once more")
-        return Columns(self._known.context, names, oids, Format.TEXT)
+        return RowLoader(self._known.context, names, oids, Format.TEXT)
 
     def request(self, pgconn: PGconn, values: Sequence[Any]) -> Request:
         """The sending of it with ``values``; raises `ParameterMisfit` for one of another type."""
@@ -148,11 +148,11 @@ class Prepared:
             self.columns.format,
         )
 
-    def _columns(self, told: PGresult) -> Columns:
-        return Columns(self._known.context, *_columns_in(told), self._format)
+    def _columns(self, told: PGresult) -> RowLoader:
+        return RowLoader(self._known.context, *_columns_in(told), self._format)
 
 
-class Statements:
+class PreparedStatements:
     """
     The statements that a connection knows, by their texts.
 

@@ -7,10 +7,10 @@ from functools import partial
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from raxol_sql.engine.session.prepared import Statements
+from raxol_sql.engine.session.prepared import PreparedStatements
 from raxol_sql.engine.session.session_state import PATH, ROLE, temporary_names
 from raxol_sql.engine.types.type_trust import SCHEMA_AGE
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.wire.pipeline import Pipeline
 
 _REPORTED = b"search_path"
 # Schemas that exist and may be used, in the order in which they are searched. That of temporary
@@ -32,7 +32,7 @@ class SearchPath:
     schema, which a rollback would change back. Belongs to the holder of the connection.
     """
 
-    def __init__(self, wire: Wire, statements: Statements) -> None:
+    def __init__(self, wire: Pipeline, statements: PreparedStatements) -> None:
         self.is_watched = True
         self.has_altered = self._is_unsure = False
         self._wire = wire

@@ -16,8 +16,8 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from raxol_sql.config import Conninfo
 from raxol_sql.engine.wire.connection import STANDBY
-from raxol_sql.engine.wire.pipeline import Wire
-from raxol_sql.failures import Category, Incarnation, Phase, Verdict, classify, is_lost
+from raxol_sql.engine.wire.pipeline import Pipeline
+from raxol_sql.failures import Category, Phase, ServerEpoch, Verdict, classify, is_lost
 from raxol_sql.telemetry import LostPromise
 
 PRIMARY = "/*NO LOAD BALANCE*/ "
@@ -51,7 +51,7 @@ class ServerFacts:
 
     is_pooled: bool = False
     is_standby: bool = False
-    incarnation: Incarnation | None = None
+    incarnation: ServerEpoch | None = None
     first_xid: int | None = None
     has_ids: bool = True
     tells_ids: bool = True
@@ -190,7 +190,7 @@ _MARKERS = (
 _LARGEST_PID = 1 << 22
 
 
-class Inquiry:
+class ServerInquiry:
     """
     What the connections of one pool ask of their servers, and what they were refused.
 
@@ -218,7 +218,7 @@ class Inquiry:
         """Has the next connection ask for everything, as if nothing had been refused."""
         self._until = 0.0
 
-    async def ask(self, wire: Wire) -> ServerFacts:
+    async def ask(self, wire: Pipeline) -> ServerFacts:
         """
         What the server of ``wire`` says; raises the driver's errors but for refusals.
 
@@ -242,7 +242,7 @@ class Inquiry:
             self._until = monotonic() + _LASTS if lost else 0.0
         return _facts(row, wire, lost, has_markers=has_markers)
 
-    def _warn(self, wire: Wire, lost: dict[str, LostPromise]) -> None:
+    def _warn(self, wire: Pipeline, lost: dict[str, LostPromise]) -> None:
         if not self._logged or lost.keys() <= self._warned:
             return
         self._warned |= lost.keys()
@@ -266,7 +266,7 @@ def _has_several_hosts(given: Mapping[str, Any]) -> bool:
     return commas > 0 or given.get("target_session_attrs") in ("read-write", "primary")
 
 
-def _statement(refused: Set[str], wire: Wire) -> bytes:
+def _statement(refused: Set[str], wire: Pipeline) -> bytes:
     """One statement for everything that is not refused; a refused part of it is null."""
 
     def unless(needed: set[str], text: str) -> str:
@@ -288,7 +288,7 @@ def _statement(refused: Set[str], wire: Wire) -> bytes:
     return f"{PRIMARY}select {', '.join(columns)} for update".encode()
 
 
-async def _refused(wire: Wire) -> dict[str, LostPromise]:
+async def _refused(wire: Pipeline) -> dict[str, LostPromise]:
     """The promises that are lost, by the pieces that the server refuses."""
     lost: dict[str, LostPromise] = {}
     for piece in _PIECES:
@@ -300,7 +300,7 @@ async def _refused(wire: Wire) -> dict[str, LostPromise]:
     return lost
 
 
-async def _lost_promise(wire: Wire, piece: _Piece, error: psycopg.Error) -> LostPromise:
+async def _lost_promise(wire: Pipeline, piece: _Piece, error: psycopg.Error) -> LostPromise:
     told = " ".join((error.diag.message_primary or str(error)).split())
     remedy = "another server, or PostgreSQL 13 or newer: this one does not have it"
     if error.sqlstate == "42501":
@@ -330,7 +330,7 @@ def _with_outcomes(lost: dict[str, LostPromise], *, has_markers: bool) -> dict[s
 
 
 def _facts(
-    row: list[bytes | None], wire: Wire, lost: dict[str, LostPromise], *, has_markers: bool
+    row: list[bytes | None], wire: Pipeline, lost: dict[str, LostPromise], *, has_markers: bool
 ) -> ServerFacts:
     pid, recovery, *history, first_xid, _ = row
     is_standby = recovery == b"t"
@@ -338,7 +338,7 @@ def _facts(
     is_pooled = not 0 < own_pid <= _LARGEST_PID if pid is None else pid != b"%d" % own_pid
     incarnation = None
     if None not in history:
-        incarnation = Incarnation(*[(part or b"").decode() for part in history])
+        incarnation = ServerEpoch(*[(part or b"").decode() for part in history])
     return ServerFacts(
         is_pooled=is_pooled,
         is_standby=is_standby,
@@ -352,7 +352,7 @@ def _facts(
     )
 
 
-async def _is_allowed(wire: Wire, text: bytes) -> bool:
+async def _is_allowed(wire: Pipeline, text: bytes) -> bool:
     try:
         await _row(wire, text)
     except psycopg.Error as error:
@@ -361,7 +361,7 @@ async def _is_allowed(wire: Wire, text: bytes) -> bool:
     return True
 
 
-async def _row(wire: Wire, text: bytes) -> list[bytes | None]:
+async def _row(wire: Pipeline, text: bytes) -> list[bytes | None]:
     """The first row of a statement, as texts."""
     send: Callable[[], object] = partial(wire.pgconn.send_query, text)
     result: PGresult = await wire.ask(send)

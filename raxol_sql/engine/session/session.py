@@ -13,27 +13,27 @@ import psycopg
 from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from raxol_sql.engine.core.concurrency import Colour, Connection
+from raxol_sql.engine.core.concurrency import Connection, IOBackend
 from raxol_sql.engine.session.backend import backend_of
-from raxol_sql.engine.session.checkout import Holding, Place, Taken
+from raxol_sql.engine.session.checkout import CallSite, Checkout, CheckoutKey
 from raxol_sql.engine.session.liveness import Liveness
-from raxol_sql.engine.session.outcome_marker import XID, Witness
+from raxol_sql.engine.session.outcome_marker import XID, OutcomeMarker
 from raxol_sql.engine.session.prepare import describe, prepare_all
-from raxol_sql.engine.session.prepared import Prepared, Statements
+from raxol_sql.engine.session.prepared import Prepared, PreparedStatements
 from raxol_sql.engine.session.search_path import SearchPath
-from raxol_sql.engine.session.server_inquiry import Inquiry, ServerFacts
-from raxol_sql.engine.session.staleness import Suspect, is_outdated, may_commit
+from raxol_sql.engine.session.server_inquiry import ServerFacts, ServerInquiry
+from raxol_sql.engine.session.staleness import StaleStatement, is_outdated, may_commit
 from raxol_sql.engine.session.unknown_outcome import tell_ending
-from raxol_sql.engine.types.catalog import Catalogue
+from raxol_sql.engine.types.catalog import TypeCatalog
 from raxol_sql.engine.types.connection_types import ConnectionTypes
-from raxol_sql.engine.types.result import Answer
+from raxol_sql.engine.types.result import StatementResult
 from raxol_sql.engine.types.type_trust import SCHEMA_AGE
 from raxol_sql.engine.wire.connection import READ_ONLY, STANDBY
-from raxol_sql.engine.wire.pipeline import Completion, Request, Wire, check
-from raxol_sql.engine.wire.statement_timeout import limited
-from raxol_sql.engine.wire.timeouts import Limits
+from raxol_sql.engine.wire.pipeline import Completion, Pipeline, Request, check
+from raxol_sql.engine.wire.statement_timeout import with_timeout_set
+from raxol_sql.engine.wire.timeouts import StatementTimeouts
 from raxol_sql.errors import ConfigError, DeadlineExceeded
-from raxol_sql.failures import Backend, Effect, Incarnation
+from raxol_sql.failures import Backend, Effect, ServerEpoch
 
 Row = tuple[Any, ...]
 # An enum looks its members up each time.
@@ -62,32 +62,32 @@ class Session:
     """
 
     def __init__(
-        self, colour: Colour, connection: Connection, known: Catalogue, *, lasting: bool = True
+        self, colour: IOBackend, connection: Connection, known: TypeCatalog, *, lasting: bool = True
     ) -> None:
         self.connection = connection
         self.since = self.idle_since = monotonic()
         self.pid = 0
-        self.holding: Taken | None = None
-        self.place: Place | None = None
+        self.holding: CheckoutKey | None = None
+        self.place: CallSite | None = None
         self.outlives_call = False
         self.checkout: Any = None
         self.is_sent = self.has_traces = False
-        self.wire = wire = Wire(colour, connection)
+        self.wire = wire = Pipeline(colour, connection)
         # Not a method: a session that its caller drops has to be noticed, and nothing may keep it.
         connection.add_notice_handler(partial(_notice, weakref.ref(wire)))
         self._make_turn, self._who = colour.turn, colour.who
         self.turn = colour.turn()
-        self.limits = Limits(self.wire)
+        self.limits = StatementTimeouts(self.wire)
         self.types = ConnectionTypes(connection, known)
-        self.statements = Statements(connection, self.types, lasting=lasting)
+        self.statements = PreparedStatements(connection, self.types, lasting=lasting)
         self.types.statements = weakref.ref(self.statements)
         self.path = SearchPath(self.wire, self.statements)
         self.facts = ServerFacts()
         self.backend: Backend | None = None
-        self.witness: Witness | None = None
+        self.witness: OutcomeMarker | None = None
         self.conflict: psycopg.Error | None = None
         self.failed_by: BaseException | None = None
-        self.suspect: Suspect | None = None
+        self.suspect: StaleStatement | None = None
         self.liveness = Liveness(connection.pgconn)
         self.is_shared = not lasting
 
@@ -116,7 +116,7 @@ class Session:
         return self.facts.is_standby and self.is_standby
 
     @property
-    def incarnation(self) -> Incarnation | None:
+    def incarnation(self) -> ServerEpoch | None:
         """In which of its lives the server is; None if that is not known."""
         return self.facts.incarnation
 
@@ -145,7 +145,7 @@ class Session:
         """Whether a transaction is open in which a statement failed, so that nothing else runs."""
         return self.wire.status == TransactionStatus.INERROR
 
-    async def run(self, text: str, values: Row = (), timeout: int | None = None) -> Answer:
+    async def run(self, text: str, values: Row = (), timeout: int | None = None) -> StatementResult:
         """One statement, and its whole answer."""
         timeout = self.limits.of(timeout)
         path = self.path
@@ -194,7 +194,7 @@ class Session:
         """From now on it is held between calls, too, by what one of them has opened."""
         self.outlives_call = True
         if self.checkout is not None and self.holding is not None:
-            self.checkout.holding = Holding(*self.holding, self.place)
+            self.checkout.holding = Checkout(*self.holding, self.place)
 
     def take_up(self) -> None:
         """From now on it is held for the length of the caller's call, which ends the holding."""
@@ -214,7 +214,7 @@ class Session:
         if self.witness is not None and not self.witness.is_asked:
             self.witness.learn(await self.wire.ask(self.ask_for(self.witness)))
 
-    def ask_for(self, witness: Witness) -> Request:
+    def ask_for(self, witness: OutcomeMarker) -> Request:
         """The sending of what the witness learns from, prepared if it was along with others."""
         known = self.statements.find(XID)
         if witness.key is None and known is not None:
@@ -257,12 +257,12 @@ class Session:
             for result in results:
                 check(result)
             return results
-        results = await self.wire.exchange(limited(self.wire.pgconn, requests, timeout))
+        results = await self.wire.exchange(with_timeout_set(self.wire.pgconn, requests, timeout))
         for result in results:
             check(result)
         return results[1 : len(requests) + 1]
 
-    async def begin(self, timeout: int | None, most: int, inquiry: Inquiry) -> None:
+    async def begin(self, timeout: int | None, most: int, inquiry: ServerInquiry) -> None:
         """
         Gets to know the server by an ``inquiry``.
 
@@ -308,7 +308,7 @@ class Session:
         """Closes the connection at once."""
         self.wire.close()
 
-    def answer(self, prepared: Prepared, result: PGresult) -> Answer:
+    def answer(self, prepared: Prepared, result: PGresult) -> StatementResult:
         """What a result means; it may mean that statements are gone."""
         if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
             self.statements.clear()
@@ -323,8 +323,8 @@ class Session:
                 self.path.has_altered = True
                 SCHEMA_AGE.increase()
         if self.is_shared or not prepared.has_plan:
-            return Answer(prepared.columns_of(result), result)
-        return Answer(prepared.columns, result)
+            return StatementResult(prepared.columns_of(result), result)
+        return StatementResult(prepared.columns, result)
 
     def _check_encoding(self) -> None:
         if self.wire.pgconn.parameter_status(b"client_encoding") not in _UTF8:
@@ -342,7 +342,9 @@ class Session:
                 return await self.wire.ask(request)
             return await self._limited(text, request, timeout)
         requests = [self.ask_for(witness), request]
-        sent = requests if timeout is None else limited(self.wire.pgconn, requests, timeout)
+        sent = (
+            requests if timeout is None else with_timeout_set(self.wire.pgconn, requests, timeout)
+        )
         results = await self.wire.exchange(sent)
         first = 0 if timeout is None else 1
         for result in results[:first]:
@@ -376,7 +378,7 @@ select pg_advisory_unlock_all(); discard temp; discard sequences
 """
 
 
-def _notice(reference: weakref.ref[Wire], told: psycopg.errors.Diagnostic) -> None:
+def _notice(reference: weakref.ref[Pipeline], told: psycopg.errors.Diagnostic) -> None:
     # A COMMIT that is told to stop waiting for a standby is done all the same, but here alone.
     wire = reference()
     if wire is not None and wire.is_committing and told.severity_nonlocalized == "WARNING":

@@ -31,7 +31,7 @@ _MOVING = ("search_path", "set", "authorization", "discard", "temp")
 _LOCAL = re.compile(r"\s*set\s+local\b", re.IGNORECASE)
 
 
-def leaves_traces(text: str) -> bool:
+def changes_session_state(text: str) -> bool:
     """
     Whether the text of a statement may set, take or make something that lasts as long as its
     connection: a setting, an advisory lock, a temporary table, an ear for notifications.

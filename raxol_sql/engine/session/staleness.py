@@ -8,11 +8,11 @@ from typing import Protocol
 import attrs
 import psycopg
 
-from raxol_sql.engine.session.prepared import Prepared, Statements, Types, oids_of
+from raxol_sql.engine.session.prepared import Prepared, PreparedStatements, Types, oids_of
 from raxol_sql.engine.types.connection_types import ConnectionTypes
-from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 from raxol_sql.engine.types.type_trust import SCHEMA_AGE
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.text import first_word_of
 
 # Classes of SQLSTATE: features, names of statements, syntax and names, internal errors.
@@ -23,7 +23,7 @@ _CLASS_OF_VALUES = "22"
 _BADLY_WRITTEN = ("08P01", "22P03", "22021")
 
 
-class Suspicion(enum.Enum):
+class StaleReason(enum.Enum):
     """
     What an error lets one suspect.
 
@@ -39,27 +39,27 @@ class Suspicion(enum.Enum):
     NONE = enum.auto()
 
 
-def suspicion_of(error: BaseException) -> Suspicion:
+def suspicion_of(error: BaseException) -> StaleReason:
     """
     What an error lets one suspect of the statement that was prepared.
 
     "cached plan must not change result type" has the SQLSTATE of everything that is not
     supported; the function in the server that says it tells it apart (plancache.c).
     """
-    if isinstance(error, ParameterMisfit):
-        return Suspicion.VALUE
+    if isinstance(error, ParameterTypeMismatch):
+        return StaleReason.VALUE
     if not isinstance(error, psycopg.Error):
-        return Suspicion.NONE
+        return StaleReason.NONE
     if isinstance(error, psycopg.errors.InvalidSqlStatementName):
-        return Suspicion.GONE
+        return StaleReason.GONE
     if error.diag.source_function == "RevalidateCachedQuery":
-        return Suspicion.PLAN
+        return StaleReason.PLAN
     state = error.sqlstate
     if state is None:
-        return Suspicion.VALUE if isinstance(error, psycopg.DataError) else Suspicion.NONE
+        return StaleReason.VALUE if isinstance(error, psycopg.DataError) else StaleReason.NONE
     if state.startswith(_CLASSES) or state in _BADLY_WRITTEN:
-        return Suspicion.TYPES
-    return Suspicion.VALUE if state.startswith(_CLASS_OF_VALUES) else Suspicion.NONE
+        return StaleReason.TYPES
+    return StaleReason.VALUE if state.startswith(_CLASS_OF_VALUES) else StaleReason.NONE
 
 
 def may_commit(text: str) -> bool:
@@ -74,10 +74,10 @@ def may_commit(text: str) -> bool:
 class Session(Protocol):
     """What is asked of a session here."""
 
-    wire: Wire
+    wire: Pipeline
     types: ConnectionTypes
-    statements: Statements
-    suspect: Suspect | None
+    statements: PreparedStatements
+    suspect: StaleStatement | None
     is_shared: bool
 
     @property
@@ -90,7 +90,7 @@ class Session(Protocol):
 
 
 @attrs.frozen
-class Suspect:
+class StaleStatement:
     """A statement that failed in a transaction, and the types that it was known to have."""
 
     text: str
@@ -118,21 +118,21 @@ async def is_outdated(session: Session, text: str, error: BaseException) -> bool
     """
     known = session.statements.find(text)
     suspicion = suspicion_of(error)
-    if known is None or suspicion is Suspicion.NONE:
+    if known is None or suspicion is StaleReason.NONE:
         return False
-    if suspicion is Suspicion.GONE:
+    if suspicion is StaleReason.GONE:
         # Where one is gone, the others are.
         session.statements.clear()
         return session.is_idle and not may_commit(text)
     # What was refused before it was sent leaves a transaction as it is.
-    is_whole = isinstance(error, ParameterMisfit) and not session.in_failed_transaction
+    is_whole = isinstance(error, ParameterTypeMismatch) and not session.in_failed_transaction
     can_ask = session.is_idle or is_whole
-    if suspicion is Suspicion.PLAN or not can_ask or may_commit(text):
+    if suspicion is StaleReason.PLAN or not can_ask or may_commit(text):
         # The server cannot be asked now, so the next use prepares it again.
         session.statements.forget(text)
     if not can_ask or may_commit(text):
         session.types.suspect(oids_of(known.types))
-        session.suspect = Suspect(text, known.types)
+        session.suspect = StaleStatement(text, known.types)
         return False
     try:
         described = await session.describe(text)
@@ -141,8 +141,8 @@ async def is_outdated(session: Session, text: str, error: BaseException) -> bool
         return False
     has_changed = described.types != known.types or is_altered
     # Another server, which a pooler lent, may have prepared it before a table changed.
-    is_elsewhere = session.is_shared and known.name and suspicion is not Suspicion.VALUE
-    if not has_changed and suspicion is not Suspicion.PLAN and not is_elsewhere:
+    is_elsewhere = session.is_shared and known.name and suspicion is not StaleReason.VALUE
+    if not has_changed and suspicion is not StaleReason.PLAN and not is_elsewhere:
         return False
     if has_changed:
         SCHEMA_AGE.increase()

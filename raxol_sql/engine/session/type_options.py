@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import psycopg
 
-from raxol_sql.engine.core.concurrency import Colour
+from raxol_sql.engine.core.concurrency import IOBackend
 from raxol_sql.engine.session.session import Session
-from raxol_sql.engine.types.catalog import NAMED, Catalogue, rows_of
+from raxol_sql.engine.types.catalog import NAMED, TypeCatalog, rows_of
 from raxol_sql.engine.types.interval_loaders import INFINITY
 from raxol_sql.errors import ConfigError
 
@@ -33,7 +33,7 @@ class TypeOptions:
     classes: Mapping[str, type] = attrs.field(factory=dict)
     infinity: str = "error"
     on_connect: OnConnect | None = None
-    catalogue: Catalogue = attrs.field(init=False)
+    catalogue: TypeCatalog = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         if self.infinity not in INFINITY:
@@ -47,7 +47,7 @@ class TypeOptions:
                     f"types: {name!r} needs an Enum, an attrs class or a NamedTuple; "
                     f"not a {type(made).__name__}"
                 )
-        object.__setattr__(self, "catalogue", Catalogue(self.classes))
+        object.__setattr__(self, "catalogue", TypeCatalog(self.classes))
 
     async def check(self, session: Session) -> None:
         """Raises `ConfigError` for a name in ``classes`` that no type of the database has."""
@@ -64,7 +64,7 @@ class TypeOptions:
             )
         self.catalogue.has_all_classes = True
 
-    async def connected(self, colour: Colour, session: Session) -> None:
+    async def connected(self, colour: IOBackend, session: Session) -> None:
         """Calls the program's hook with a connection; raises what that raises."""
         if self.on_connect is None:
             return
@@ -76,7 +76,7 @@ class TypeOptions:
         if not session.is_idle:
             raise psycopg.ProgrammingError("on_connect left a transaction open: commit it there")
 
-    async def reconnected(self, colour: Colour, session: Session) -> None:
+    async def reconnected(self, colour: IOBackend, session: Session) -> None:
         """Calls the hook after a reset; a session with which it raises is closed, and replaced."""
         if self.on_connect is None:
             return

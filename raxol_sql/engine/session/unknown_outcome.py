@@ -6,7 +6,7 @@ docs/failures.md lists the messages of `OutcomeUnknownError`, and says which hav
 
 from __future__ import annotations
 
-from raxol_sql.engine.session.outcome_marker import Witness
+from raxol_sql.engine.session.outcome_marker import OutcomeMarker
 from raxol_sql.engine.session.staleness import may_commit
 from raxol_sql.failures import Effect, Phase, ending_of
 
@@ -45,7 +45,7 @@ WITHOUT_HISTORY = (
 )
 
 
-def problem_of(witness: Witness | None) -> str:
+def problem_of(witness: OutcomeMarker | None) -> str:
     """The message for a COMMIT whose outcome is unknown."""
     if witness is None:
         return WITHOUT_OUTCOME

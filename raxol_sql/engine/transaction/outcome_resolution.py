@@ -8,16 +8,16 @@ from typing import Any
 
 import psycopg
 
-from raxol_sql.engine.core.concurrency import Colour
+from raxol_sql.engine.core.concurrency import IOBackend
 from raxol_sql.engine.session.server_inquiry import PRIMARY
 from raxol_sql.engine.session.session import Row, Session
-from raxol_sql.engine.transaction.session_source import Sessions, held
+from raxol_sql.engine.transaction.session_source import SessionSource, held
 from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.failures import (
     Effect,
-    Lives,
     OutcomeToken,
-    Sighting,
+    ServerEpochs,
+    XactStatus,
     effect_of,
     is_forgotten,
 )
@@ -91,7 +91,11 @@ _READ = PRIMARY + "select is_tombstone from raxol_outcomes where key = $1"
 
 
 async def resolve(
-    sessions: Sessions, colour: Colour, lives: Lives, token: OutcomeToken, until: float | None
+    sessions: SessionSource,
+    colour: IOBackend,
+    lives: ServerEpochs,
+    token: OutcomeToken,
+    until: float | None,
 ) -> Effect:
     """
     What became of the transaction of a token; UNKNOWN if that cannot be found out by ``until``.
@@ -136,7 +140,7 @@ async def resolve(
 
 
 async def _by_xid(
-    session: Session, token: OutcomeToken, lives: Lives, *, is_first: bool
+    session: Session, token: OutcomeToken, lives: ServerEpochs, *, is_first: bool
 ) -> Effect | None:
     now = session.incarnation
     if session.facts.lost and not session.facts.tells_ids:
@@ -146,7 +150,7 @@ async def _by_xid(
         return None
     (status,) = await _one(session, _SEE, (str(token.xid),))
     first_xid = lives.first_xid_after(token.incarnation)
-    effect = effect_of(token, Sighting(now, status, first_xid))
+    effect = effect_of(token, XactStatus(now, status, first_xid))
     if effect is None and not is_first:
         await _end_idle(session, token)
     return effect
@@ -191,7 +195,7 @@ def _may_pass(error: psycopg.Error) -> bool:
     return isinstance(error, (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction))
 
 
-async def forget_outcomes(sessions: Sessions, days: int) -> int:
+async def forget_outcomes(sessions: SessionSource, days: int) -> int:
     """Removes old witness rows, and keeps how far; raises ValueError for less than a day."""
     if days < 1:
         raise ValueError(f"days is {days}; give 1 or more: somebody may still ask for the others")

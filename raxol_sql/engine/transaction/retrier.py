@@ -9,19 +9,19 @@ from time import monotonic
 import attrs
 import psycopg
 
-from raxol_sql.engine.core.concurrency import Colour
-from raxol_sql.engine.session.server_inquiry import Inquiry
+from raxol_sql.engine.core.concurrency import IOBackend
+from raxol_sql.engine.session.server_inquiry import ServerInquiry
 from raxol_sql.engine.session.unknown_outcome import LONE_STATEMENT
 from raxol_sql.errors import DeadlineExceeded, OutcomeUnknownError
 from raxol_sql.failures import (
-    Again,
     Attempts,
-    Budgets,
     Category,
     Effect,
     Failure,
     OutcomeToken,
     Phase,
+    Retry,
+    RetryBudgets,
     RetryPolicy,
     Verdict,
     classify,
@@ -36,7 +36,7 @@ _STANDBY_LASTS = 1.0
 Resolve = Callable[[OutcomeToken, float | None], Awaitable[Effect]]
 
 
-class Repeating:
+class Retrier:
     """
     What is known of doing work again, for all calls of one pool.
 
@@ -48,15 +48,15 @@ class Repeating:
 
     def __init__(
         self,
-        colour: Colour,
+        colour: IOBackend,
         policy: RetryPolicy,
         resolve: Resolve,
         drain: Callable[[], Awaitable[None]],
-        inquiry: Inquiry,
+        inquiry: ServerInquiry,
     ) -> None:
         self.calls = 0
         self.policy = policy
-        self.budgets = Budgets.fresh()
+        self.budgets = RetryBudgets.fresh()
         self.resolve = resolve
         self._colour = colour
         self._drain = drain
@@ -91,7 +91,7 @@ class Repeating:
             await self._leave_standby(attempts, error)
         is_mute = failure.sqlstate is None and is_lost(error)
         step = attempts.after(failure, may_repeat=may_repeat, is_mute_loss=is_mute)
-        if isinstance(step, Again):
+        if isinstance(step, Retry):
             is_at_once = (
                 failure.category is Category.READ_ONLY and not self._inquiry.has_other_hosts
             )
@@ -130,7 +130,7 @@ def log_success(attempts: Attempts, name: str) -> None:
 
 
 @attrs.frozen
-class Doubt:
+class UncertainOutcome:
     """
     A failure after which it is not known what became of the work.
 
@@ -142,7 +142,7 @@ class Doubt:
     token: OutcomeToken | None
     verify: Callable[[], Awaitable[bool | None]] | None = None
 
-    async def settle(self, repeating: Repeating, until: float | None) -> Effect:
+    async def settle(self, repeating: Retrier, until: float | None) -> Effect:
         """
         What became of it, as far as it can be found out by ``until``, on the monotonic clock.
 
@@ -170,19 +170,19 @@ class Doubt:
 
 
 @attrs.frozen
-class Pending:
+class CommitState:
     """What is left to be done after a COMMIT: a doubt, and an interruption to be raised."""
 
-    doubt: Doubt | None
+    doubt: UncertainOutcome | None
     interruption: BaseException | None
 
 
-def judged(error: BaseException, phase: Phase) -> Failure:
+def classify_error(error: BaseException, phase: Phase) -> Failure:
     """What is known of an error that came on a connection of ours, which says if it is lost."""
     return classify(error, phase, lost=is_lost(error))
 
 
-def check_doubt(error: psycopg.Error) -> None:
+def raise_if_uncertain(error: psycopg.Error) -> None:
     """
     Raises `OutcomeUnknownError` if what was sent outside of a transaction may have happened.
 
@@ -191,8 +191,8 @@ def check_doubt(error: psycopg.Error) -> None:
     """
     if isinstance(error, DeadlineExceeded):
         return
-    if judged(error, Phase.SENT).effect is Effect.UNKNOWN:
-        raise Doubt(error, None).unknown(LONE_STATEMENT)
+    if classify_error(error, Phase.SENT).effect is Effect.UNKNOWN:
+        raise UncertainOutcome(error, None).unknown(LONE_STATEMENT)
 
 
 def settled(failure: Failure, effect: Effect) -> Failure:

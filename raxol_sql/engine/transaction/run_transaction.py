@@ -12,18 +12,18 @@ import psycopg
 from raxol_sql.engine.core.deadline import deadline_of, earliest
 from raxol_sql.engine.transaction.options import TransactionOptions
 from raxol_sql.engine.transaction.retrier import log_success
-from raxol_sql.engine.transaction.session_source import Sessions
-from raxol_sql.engine.transaction.transaction import Block, Verify
+from raxol_sql.engine.transaction.session_source import SessionSource
+from raxol_sql.engine.transaction.transaction import TransactionScope, Verify
 from raxol_sql.errors import TransactionError
 from raxol_sql.failures import Attempts, RetryPolicy
-from raxol_sql.telemetry import AttemptTelemetry, Watch
+from raxol_sql.telemetry import AttemptTelemetry, OperationTimer
 
 T = TypeVar("T")
 _FAILURES = (psycopg.Error, TransactionError)
 
 
 @attrs.frozen
-class Undertaking:
+class TransactionCall:
     """
     How a function of a transaction is run: see `Database.transact`.
 
@@ -45,7 +45,9 @@ def name_of(work: Callable[..., object]) -> str:
 
 
 async def transact(
-    sessions: Sessions, work: Callable[[Block], Awaitable[T]], undertaking: Undertaking
+    sessions: SessionSource,
+    work: Callable[[TransactionScope], Awaitable[T]],
+    undertaking: TransactionCall,
 ) -> T:
     """What ``work`` gives in the transaction that happens; raises as `Database.transact`."""
     if sessions.repeating is None or not sessions.telemetry.listens:
@@ -64,10 +66,10 @@ async def transact(
 
 
 async def _attempted(
-    sessions: Sessions,
-    work: Callable[[Block], Awaitable[T]],
-    undertaking: Undertaking,
-    watch: Watch | None,
+    sessions: SessionSource,
+    work: Callable[[TransactionScope], Awaitable[T]],
+    undertaking: TransactionCall,
+    watch: OperationTimer | None,
 ) -> T:
     options = undertaking.options
     until = earliest(deadline_of(undertaking.timeout), sessions.until)
@@ -76,7 +78,7 @@ async def _attempted(
     is_renewed = False
     while True:
         telemetry = None if watch is None else AttemptTelemetry(sessions.telemetry)
-        block = Block(
+        block = TransactionScope(
             sessions,
             options,
             until=until,
@@ -121,7 +123,7 @@ async def _attempted(
             watch.took(math.inf)
 
 
-async def _once(block: Block, work: Callable[[Block], Awaitable[T]]) -> T:
+async def _once(block: TransactionScope, work: Callable[[TransactionScope], Awaitable[T]]) -> T:
     await block.enter()
     try:
         result = await work(block)

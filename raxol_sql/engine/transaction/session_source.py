@@ -9,12 +9,12 @@ from typing import Protocol
 
 from raxol_sql.engine.core.deadline import deadline_of, earliest
 from raxol_sql.engine.session.session import Session
-from raxol_sql.engine.transaction.retrier import Repeating
+from raxol_sql.engine.transaction.retrier import Retrier
 from raxol_sql.errors import TransactionError
-from raxol_sql.telemetry import Watch, Watching
+from raxol_sql.telemetry import OperationTimer, Watching
 
 
-class Sessions(Protocol):
+class SessionSource(Protocol):
     """
     A source of sessions.
 
@@ -32,7 +32,7 @@ class Sessions(Protocol):
     timeout: int
     until: float | None
     outcome: str
-    repeating: Repeating | None
+    repeating: Retrier | None
     shows_values: bool
 
     @property
@@ -49,7 +49,7 @@ class Sessions(Protocol):
 
 @asynccontextmanager
 async def held(
-    sessions: Sessions, purpose: str, timeout: int | None, watch: Watch | None = None
+    sessions: SessionSource, purpose: str, timeout: int | None, watch: OperationTimer | None = None
 ) -> AsyncIterator[Session]:
     """A session for the length of a call that may take ``timeout``, or what calls usually may."""
     until = deadline_of(sessions.timeout if timeout is None else timeout)
@@ -62,7 +62,7 @@ async def held(
         await sessions.release(session)
 
 
-class PinnedSession:
+class TransactionSession:
     """
     The one session of a transaction: calls take turns on it, and it is not given back.
 
@@ -70,14 +70,14 @@ class PinnedSession:
     """
 
     def __init__(
-        self, outer: Sessions, until: float | None, telemetry: Watching | None = None
+        self, outer: SessionSource, until: float | None, telemetry: Watching | None = None
     ) -> None:
         self.timeout = outer.timeout
         self.telemetry: Watching = telemetry or outer.telemetry
         self.shows_values = outer.shows_values
         self.until = until
         self.outcome = "none"
-        self.repeating: Repeating | None = None
+        self.repeating: Retrier | None = None
         self._session: Session | None = None
         self._is_over = False
 

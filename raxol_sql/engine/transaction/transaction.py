@@ -11,16 +11,21 @@ import attrs
 import psycopg
 
 from raxol_sql.engine.core.deadline import deadline_of, earliest
-from raxol_sql.engine.session.outcome_marker import Witness
+from raxol_sql.engine.session.outcome_marker import OutcomeMarker
 from raxol_sql.engine.session.session import Session, tag_of
 from raxol_sql.engine.session.unknown_outcome import RESULT_LOST, ROLLED_BACK, problem_of
 from raxol_sql.engine.transaction.options import TransactionOptions
-from raxol_sql.engine.transaction.retrier import Doubt, Pending, judged, settled
-from raxol_sql.engine.transaction.session_source import PinnedSession, Sessions
+from raxol_sql.engine.transaction.retrier import (
+    CommitState,
+    UncertainOutcome,
+    classify_error,
+    settled,
+)
+from raxol_sql.engine.transaction.session_source import SessionSource, TransactionSession
 from raxol_sql.engine.wire.pipeline import check
 from raxol_sql.errors import CommittedResultLost, TransactionError
 from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classify, mark_lost
-from raxol_sql.telemetry import Watch, Watching
+from raxol_sql.telemetry import OperationTimer, Watching
 
 _savepoint_numbers = itertools.count(1)
 _GOOD_END, _BAD_END = ("commit", "release savepoint"), ("rollback", "rollback to savepoint")
@@ -29,7 +34,7 @@ _GOOD_END, _BAD_END = ("commit", "release savepoint"), ("rollback", "rollback to
 Verify = Callable[[], Awaitable[bool | None]]
 
 
-class Block:
+class TransactionScope:
     """
     One transaction, or one savepoint of a session that is in a transaction already.
 
@@ -51,7 +56,7 @@ class Block:
 
     def __init__(
         self,
-        outer: Sessions,
+        outer: SessionSource,
         options: TransactionOptions | None = None,
         *,
         joins: bool = False,
@@ -61,12 +66,12 @@ class Block:
         telemetry: Watching | None = None,
     ) -> None:
         self._until = until = earliest(until, outer.until)
-        self.inside = PinnedSession(outer, until, telemetry)
+        self.inside = TransactionSession(outer, until, telemetry)
         self.opening: str | None = None
         self.closing: str | None = None
         self.phase = Phase.ACQUIRE
         self.failure: Failure | None = None
-        self.witness: Witness | None = None
+        self.witness: OutcomeMarker | None = None
         self.is_standby = self.is_outdated = False
         self._outer = outer
         self._options = options or TransactionOptions()
@@ -115,7 +120,7 @@ class Block:
             raise
         return session
 
-    async def _enter(self, purpose: str, watch: Watch) -> Session:
+    async def _enter(self, purpose: str, watch: OperationTimer) -> Session:
         session = await self.reserve(purpose)
         watch.took(session.idle_since)
         try:
@@ -157,7 +162,7 @@ class Block:
         if self.closing == "commit":
             session.take_up()
         self.inside.end()
-        pending: Pending | None = None
+        pending: CommitState | None = None
         if error is not None and session.turn.is_mine:
             # A signal came between the end of a call and what was to be done after it.
             self.judge(error)
@@ -219,7 +224,7 @@ class Block:
             session.wire.phase = Phase.SENT
         await self._outer.free(session)
 
-    async def commit(self) -> Pending | None:
+    async def commit(self) -> CommitState | None:
         """Sends the closing, raises as `exit`; gives what is to be settled on another session."""
         session = self._held()
         if self.closing is None:
@@ -241,19 +246,19 @@ class Block:
         completion = await session.complete(self.closing)
         interruption = completion.interruption
         if completion.error is not None:
-            return Pending(self.doubt(completion.error), interruption)
+            return CommitState(self.doubt(completion.error), interruption)
         assert completion.result is not None, "there is an answer, or an error"
         try:
             check(completion.result)
             self.conclude(tag_of(completion.result))
         except Exception as error:
-            if judged(error, Phase.COMMIT_SENT).verdict is Verdict.RESOLVE:
+            if classify_error(error, Phase.COMMIT_SENT).verdict is Verdict.RESOLVE:
                 # The server, or who stands before it, says itself that it does not know.
-                return Pending(self.doubt(error), interruption)
+                return CommitState(self.doubt(error), interruption)
             if interruption is not None:
                 raise interruption from error
             raise
-        return None if interruption is None else Pending(None, interruption)
+        return None if interruption is None else CommitState(None, interruption)
 
     def conclude(self, tag: str) -> None:
         """Raises as `exit`; a COMMIT after a failed statement is answered by ROLLBACK, no error."""
@@ -276,11 +281,11 @@ class Block:
             # The connection is lost, so the server has rolled back; the block's own error says why.
             pass
 
-    def doubt(self, error: BaseException) -> Doubt:
+    def doubt(self, error: BaseException) -> UncertainOutcome:
         """What can be asked about a transaction whose COMMIT was not answered."""
-        return Doubt(error, self.witness.token if self.witness else None, self._verify)
+        return UncertainOutcome(error, self.witness.token if self.witness else None, self._verify)
 
-    async def settle(self, pending: Pending) -> None:
+    async def settle(self, pending: CommitState) -> None:
         """
         Finds out what became of it, and returns if it has happened.
 
@@ -293,7 +298,7 @@ class Block:
             self.mark(interruption, effect)
             raise interruption
         if doubt is not None and effect is Effect.ROLLED_BACK:
-            self.failure = settled(judged(doubt.error, self.phase), effect)
+            self.failure = settled(classify_error(doubt.error, self.phase), effect)
             doubt.error.add_note(ROLLED_BACK)
             raise doubt.error
         if doubt is not None and effect is Effect.UNKNOWN:
@@ -318,7 +323,7 @@ class Block:
             error.add_note(ROLLED_BACK)
         raise error
 
-    async def _found_out(self, doubt: Doubt) -> Effect:
+    async def _found_out(self, doubt: UncertainOutcome) -> Effect:
         if self._options.read_only or (self.witness is not None and self.witness.is_unneeded):
             # It has written nothing, so to have happened is nothing.
             return Effect.ROLLED_BACK
@@ -347,7 +352,7 @@ class Block:
             # The server may have been done with the statement, which is rolled back with the block.
             session.wire.overdue.effect = Effect.ROLLED_BACK.value
         cause = error.__cause__ if isinstance(error, TransactionError) else None
-        self.failure = judged(cause or error, self.phase)
+        self.failure = classify_error(cause or error, self.phase)
         self.is_standby = self.is_standby or session.is_standby
 
     def _name_of(self, whole: str, part: str) -> str:
@@ -365,7 +370,9 @@ class Block:
                 self._options, self.is_standby = attrs.evolve(self._options, read_only=True), True
             self.opening, self.closing = self._options.statement, "commit"
             if not self._options.read_only:
-                self.witness = Witness.of(session.facts, self._options.outcome, session.backend)
+                self.witness = OutcomeMarker.of(
+                    session.facts, self._options.outcome, session.backend
+                )
             session.begin_turns()
             session.witness, session.conflict, session.failed_by = self.witness, None, None
             session.wire.phase = Phase.IN_TRANSACTION

@@ -5,7 +5,7 @@ from __future__ import annotations
 _PACKAGES = ("psycopg", "psycopg_binary", "psycopg_c")
 
 
-def is_driver(adapter: type) -> bool:
+def is_builtin_adapter(adapter: type) -> bool:
     """
     Whether a dumper or loader is one of psycopg's own.
 

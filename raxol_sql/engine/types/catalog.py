@@ -129,7 +129,7 @@ class PgType:
         return (self.part, *inner) if self.part else inner
 
 
-class Catalogue:
+class TypeCatalog:
     """
     The types of one database, as far as they were asked about.
 

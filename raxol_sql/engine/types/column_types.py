@@ -18,7 +18,7 @@ from psycopg.types.enum import EnumInfo
 from psycopg.types.multirange import Multirange, MultirangeInfo
 from psycopg.types.range import Range, RangeInfo
 
-from raxol_sql.engine.types.adapters import is_driver
+from raxol_sql.engine.types.adapters import is_builtin_adapter
 from raxol_sql.engine.types.type_infos import DomainInfo, python_class
 from raxol_sql.records import ColumnType, TypeKind
 
@@ -117,6 +117,6 @@ def _reads_text(adapters: AdaptersMap, loader: type[Any]) -> bool:
 
 def _is_own(loader: type[Any] | None) -> bool:
     """Whether a loader is the program's."""
-    if loader is None or is_driver(loader):
+    if loader is None or is_builtin_adapter(loader):
         return False
     return not loader.__module__.startswith("raxol_sql.engine.")

@@ -16,14 +16,14 @@ from psycopg.pq import TransactionStatus
 from raxol_sql.engine.types.catalog import (
     CATALOGUE,
     FIRST_OF_USERS,
-    Catalogue,
     PgType,
+    TypeCatalog,
     oid_array,
     rows_of,
 )
 from raxol_sql.engine.types.column_types import column_type
 from raxol_sql.engine.types.type_infos import install, install_class
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.records import MisfitError, UnfitError, reader_of
 
 _log = logging.getLogger("raxol_sql")
@@ -60,7 +60,7 @@ class ConnectionTypes:
     Belongs to the holder of the connection.
     """
 
-    def __init__(self, connection: Any, catalogue: Catalogue) -> None:
+    def __init__(self, connection: Any, catalogue: TypeCatalog) -> None:
         self.context: AdaptContext = connection
         self._connection = connection
         self._catalogue = catalogue
@@ -68,7 +68,7 @@ class ConnectionTypes:
         self.statements: Callable[[], Forgettable | None] = _nothing
         self._installed: set[int] = set()
 
-    async def learn(self, wire: Wire, oids: Iterable[int]) -> None:
+    async def learn(self, wire: Pipeline, oids: Iterable[int]) -> None:
         """Has the catalogue asked, if it has to be, how values of these types are written."""
         asked = self.to_ask(oids)
         if asked:
@@ -92,7 +92,7 @@ class ConnectionTypes:
         self._catalogue.learn(asked, rows)
         self._install([oid for oid in oids if oid >= FIRST_OF_USERS])
 
-    async def have_changed(self, wire: Wire, oids: Iterable[int]) -> bool:
+    async def have_changed(self, wire: Pipeline, oids: Iterable[int]) -> bool:
         """Whether composites among these types were altered, which then are known as they are."""
         known = [one for one in self._catalogue.reachable(oids) if one.fields]
         if not known:
@@ -175,7 +175,7 @@ def _nothing() -> None:
     """There are no statements yet."""
 
 
-async def _asked(wire: Wire, oids: Iterable[int]) -> list[bytes]:
+async def _asked(wire: Pipeline, oids: Iterable[int]) -> list[bytes]:
     """The rows of `CATALOGUE` for types; none where this role may not read it."""
     asking = partial(wire.pgconn.send_query_params, CATALOGUE, [oid_array(oids)])
     try:

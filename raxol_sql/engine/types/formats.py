@@ -11,7 +11,7 @@ from psycopg.types.composite import CompositeInfo
 from psycopg.types.multirange import MultirangeInfo
 from psycopg.types.range import RangeInfo
 
-from raxol_sql.engine.types.adapters import is_driver
+from raxol_sql.engine.types.adapters import is_builtin_adapter
 from raxol_sql.engine.types.type_infos import DomainInfo
 
 _types = psycopg.postgres.types
@@ -79,4 +79,4 @@ class Loading:
 
 
 def _is_ours(loader: type) -> bool:
-    return is_driver(loader) or loader.__module__.startswith("raxol_sql.engine.")
+    return is_builtin_adapter(loader) or loader.__module__.startswith("raxol_sql.engine.")

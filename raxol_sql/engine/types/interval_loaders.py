@@ -13,13 +13,13 @@ from psycopg.adapt import AdaptersMap, Loader
 from psycopg.pq import Format
 from psycopg.types.datetime import IntervalLoader
 
-from raxol_sql.engine.types.adapters import is_driver
+from raxol_sql.engine.types.adapters import is_builtin_adapter
 from raxol_sql.records import JsonText
 
 _INTERVAL = psycopg.postgres.types["interval"].oid
 _known = psycopg.adapters.get_loader(_INTERVAL, Format.TEXT)
 # The fast one, unless the program put its own in that place before.
-_USUAL = _known if _known is not None and is_driver(_known) else IntervalLoader
+_USUAL = _known if _known is not None and is_builtin_adapter(_known) else IntervalLoader
 _unpack = struct.Struct("!qii").unpack
 # The days of an interval that is infinite, less one.
 _INFINITE = 2**31 - 1
@@ -132,19 +132,19 @@ def guard(connection: AdaptContext, infinity: str = "error") -> None:
     adapters = connection.adapters
     for loader in (ExactIntervalLoader, ExactIntervalBinaryLoader):
         known = adapters.get_loader(_INTERVAL, loader.format)
-        if known is None or is_driver(known):
+        if known is None or is_builtin_adapter(known):
             adapters.register_loader(_INTERVAL, loader)
     for oid in _DOCUMENTS:
         for format in (Format.TEXT, Format.BINARY):
             known = adapters.get_loader(oid, format)
-            if known is not None and is_driver(known):
+            if known is not None and is_builtin_adapter(known):
                 adapters.register_loader(oid, _json_loader(known, format))
     if infinity == "error":
         return
     for oid, bounds in _BOUNDS.items():
         for format in (Format.TEXT, Format.BINARY):
             known = adapters.get_loader(oid, format)
-            if known is not None and is_driver(known):
+            if known is not None and is_builtin_adapter(known):
                 made = _bounded(known, format, bounds if infinity == "clamp" else None)
                 adapters.register_loader(oid, made)
 

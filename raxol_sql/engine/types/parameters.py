@@ -9,8 +9,14 @@ from typing import Any
 import psycopg
 from psycopg.abc import AdaptContext
 
-from raxol_sql.engine.types.dump.dumper import Data, Form, Forms, Misfit, textual
-from raxol_sql.engine.types.dump.factory import Writer
+from raxol_sql.engine.types.dump.dumper import (
+    CannotDump,
+    Data,
+    ValueDumper,
+    ValueDumpers,
+    text_dumper,
+)
+from raxol_sql.engine.types.dump.factory import DumperFactory
 from raxol_sql.engine.types.type_trust import INFERRED
 
 # A message to the server takes less than a GiB, and has some bytes for each value besides.
@@ -22,7 +28,7 @@ _TOO_LARGE = (
 _UNWRITABLE = "the text has a lone surrogate, half a character, which UTF-8 cannot write"
 
 
-class ParameterMisfit(TypeError):  # noqa: N818 (it names the trouble, as TypeError does)
+class ParameterTypeMismatch(TypeError):  # noqa: N818 (it names the trouble, as TypeError does)
     """
     A value that the statement cannot take: the one at ``index``, of which the first is 0.
 
@@ -54,7 +60,7 @@ class Parameters:
 
     def __init__(self, context: AdaptContext, oids: Sequence[int]) -> None:
         self.oids = list(oids)
-        self.writer = Writer(context)
+        self.writer = DumperFactory(context)
         self._forms = [
             _texts(self.writer.forms(oid)) if oid in INFERRED else self.writer.forms(oid)
             for oid in self.oids
@@ -65,16 +71,16 @@ class Parameters:
         """Takes in which classes are about to be sent, whether they can be or not."""
         for forms, value in zip(self._forms, values, strict=False):
             if type(value) not in forms:
-                with suppress(Misfit):
+                with suppress(CannotDump):
                     forms[type(value)]
 
     def dump(self, values: Sequence[Any]) -> tuple[list[Data | None], list[int]]:
         """
         The bytes of each value, and its format: 0 for text, 1 for binary.
 
-        Raises `ParameterMisfit` for a value that cannot be what the server asks for, or is too
-        large to be sent, or a text that has a NUL or no meaning in UTF-8, and ValueError for more
-        or fewer values than it asks for.
+        Raises `ParameterTypeMismatch` for a value that cannot be what the server asks for, or is
+        too large to be sent, or a text that has a NUL or no meaning in UTF-8, and ValueError for
+        more or fewer values than it asks for.
         """
         data: list[Data | None] = []
         formats: list[int] = []
@@ -83,33 +89,33 @@ class Parameters:
                 value = values[0]
                 one, format = self._forms[0][type(value)](value)
                 if one is not None and len(one) > _MOST:
-                    raise ParameterMisfit(0, _TOO_LARGE)
+                    raise ParameterTypeMismatch(0, _TOO_LARGE)
                 return [one], [format]
             for forms, value in zip(self._forms, values):  # noqa: B905 (checked below, cheaper)
                 one, format = forms[type(value)](value)
                 data.append(one)
                 formats.append(format)
-        except Misfit as misfit:
-            raise ParameterMisfit(len(data), str(misfit)) from misfit.__cause__
+        except CannotDump as misfit:
+            raise ParameterTypeMismatch(len(data), str(misfit)) from misfit.__cause__
         except psycopg.DataError as error:
-            raise ParameterMisfit(len(data), str(error)) from None
+            raise ParameterTypeMismatch(len(data), str(error)) from None
         except UnicodeEncodeError:
             # Its own words would show the whole of the text.
-            raise ParameterMisfit(len(data), _UNWRITABLE) from None
+            raise ParameterTypeMismatch(len(data), _UNWRITABLE) from None
         if not len(data) == len(values) == len(self._forms):
             raise ValueError(f"{len(values)} values for {len(self._forms)} parameters")
         if sum(map(len, filter(None, data))) > _MOST:
             # The server would close the connection, after all of it was sent.
             sizes = [0 if one is None else len(one) for one in data]
-            raise ParameterMisfit(sizes.index(max(sizes)), _TOO_LARGE)
+            raise ParameterTypeMismatch(sizes.index(max(sizes)), _TOO_LARGE)
         return data, formats
 
 
-def _texts(forms: Forms) -> Forms:
+def _texts(forms: ValueDumpers) -> ValueDumpers:
     """The same forms, of which only the texts are used."""
 
-    def choose(kind: type) -> Form:
+    def choose(kind: type) -> ValueDumper:
         forms[kind]  # which may refuse it
-        return textual(forms.text)
+        return text_dumper(forms.text)
 
-    return Forms(choose)
+    return ValueDumpers(choose)

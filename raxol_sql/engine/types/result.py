@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 from psycopg.pq.abc import PGresult
 
-from raxol_sql.engine.types.row_loader import Columns
+from raxol_sql.engine.types.row_loader import RowLoader
 from raxol_sql.queries import Query
 from raxol_sql.records import Build
 
 T = TypeVar("T")
 
 
-class Answer:
+class StatementResult:
     """
     The rows of a statement, which are read when they are asked for, or its count.
 
@@ -23,7 +23,7 @@ class Answer:
 
     __slots__ = ("_columns", "_result")
 
-    def __init__(self, columns: Columns, result: PGresult) -> None:
+    def __init__(self, columns: RowLoader, result: PGresult) -> None:
         self._columns = columns
         self._result = result
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _GIVES_TUPLES = pq.__impl__ != "python"
 
 
-class Columns:
+class RowLoader:
     """
     Reads the rows of a statement, whose columns are of the types given as ``oids``.
 

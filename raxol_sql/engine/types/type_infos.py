@@ -23,7 +23,7 @@ from psycopg.types.multirange import MultirangeInfo, register_multirange
 from psycopg.types.range import RangeInfo, register_range
 from psycopg.types.string import TextBinaryLoader, TextLoader
 
-from raxol_sql.engine.types.adapters import is_driver
+from raxol_sql.engine.types.adapters import is_builtin_adapter
 from raxol_sql.engine.types.catalog import FIRST_OF_USERS, PgType
 
 _HERE = {"__module__": __name__}
@@ -278,7 +278,7 @@ def _load_as_text(adapters: AdaptersMap, oid: int) -> None:
     usual = {Format.TEXT: TextLoader, Format.BINARY: TextBinaryLoader}
     for format, plain in usual.items():
         known = adapters.get_loader(_TEXT, format)
-        fast = known is not None and is_driver(known)
+        fast = known is not None and is_builtin_adapter(known)
         adapters.register_loader(oid, known if fast and known is not None else plain)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from raxol_sql.engine.types.dump.pg_type import Target, oids
+from raxol_sql.engine.types.dump.pg_type import TargetType, oids
 
 # In seconds.
 USUAL = 1.0
@@ -61,7 +61,7 @@ def changes_schema(text: str) -> bool:
     return _SCHEMA_CHANGE.search(text) is not None
 
 
-def trust_in(target: Target, kind: type) -> float:
+def trust_in(target: TargetType, kind: type) -> float:
     """
     For how many seconds values of a class may be written for a type that the server once named.
 

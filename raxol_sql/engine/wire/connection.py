@@ -18,8 +18,8 @@ from psycopg.pq import (
 )
 from psycopg.pq.abc import PGresult
 
-from raxol_sql.engine.core.concurrency import Colour, Connection
-from raxol_sql.engine.core.socket_wait import Late
+from raxol_sql.engine.core.concurrency import Connection, IOBackend
+from raxol_sql.engine.core.socket_wait import WaitTimeout
 from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.failures import Effect, Phase, is_lost, mark_ending, mark_lost
 
@@ -42,7 +42,7 @@ _LAST_WORDS = (b"FATAL", b"PANIC")
 _MOST_HEARD = 10_000
 
 
-class Line:
+class PGConnection:
     """
     A connection of libpq, in non-blocking mode, and the waits on it.
 
@@ -61,7 +61,7 @@ class Line:
     connection up: it is refused to everybody, and `stop` is left to the pool.
     """
 
-    def __init__(self, colour: Colour, connection: Connection) -> None:
+    def __init__(self, colour: IOBackend, connection: Connection) -> None:
         self.connection = connection
         self.pgconn = connection.pgconn
         self.aftermath = Effect.NONE
@@ -217,11 +217,11 @@ class Line:
             elif not isinstance(error, psycopg.Error):
                 mark_ending(error, Effect.UNKNOWN)
             return
-        is_late = isinstance(error, Late)
+        is_late = isinstance(error, WaitTimeout)
         effect = Effect.NONE
         if self.is_working and not self.is_given_up:
             effect = await self._stop(_STOPPING_LATE if is_late else _STOPPING, is_late=is_late)
-            if not isinstance(error, psycopg.Error | Late):
+            if not isinstance(error, psycopg.Error | WaitTimeout):
                 mark_ending(error, effect)
         self._is_reading = False
         if is_late:
@@ -261,7 +261,7 @@ class Line:
                 try:
                     await self._drain(results)
                     break
-                except Late:
+                except WaitTimeout:
                     if monotonic() >= end:
                         raise
                 self.until = end

@@ -10,12 +10,12 @@ import psycopg
 from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus
 from psycopg.pq.abc import PGresult
 
-from raxol_sql.engine.core.busy_poll import Patience
-from raxol_sql.engine.core.concurrency import Colour, Connection
+from raxol_sql.engine.core.busy_poll import AdaptivePoller
+from raxol_sql.engine.core.concurrency import Connection, IOBackend
 from raxol_sql.engine.core.deadline import GRACE
-from raxol_sql.engine.core.socket_wait import Late
-from raxol_sql.engine.wire.connection import COPYING, FAILED, NOTHING_LEFT, SYNC, Line
-from raxol_sql.engine.wire.timeout_detection import error_of, seen
+from raxol_sql.engine.core.socket_wait import WaitTimeout
+from raxol_sql.engine.wire.connection import COPYING, FAILED, NOTHING_LEFT, SYNC, PGConnection
+from raxol_sql.engine.wire.timeout_detection import seen, to_exception
 from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.failures import Effect, mark_lost
 
@@ -41,7 +41,7 @@ class Completion:
     interruption: BaseException | None = None
 
 
-class Wire(Line):
+class Pipeline(PGConnection):
     """
     A connection as libpq knows it: what is sent on it, and what comes back.
 
@@ -49,19 +49,19 @@ class Wire(Line):
     statement that has no limit of its own, in milliseconds, None or 0 for none.
     """
 
-    def __init__(self, colour: Colour, connection: Connection) -> None:
+    def __init__(self, colour: IOBackend, connection: Connection) -> None:
         super().__init__(colour, connection)
         self.limit: int | None = None
         self._is_unsent = False
         self._since = 0.0
-        self._patience = Patience()
+        self._patience = AdaptivePoller()
 
     @property
     def is_expecting(self) -> bool:
         """Whether something was posted that is not collected yet."""
         return self._syncs > 0 and self.pgconn.pipeline_status != PipelineStatus.OFF
 
-    async def ask(self, request: Request, patience: Patience | None = None) -> PGresult:
+    async def ask(self, request: Request, patience: AdaptivePoller | None = None) -> PGresult:
         """The result of one request; raises the driver's error if the server refused it."""
         if self.is_given_up:
             self._check_given_up()
@@ -99,7 +99,7 @@ class Wire(Line):
         if patience.is_timed:
             patience.learn(perf_counter() - since)
         if result.status not in DONE:
-            raise error_of(self._seen(result))
+            raise to_exception(self._seen(result))
         return result
 
     async def complete(self, request: Request) -> Completion:
@@ -132,24 +132,24 @@ class Wire(Line):
                     if more.status not in DONE:
                         self._check_alive(more)
                         result = self._seen(more)
-                except (psycopg.Error, Late):
+                except (psycopg.Error, WaitTimeout):
                     raise
                 except BaseException as caught:
                     interruption = interruption or caught
                     latest = monotonic() + _INSISTING
                     self.until = latest if self.until is None else min(self.until, latest)
                     if monotonic() >= self.until:
-                        raise Late from None
+                        raise WaitTimeout from None
             if result is None:
                 raise self._lost(None)
         except BaseException as error:
             self.close()
-            if not isinstance(error, (psycopg.Error, Late)):
+            if not isinstance(error, (psycopg.Error, WaitTimeout)):
                 interruption = interruption or error
             if result is not None and result.status == ExecStatus.COMMAND_OK:
                 # The server has answered; only the end of its answer is missing.
                 return Completion(result, None, interruption)
-            if isinstance(error, Late):
+            if isinstance(error, WaitTimeout):
                 return Completion(None, DeadlineExceeded(Effect.UNKNOWN.value), interruption)
             if isinstance(error, psycopg.Error):
                 return Completion(None, mark_lost(error), interruption)
@@ -322,4 +322,4 @@ def _nothing() -> None:
 def check(result: PGresult) -> None:
     """Raises the driver's error for a result that is one, or `DeadlineExceeded` in its place."""
     if result.status not in DONE:
-        raise error_of(result)
+        raise to_exception(result)

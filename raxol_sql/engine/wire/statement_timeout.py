@@ -26,7 +26,7 @@ select value, set_config('statement_timeout', $1, $2) from before
 """
 
 
-def limited(pgconn: PGconn, requests: Sequence[Request], timeout: int) -> list[Request]:
+def with_timeout_set(pgconn: PGconn, requests: Sequence[Request], timeout: int) -> list[Request]:
     """
     The requests with another before and another after them.
 

@@ -20,7 +20,7 @@ TAKEN_BACK = b"raxol_sql_unlimit"
 _AHEAD = 0.01
 
 
-class Overdue:
+class TimedOut:
     """
     A failed result of which we know more than the server says: our own limit has ended it.
 
@@ -39,7 +39,7 @@ def seen(
     result: PGresult, before: Sequence[PGresult], usual: int | None, took: float, left: float | None
 ) -> PGresult:
     """
-    A failed result, as an `Overdue` if it is one.
+    A failed result, as an `TimedOut` if it is one.
 
     ``before`` are those that came before it in the same round trip, which began ``took`` seconds
     ago; ``usual`` is the limit, in milliseconds, where none goes along. The call has so many
@@ -51,12 +51,12 @@ def seen(
     limit = usual if limit is None else limit
     is_limit = bool(limit) and took + _AHEAD >= (limit or 0) / 1000
     is_end = left is not None and left <= _AHEAD
-    return cast(PGresult, Overdue(result)) if is_limit or is_end else result
+    return cast(PGresult, TimedOut(result)) if is_limit or is_end else result
 
 
-def error_of(result: PGresult) -> psycopg.Error:
+def to_exception(result: PGresult) -> psycopg.Error:
     """The driver's error for a result; `DeadlineExceeded`, with that as its cause, if overdue."""
-    if not isinstance(result, Overdue):
+    if not isinstance(result, TimedOut):
         return error_from_result(result)
     # In a batch it ended the transaction, and outside of one the statement is one itself.
     error = DeadlineExceeded(Effect.ROLLED_BACK.value, "server")

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from raxol_sql.engine.core.deadline import GRACE
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.engine.wire.statement_timeout import replace
 
 # What is too little, in milliseconds, to tell the server of: less than the grace that it has, or
@@ -19,7 +19,7 @@ from raxol_sql.engine.wire.statement_timeout import replace
 _SLACK = 50
 
 
-class Limits:
+class StatementTimeouts:
     """
     The limits of one connection, in milliseconds; 0 is none. Belongs to its holder.
 
@@ -29,7 +29,7 @@ class Limits:
     functions for it no limit ``goes_along`` with a statement: then the client alone holds it.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Pipeline) -> None:
         self.is_pressed = False
         self.goes_along = True
         self._wire = wire

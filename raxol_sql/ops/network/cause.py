@@ -19,7 +19,7 @@ _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 10, 62, 64
 
 
 @attrs.frozen
-class Cause:
+class ConnectProblem:
     """
     Why a step failed: ``message`` for people, and ``remedy``.
 
@@ -52,88 +52,90 @@ class Login:
         return Identifier(self.database).as_string()
 
 
-def of_resolving(host: str, error: OSError) -> Cause:
+def of_resolving(host: str, error: OSError) -> ConnectProblem:
     """A name that has no address."""
     again = error.args[:1] == (socket.EAI_AGAIN,)
     said = "no name server answers for it now" if again else "there is no such name"
-    return Cause(f"the host name {host} has no address: {said}", f"mend the host name; {CONFIG}")
+    return ConnectProblem(
+        f"the host name {host} has no address: {said}", f"mend the host name; {CONFIG}"
+    )
 
 
-def of_slow_resolving(host: str, seconds: float) -> Cause:
+def of_slow_resolving(host: str, seconds: float) -> ConnectProblem:
     """A name that nobody answers for."""
-    return Cause(
+    return ConnectProblem(
         f"the host name {host} has no address: the name servers gave no answer in {seconds:.1f} s",
         "see the name servers of this machine (/etc/resolv.conf), or give an address as the host",
     )
 
 
-def of_connecting(where: str, error: OSError, seconds: float, *, is_socket: bool) -> Cause:
+def of_connecting(where: str, error: OSError, seconds: float, *, is_socket: bool) -> ConnectProblem:
     """An address that cannot be connected to within ``seconds``."""
     if isinstance(error, TimeoutError):
-        return Cause(
+        return ConnectProblem(
             f"no answer in {seconds:.1f} s",
             f"see whether a firewall is in between, and whether the address is right; {CONFIG}",
         )
     if isinstance(error, FileNotFoundError):
-        return Cause(
+        return ConnectProblem(
             f"there is no socket {where}",
             f"start the server, or name the folder that its unix_socket_directories says; {CONFIG}",
         )
     if isinstance(error, PermissionError) and is_socket:
-        return Cause(
+        return ConnectProblem(
             f"the socket {where} is not for this account of the system",
             "run this as an account that may use its folder, or use a host name",
             is_final=True,
         )
     if isinstance(error, ConnectionRefusedError):
-        return Cause(
+        return ConnectProblem(
             "connection refused: no server listens there",
             f"start the server, or mend the address; {CONFIG}",
         )
     said = error.strerror or str(error)
-    return Cause(
+    return ConnectProblem(
         f"it cannot be reached: {said}",
         f"see the network of this machine, and whether the address is right; {CONFIG}",
     )
 
 
-def of_silence(seconds: float) -> Cause:
+def of_silence(seconds: float) -> ConnectProblem:
     """A server that takes the connection and says nothing."""
-    return Cause(
+    return ConnectProblem(
         f"it takes connections, and gave no answer in {seconds:.1f} s",
         "see the server's log and its load, and whether it is PostgreSQL that listens there",
     )
 
 
-def of_hanging_up() -> Cause:
+def of_hanging_up() -> ConnectProblem:
     """A server that takes the connection and ends it."""
-    return Cause(
+    return ConnectProblem(
         "it takes connections, and ends them at once",
         "see the server's log, and whether it is PostgreSQL that listens there",
     )
 
 
-def of_no_tls(mode: str) -> Cause:
+def of_no_tls(mode: str) -> ConnectProblem:
     """A server without TLS, where it is asked for."""
-    return Cause(
+    return ConnectProblem(
         f"the server offers no TLS, and sslmode={mode} asks for it",
         "set ssl = on at the server, or give sslmode=prefer where nobody listens in between",
         is_final=True,
     )
 
 
-def of_tls(error: OSError, mode: str, host: str) -> Cause:
+def of_tls(error: OSError, mode: str, host: str) -> ConnectProblem:
     """A handshake that failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         said, remedy = _of_certificate(error, host)
-        return Cause(f"TLS, sslmode={mode}: {said}", remedy, is_final=True)
+        return ConnectProblem(f"TLS, sslmode={mode}: {said}", remedy, is_final=True)
     if isinstance(error, ssl.SSLError):
-        return Cause(
+        return ConnectProblem(
             f"the handshake of TLS failed: {error.reason or 'no reason given'}",
             "see ssl_min_protocol_version, ssl_ciphers and the certificate of the server",
             is_final=True,
         )
-    return Cause(
+    return ConnectProblem(
         f"the certificates to trust cannot be read: {error.strerror or error}",
         "name a file of root certificates in sslrootcert, or sslrootcert=system",
         is_final=True,
@@ -157,7 +159,7 @@ def _of_certificate(error: ssl.SSLCertVerificationError, host: str) -> tuple[str
     return f"the server's certificate is refused: {error.verify_message}", "have it replaced"
 
 
-def of_login(sqlstate: str | None, login: Login, routine: str, attempt: Attempt) -> Cause:
+def of_login(sqlstate: str | None, login: Login, routine: str, attempt: Attempt) -> ConnectProblem:
     """
     A login that the server refused.
 
@@ -180,7 +182,7 @@ def of_login(sqlstate: str | None, login: Login, routine: str, attempt: Attempt)
         "password": login.asked_for,
         "words": attempt.words,
     }
-    return Cause(
+    return ConnectProblem(
         message.format(**known), remedy.format(**known), sqlstate not in _PASSING, sqlstate
     )
 

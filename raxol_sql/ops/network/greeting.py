@@ -13,13 +13,13 @@ import psycopg
 
 from raxol_sql.config import Conninfo
 from raxol_sql.config.conninfo import Given
-from raxol_sql.engine.core.concurrency import BLOCKING, Connection, run_blocking
-from raxol_sql.engine.pool.connector import Dial, completed
-from raxol_sql.engine.session.server_inquiry import Inquiry
-from raxol_sql.engine.wire.pipeline import Wire
+from raxol_sql.engine.core.concurrency import BLOCKING, Connection, run_sync
+from raxol_sql.engine.pool.connector import Connector, completed
+from raxol_sql.engine.session.server_inquiry import ServerInquiry
+from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.errors import DeadlineExceeded
 from raxol_sql.ops.own_queries import own_queries
-from raxol_sql.queries import Bound
+from raxol_sql.queries import BoundQuery
 from raxol_sql.telemetry import LostPromise
 
 _MAINTENANCE = "postgres"
@@ -70,7 +70,7 @@ def log_in(conninfo: Given, timeout: float, *, looking_for: str | None = None) -
     conninfo = Conninfo.of(conninfo)
     changed = {"dbname": _MAINTENANCE} if looking_for else {}
     bounded = conninfo.changed(connect_timeout=max(2, ceil(timeout)), **changed)
-    dial = Dial(BLOCKING, _as_it_is)
+    dial = Connector(BLOCKING, _as_it_is)
     over = threading.Event()
 
     def give_up() -> None:
@@ -81,7 +81,7 @@ def log_in(conninfo: Given, timeout: float, *, looking_for: str | None = None) -
     timer.daemon = True
     timer.start()
     try:
-        connection: Any = run_blocking(dial.attempt(completed(bounded, 0), autocommit=True))
+        connection: Any = run_sync(dial.attempt(completed(bounded, 0), autocommit=True))
     except psycopg.OperationalError as error:
         if over.is_set() or isinstance(error, psycopg.errors.ConnectionTimeout):
             raise TimeoutError from None
@@ -104,9 +104,9 @@ def _heard(connection: Any, timeout: float, looking_for: str | None) -> LoggedIn
     since = perf_counter()
     role, database = _asked(connection, queries.greeting(), timeout)
     took = (perf_counter() - since) * 1000
-    wire = Wire(BLOCKING, connection)
+    wire = Pipeline(BLOCKING, connection)
     wire.until = monotonic() + timeout
-    facts = run_blocking(Inquiry(logged=False).ask(wire))
+    facts = run_sync(ServerInquiry(logged=False).ask(wire))
     version = connection.pgconn.parameter_status(b"server_version") or b"of an unknown version"
     greeting = Greeting(
         version.decode(),
@@ -124,11 +124,11 @@ def _heard(connection: Any, timeout: float, looking_for: str | None) -> LoggedIn
     return LoggedIn(greeting, used_password, exists != _YES)
 
 
-def _asked(connection: Any, bound: Bound[Any], timeout: float) -> list[bytes]:
+def _asked(connection: Any, bound: BoundQuery[Any], timeout: float) -> list[bytes]:
     """The one row of a query whose values are texts; it is prepared nowhere."""
-    wire = Wire(BLOCKING, connection)
+    wire = Pipeline(BLOCKING, connection)
     wire.until = monotonic() + timeout
     values = [str(value).encode() for value in bound.values]
     sending = partial(connection.pgconn.send_query_params, bound.statement.text.encode(), values)
-    result = run_blocking(wire.ask(sending))
+    result = run_sync(wire.ask(sending))
     return [result.get_value(0, column) or b"" for column in range(result.nfields)]

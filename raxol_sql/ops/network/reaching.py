@@ -20,7 +20,7 @@ from raxol_sql.errors import ConfigError, EmbeddedError
 from raxol_sql.failures import is_refused
 from raxol_sql.ops.finding import Finding, Status
 from raxol_sql.ops.network import cause, knocking
-from raxol_sql.ops.network.cause import Cause, Login
+from raxol_sql.ops.network.cause import ConnectProblem, Login
 from raxol_sql.ops.network.greeting import Greeting, LoggedIn, log_in
 from raxol_sql.ops.network.hba import BY_LINES, Attempt
 from raxol_sql.ops.network.target import Target, narrowed, parameters_of, targets_of
@@ -49,7 +49,7 @@ class Reached:
     """
 
     findings: tuple[Finding, ...]
-    cause: Cause | None = None
+    cause: ConnectProblem | None = None
     greeting: Greeting | None = None
     conninfo: Given = attrs.field(default="", repr=False)
 
@@ -82,7 +82,7 @@ class _Step:
 class _StepError(Exception):
     """A step that ended the walk."""
 
-    def __init__(self, cause: Cause) -> None:
+    def __init__(self, cause: ConnectProblem) -> None:
         super().__init__(cause.message)
         self.cause = cause
 
@@ -105,7 +105,7 @@ class _Walk:
     def whole(self) -> Reached:
         """All steps, as far as they come."""
         findings: list[Finding] = []
-        failed: Cause | None = None
+        failed: ConnectProblem | None = None
         reason = ""
         for check in _WALKED:
             if failed is not None:
@@ -126,7 +126,7 @@ class _Walk:
             return Reached(tuple(findings), failed)
         return Reached(tuple(findings), None, self._in.greeting, self._conninfo)
 
-    def _named(self, found: Cause) -> Cause:
+    def _named(self, found: ConnectProblem) -> ConnectProblem:
         where = server.describe(self._config)
         message = f"Could not connect to database {self._database} on {where}: {found.message}"
         return attrs.evolve(found, message=message)
@@ -137,13 +137,13 @@ class _Walk:
             self._parameters = parameters_of(self._conninfo)
             targets = targets_of(self._parameters)
         except (ConfigError, EmbeddedError) as error:
-            raise _StepError(Cause(str(error), cause.CONFIG, is_final=True)) from None
+            raise _StepError(ConnectProblem(str(error), cause.CONFIG, is_final=True)) from None
         self._database = self._parameters.get("dbname") or self._database
         self._user = self._parameters.get("user") or self._user
         names = [target for target in targets if not target.is_socket and not target.numeric]
         deadline = monotonic() + self._timeout
         found: list[str] = []
-        failed: list[Cause] = []
+        failed: list[ConnectProblem] = []
         for target in targets:
             if target not in names:
                 self._addresses.append((target, target.numeric))
@@ -166,7 +166,7 @@ class _Walk:
 
     def _tcp(self) -> _Step:
         deadline = monotonic() + self._timeout
-        failed: list[tuple[Target, Cause]] = []
+        failed: list[tuple[Target, ConnectProblem]] = []
         is_one = len(self._addresses) == 1
         while self._addresses:
             target, address = self._addresses[0]
@@ -230,7 +230,7 @@ class _Walk:
             raise _StepError(self._of_login(conninfo, error)) from None
         return _Step(f"let in as {self._in.greeting.role}")
 
-    def _of_login(self, conninfo: Conninfo, error: psycopg.Error) -> Cause:
+    def _of_login(self, conninfo: Conninfo, error: psycopg.Error) -> ConnectProblem:
         login = Login(self._user, self._database, self._password_from())
         sqlstate, routine = error.sqlstate, ""
         if sqlstate is None and is_refused(error) and not login.asked_for:
@@ -378,7 +378,7 @@ def _looked_up(target: Target, seconds: float) -> list[str]:
     return answer
 
 
-def _partly(done: list[str], failed: list[Cause]) -> _Step:
+def _partly(done: list[str], failed: list[ConnectProblem]) -> _Step:
     """A step that worked for some hosts, and for others maybe not."""
     if not failed:
         return _Step("; ".join(done))
@@ -386,7 +386,7 @@ def _partly(done: list[str], failed: list[Cause]) -> _Step:
     return _Step(said, Status.WARN, failed[0].remedy)
 
 
-def _together(failed: list[Cause]) -> Cause:
+def _together(failed: list[ConnectProblem]) -> ConnectProblem:
     """The cause where there are several hosts: all of them, and what helps with the first."""
     told = "; ".join(one.message for one in failed)
     return attrs.evolve(failed[0], message=told, is_final=all(one.is_final for one in failed))

@@ -13,7 +13,7 @@ from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database, Transaction
 from raxol_sql.ops.own_queries import own_queries
 from raxol_sql.ops.plans.tree import Plan
-from raxol_sql.queries import Bound, Query
+from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.text import Directives, Kind, Statement, first_word_of
 
 # What the server makes plans for; a statement in brackets begins with no word.
@@ -54,7 +54,9 @@ def planned_text(query: Query[Any], statement: Statement) -> str | None:
     return text if word in _PLANNED or (not word and text.startswith("(")) else None
 
 
-def explain(runner: Database | Transaction, bound: Bound[Any], *, analyze: bool = False) -> Plan:
+def explain(
+    runner: Database | Transaction, bound: BoundQuery[Any], *, analyze: bool = False
+) -> Plan:
     """
     The plan of a query with its arguments, which travel beside the text.
 
@@ -77,7 +79,7 @@ def explain(runner: Database | Transaction, bound: Bound[Any], *, analyze: bool 
         )
     )
     statement = attrs.evolve(bound.statement, text=f"explain ({options}) {text}")
-    return Plan.read(runner.run(Bound(asking, statement, bound.values)))
+    return Plan.read(runner.run(BoundQuery(asking, statement, bound.values)))
 
 
 def explain_any(conninfo: Given, text: str) -> Plan:

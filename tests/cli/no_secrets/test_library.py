@@ -23,7 +23,7 @@ from psycopg import sql
 
 import raxol_sql as rx
 from raxol_sql import server
-from raxol_sql.engine.explain import Planner
+from raxol_sql.engine.explain import GenericExplainer
 from raxol_sql.migrations import Migrations
 from raxol_sql.ops.connections.probing import probe
 from raxol_sql.ops.diagnosis.limits import Limits
@@ -107,7 +107,7 @@ def test_no_value_shows_a_password(
             *(config, config.project, [*config.describe()], config.origins, db, db.config),
             *(db._pool, db._pool._dial, db.health(), db.pool_status(), db.metrics()),
             *(db.metrics().as_dict(), connection, connection.info, connection.pgconn, subject),
-            *(Migrations(conninfo, folder / "migrations"), Planner(conninfo), reached),
+            *(Migrations(conninfo, folder / "migrations"), GenericExplainer(conninfo), reached),
             *(targets_of(parameters_of(conninfo)), OutletAddress.of(config)),
             *(probe(config, conninfo), rx.AsyncDatabase(config), server.describe(config)),
             Migrations(conninfo, folder / "migrations").status(),

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from raxol_sql import embedded
-from raxol_sql.engine.copy.columns import COLUMNS, CopyColumn
+from raxol_sql.engine.copy.columns import COLUMNS, ColumnInfo
 from raxol_sql.engine.copy.decoder import RowDecoder
 from raxol_sql.engine.copy.encoder import RowEncoder
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 from raxol_sql.engine.types.interval_loaders import guard
 from raxol_sql.engine.types.parameters import Parameters
 from raxol_sql.text import CopyShape
@@ -37,18 +37,18 @@ class Copier:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
 
-    def columns(self, relation: str, *names: str) -> list[CopyColumn]:
+    def columns(self, relation: str, *names: str) -> list[ColumnInfo]:
         """What the server tells of the columns."""
         with psycopg.RawCursor(self.connection) as cursor:
             cursor.execute(COLUMNS, [relation, list(names)])
-            return [CopyColumn.of(row) for row in cursor.fetchall()]
+            return [ColumnInfo.of(row) for row in cursor.fetchall()]
 
     def blocks(self, relation: str, names: Sequence[str], rows: Any, format: str) -> list[bytes]:
         """The blocks that a COPY of rows sends."""
         shape = CopyShape(True, tuple(names), format, relation)
         columns = self.columns(relation, *names)
         encoder = RowEncoder(self.connection, "q.into", shape, columns)
-        return run_blocking(gathered(encoder.blocks(rows)))
+        return run_sync(gathered(encoder.blocks(rows)))
 
     def into(self, relation: str, names: Sequence[str], rows: Any, format: str = "binary") -> int:
         """Copies rows in; gives their count."""
@@ -83,7 +83,7 @@ class Copier:
     ) -> list[Any]:
         """Copies the rows of a query out."""
         decoder = self.decoder(query, format)
-        return run_blocking(decoder.read(given(self.pieces(query, format)), build))
+        return run_sync(decoder.read(given(self.pieces(query, format)), build))
 
     def told(self, query: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """The names and the types of the columns of a query."""

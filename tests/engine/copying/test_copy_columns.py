@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from raxol_sql.engine.copy.columns import CopyColumn
+from raxol_sql.engine.copy.columns import ColumnInfo
 
 if TYPE_CHECKING:
     from tests.engine.copying.conftest import Copier
@@ -50,9 +50,9 @@ def test_without_a_list_it_is_all_columns_that_a_copy_moves(tables: Copier) -> N
 def test_listed_columns_come_in_the_order_of_the_list(tables: Copier) -> None:
     types = psycopg.postgres.types
     assert tables.columns(ODD, "share", "id", "a b") == [
-        CopyColumn("share", types["int4"].oid, "integer", is_textual=False),
-        CopyColumn("id", types["int8"].oid, "bigint", is_textual=False),
-        CopyColumn("a b", types["text"].oid, "text", is_textual=True),
+        ColumnInfo("share", types["int4"].oid, "integer", is_textual=False),
+        ColumnInfo("id", types["int8"].oid, "bigint", is_textual=False),
+        ColumnInfo("a b", types["text"].oid, "text", is_textual=True),
     ]
 
 
@@ -81,7 +81,7 @@ def test_a_relation_that_is_not_there_is_the_error_that_the_copy_would_give(
 
 def test_a_column_that_is_not_there_has_no_type(tables: Copier) -> None:
     for missing in ("gone", "A B", "ctid", ""):
-        assert tables.columns(ODD, missing, "id")[0] == CopyColumn(missing, 0, "unknown", False)
+        assert tables.columns(ODD, missing, "id")[0] == ColumnInfo(missing, 0, "unknown", False)
 
 
 def test_a_table_without_columns_has_none(tables: Copier) -> None:

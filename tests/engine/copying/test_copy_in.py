@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 import raxol_sql as rx
 from raxol_sql.engine.copy.encoder import BLOCK, HEADER, LARGEST_BLOCK, TRAILER, RowEncoder
 from raxol_sql.engine.copy.source import ready_blocks
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 from raxol_sql.text import CopyShape
 
 if TYPE_CHECKING:
@@ -277,9 +277,9 @@ def test_a_generator_is_not_read_ahead_of_its_block(shares: Copier) -> None:
         for _ in range(count):
             await anext(blocks)
 
-    run_blocking(take(3))
+    run_sync(take(3))
     assert len(read) <= 16
-    run_blocking(take(100))
+    run_sync(take(100))
     assert len(read) <= 103
 
 
@@ -302,7 +302,7 @@ def test_bytes_that_are_ready_are_cut_into_blocks() -> None:
     for whole in (data, bytearray(data), memoryview(data), memoryview(data[::-1])[::-1]):
         blocks = ready_blocks("q", whole)
         assert blocks is not None
-        cut = run_blocking(gathered(blocks))
+        cut = run_sync(gathered(blocks))
         assert b"".join(cut) == data
         assert max(map(len, cut)) <= BLOCK
 

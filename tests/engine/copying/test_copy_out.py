@@ -17,8 +17,8 @@ from psycopg.types.enum import EnumInfo, register_enum
 import raxol_sql as rx
 from raxol_sql.engine.copy.decoder import check_rows_out, read_texts
 from raxol_sql.engine.copy.encoder import HEADER, TRAILER
-from raxol_sql.engine.core.concurrency import run_blocking
-from raxol_sql.engine.types.row_loader import Columns
+from raxol_sql.engine.core.concurrency import run_sync
+from raxol_sql.engine.types.row_loader import RowLoader
 from raxol_sql.text import CopyShape
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_values_come_out_of_a_copy_as_out_of_a_query(
     ]
     query = " union all ".join(f"select {text}" for text in texts)
     names, oids = copier.told(query)
-    columns = Columns(copier.connection, names, oids)
+    columns = RowLoader(copier.connection, names, oids)
     answer = copier.connection.pgconn.exec_params(
         query.encode(), None, result_format=columns.format
     )
@@ -130,14 +130,14 @@ def test_the_header_of_a_binary_copy_may_come_alone(copier: Copier) -> None:
     assert rest == [TRAILER]
     for pieces in ([first, TRAILER], [HEADER, row, TRAILER], [first], [HEADER + TRAILER]):
         decoder = copier.decoder(query, "binary")
-        read = run_blocking(decoder.read(given_one_by_one(pieces), tuple))
+        read = run_sync(decoder.read(given_one_by_one(pieces), tuple))
         assert read == ([] if pieces == [HEADER + TRAILER] else [(1, "a")])
 
 
 def test_what_is_no_binary_copy_is_an_error(copier: Copier) -> None:
     decoder = copier.decoder("select 1", "binary")
     with pytest.raises(psycopg.DataError, match="no COPY in binary"):
-        run_blocking(decoder.read(given_one_by_one([b"1\n"]), tuple))
+        run_sync(decoder.read(given_one_by_one([b"1\n"]), tuple))
 
 
 @FORMATS
@@ -204,9 +204,9 @@ def test_the_zone_of_a_moment_is_that_of_the_session(own: Copier) -> None:
 def test_without_a_result_a_copy_in_text_gives_texts(own: Copier) -> None:
     own.connection.adapters.register_loader("text", UpperLoader)
     query = r"select n, E'a\t\\N', null, '' from generate_series(1, 2) as n"
-    texts = run_blocking(read_texts(own.connection, given_one_by_one(own.pieces(query, "text"))))
+    texts = run_sync(read_texts(own.connection, given_one_by_one(own.pieces(query, "text"))))
     assert texts == [("1", "a\t\\N", None, ""), ("2", "a\t\\N", None, "")]
-    assert run_blocking(read_texts(own.connection, given_one_by_one([]))) == []
+    assert run_sync(read_texts(own.connection, given_one_by_one([]))) == []
 
 
 @pytest.mark.parametrize(

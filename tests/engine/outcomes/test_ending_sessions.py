@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.failures import Backend, Incarnation
+from raxol_sql.failures import Backend, ServerEpoch
 from raxol_sql.testing import COMMIT
 
 if TYPE_CHECKING:
@@ -112,12 +112,12 @@ def test_a_session_that_its_token_names_is_ended_and_the_outcome_known(
 @pytest.mark.parametrize(
     "other",
     [
-        Incarnation("1", "00000001", "another cluster"),
-        Incarnation("", "", ""),
+        ServerEpoch("1", "00000001", "another cluster"),
+        ServerEpoch("", "", ""),
     ],
 )
 def test_a_token_of_another_cluster_is_unknown_and_ends_nothing(
-    play: Play, q: Any, proxy: Any, idle: Any, other: Incarnation
+    play: Play, q: Any, proxy: Any, idle: Any, other: ServerEpoch
 ) -> None:
     xid, backend = of(idle)
 

@@ -23,7 +23,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from raxol_sql import embedded
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 from raxol_sql.testing import FaultProxy
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def begin(play: Play) -> Iterator[Callable[..., asyncio.Future[Any]]]:
             if play.colour == "asyncio":
                 return asyncio.ensure_future(call(*given, **named))
             loop = asyncio.get_running_loop()
-            return loop.run_in_executor(threads, lambda: run_blocking(call(*given, **named)))
+            return loop.run_in_executor(threads, lambda: run_sync(call(*given, **named)))
 
         yield begun
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import raxol_sql as rx
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +139,7 @@ class Direct:
 
 
 BLOCKING = [
-    *(lambda db, q, verb=verb: run_blocking(verb(Direct(db), q)) for verb in VERBS[:10]),
+    *(lambda db, q, verb=verb: run_sync(verb(Direct(db), q)) for verb in VERBS[:10]),
     *(stream, transact, transaction, connection, figures),
 ]
 NAMES = [*(verb.__name__ for verb in VERBS[:10]), "stream", "transact", "transaction", "connection"]

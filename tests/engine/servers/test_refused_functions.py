@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.failures import Incarnation
+from raxol_sql.failures import ServerEpoch
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play
@@ -183,7 +183,7 @@ def test_a_token_cannot_be_resolved_by_a_role_that_may_not_ask(
 ) -> None:
     async def story(db: Any) -> None:
         before = line.accepted
-        token = rx.OutcomeToken(Incarnation("1", "00000001", "then"), 700)
+        token = rx.OutcomeToken(ServerEpoch("1", "00000001", "then"), 700)
         assert await db.resolve(token) is rx.Effect.UNKNOWN
         # It does not look for a server that allows more until the time is over.
         assert line.accepted == before

@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
-from raxol_sql.engine.core.concurrency import run_blocking
+from raxol_sql.engine.core.concurrency import run_sync
 from raxol_sql.telemetry.query_log import LOGGER
 from tests.engine.conftest import Play
 from tests.engine.telemetry.conftest import Lines
@@ -354,7 +354,7 @@ def test_lines_of_a_database_that_nobody_closed_are_written(
     del db
 
     until(lambda: len(lines.texts) == 10)
-    run_blocking(pool.close())
+    run_sync(pool.close())
 
 
 def test_a_plan_is_made_with_the_options_of_the_connection(

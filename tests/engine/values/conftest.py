@@ -19,7 +19,7 @@ from psycopg.types.range import RangeInfo, register_range
 from raxol_sql import embedded
 from raxol_sql.engine.types.interval_loaders import guard
 from raxol_sql.engine.types.parameters import Parameters
-from raxol_sql.engine.types.row_loader import Columns
+from raxol_sql.engine.types.row_loader import RowLoader
 
 TYPES = """
 create extension hstore;
@@ -66,7 +66,7 @@ class Statement:
         self.parameters = Parameters(connection, oids)
         names = tuple([(told.fname(index) or b"").decode() for index in range(told.nfields)])
         types = tuple([told.ftype(index) for index in range(told.nfields)])
-        self.columns = Columns(connection, names, types)
+        self.columns = RowLoader(connection, names, types)
 
     def result(self, *values: Any) -> psycopg.pq.abc.PGresult:
         """What the server answers."""

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.types.json import Json, Jsonb, set_json_dumps, set_json_loads
 
-from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 
 WHOLE = {"int2": 16, "int4": 32, "int8": 64}
 TEXT, BINARY = 0, 1
@@ -117,12 +117,12 @@ def test_a_whole_number_is_one_whatever_its_class(
 @pytest.mark.parametrize("name", [*WHOLE, "oid", "money", "regclass"])
 @pytest.mark.parametrize("value", [0.5, decimal.Decimal("1.5"), float("nan"), float("inf")])
 def test_a_number_is_never_rounded(prepared: Callable[[str], Any], name: str, value: Any) -> None:
-    with pytest.raises(ParameterMisfit, match="that is no whole number"):
+    with pytest.raises(ParameterTypeMismatch, match="that is no whole number"):
         prepared(f"select $1::{name}").one(value)
 
 
 def test_a_huge_exponent_costs_no_time(prepared: Callable[[str], Any]) -> None:
-    with pytest.raises(ParameterMisfit):
+    with pytest.raises(ParameterTypeMismatch):
         prepared("select $1::int8").one(decimal.Decimal("1E+999999999"))
 
 

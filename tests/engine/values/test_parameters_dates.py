@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 
 ZONES = ["UTC", "Europe/Paris", "America/St_Johns", "Pacific/Apia", "Asia/Kathmandu"]
 years = datetime.datetime(1, 1, 3), datetime.datetime(9999, 12, 29)
@@ -123,7 +123,7 @@ def test_a_date_is_cast_as_the_server_casts_it(
 def test_what_would_lose_a_part_is_refused_with_what_would_do(
     prepared: Callable[[str], Any], name: str, value: Any, problem: str
 ) -> None:
-    with pytest.raises(ParameterMisfit) as caught:
+    with pytest.raises(ParameterTypeMismatch) as caught:
         prepared(f"select $1::{name}").one(value)
 
     assert problem in caught.value.problem
@@ -184,7 +184,7 @@ def test_what_the_server_prints_without_a_zone_is_taken_and_with_one_is_refused(
 
     assert statement(bare, day) == [(bare, day)]
     for pair in ((zoned, day), (bare, bare)):
-        with pytest.raises(ParameterMisfit):
+        with pytest.raises(ParameterTypeMismatch):
             statement(*pair)
 
 
@@ -216,7 +216,9 @@ def test_a_zone_that_python_does_not_know_is_no_reason_to_be_wrong(
 ) -> None:
     session.execute("set timezone = '<+03>-03'")
 
-    with pytest.raises(ParameterMisfit, match=r"does not know the session's time zone '<\+03>-03'"):
+    with pytest.raises(
+        ParameterTypeMismatch, match=r"does not know the session's time zone '<\+03>-03'"
+    ):
         told("select $1::local_time").one(summer)
     assert told("select $1::timestamptz = $2").one(summer, summer)
 
@@ -238,7 +240,7 @@ def test_a_zone_that_python_does_not_know_is_no_reason_to_be_wrong(
 def test_what_the_server_might_take_for_something_else_is_refused(
     prepared: Callable[[str], Any], name: str, value: Any
 ) -> None:
-    with pytest.raises(ParameterMisfit):
+    with pytest.raises(ParameterTypeMismatch):
         prepared(f"select $1::{name}").one(value)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.range import Range
 
-from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 
 letters = st.characters(codec="utf-8", exclude_characters="\0")
 # What the literals of arrays, records and ranges give a meaning to.
@@ -100,7 +100,7 @@ def test_elements_are_what_they_would_be_alone(
 def test_a_list_that_is_no_array_is_refused(
     prepared: Callable[[str], Any], name: str, value: Any
 ) -> None:
-    with pytest.raises(ParameterMisfit, match=r"lists within a list|6 dimensions"):
+    with pytest.raises(ParameterTypeMismatch, match=r"lists within a list|6 dimensions"):
         prepared(f"select $1::{name}").one(value)
 
 
@@ -108,12 +108,12 @@ def test_a_list_that_holds_itself_is_refused(prepared: Callable[[str], Any]) -> 
     endless: list[Any] = []
     endless.append(endless)
 
-    with pytest.raises(ParameterMisfit, match="6 dimensions"):
+    with pytest.raises(ParameterTypeMismatch, match="6 dimensions"):
         prepared("select $1::int4[]").one(endless)
 
 
 def test_a_composite_wants_all_of_its_fields(prepared: Callable[[str], Any], item: Any) -> None:
-    with pytest.raises(ParameterMisfit, match="2 values were given for its 3 fields"):
+    with pytest.raises(ParameterTypeMismatch, match="2 values were given for its 3 fields"):
         prepared("select $1::item").one(("a", 1))
     assert prepared("select $1::item").one(("a", "1", now.replace(tzinfo=None))).price == 1
     assert prepared("select $1::item").one(item("a", 1.5, None)).price == decimal.Decimal("1.5")

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 
 
 class Secret:
@@ -52,7 +52,7 @@ NOT_TEXTS = [
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("value", NOT_TEXTS, ids=lambda value: type(value).__name__)
 def test_nothing_but_a_text_is_one(prepared: Callable[[str], Any], name: str, value: Any) -> None:
-    with pytest.raises(ParameterMisfit, match=r"give (a str|bytes)"):
+    with pytest.raises(ParameterTypeMismatch, match=r"give (a str|bytes)"):
         prepared(f"select $1::{name}").one(value)
 
 
@@ -61,7 +61,7 @@ def test_nothing_but_a_text_is_one(prepared: Callable[[str], Any], name: str, va
 def test_a_number_is_none_of_the_types_that_only_look_like_texts(
     prepared: Callable[[str], Any], name: str, value: Any
 ) -> None:
-    with pytest.raises(ParameterMisfit, match=r"give (a str|bytes)"):
+    with pytest.raises(ParameterTypeMismatch, match=r"give (a str|bytes)"):
         prepared(f"select $1::{name}").one(value)
 
 
@@ -79,7 +79,7 @@ def test_what_has_one_text_is_that_text_as_the_server_casts_it(
 def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
     prepared: Callable[[str], Any], mood: Any
 ) -> None:
-    with pytest.raises(ParameterMisfit):
+    with pytest.raises(ParameterTypeMismatch):
         prepared("select $1::text").one(mood.OK)
 
 
@@ -118,7 +118,7 @@ def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
 def test_the_refusal_says_what_is_wanted_and_what_was_given(
     prepared: Callable[[str], Any], name: str, value: Any, problem: str
 ) -> None:
-    with pytest.raises(ParameterMisfit) as caught:
+    with pytest.raises(ParameterTypeMismatch) as caught:
         prepared(f"select null, $1::{name}").one(value)
 
     assert problem.replace("integer range", "int4range") in caught.value.problem
@@ -128,7 +128,7 @@ def test_the_refusal_says_what_is_wanted_and_what_was_given(
 def test_the_refusal_names_the_first_value_that_is_at_fault(prepared: Callable[[str], Any]) -> None:
     statement = prepared("select $1::int, $2::text, $3::text")
 
-    with pytest.raises(ParameterMisfit) as caught:
+    with pytest.raises(ParameterTypeMismatch) as caught:
         statement(1, 0.2, 0.3)
 
     assert caught.value.index == 1
@@ -141,14 +141,14 @@ def test_the_refusal_names_the_first_value_that_is_at_fault(prepared: Callable[[
 def test_the_refusal_does_not_show_the_value(
     prepared: Callable[[str], Any], name: str, wrap: Any
 ) -> None:
-    with pytest.raises(ParameterMisfit) as caught:
+    with pytest.raises(ParameterTypeMismatch) as caught:
         prepared(f"select $1::{name}").one(wrap(Secret()))
 
     assert "hunter2" not in str(caught.value) + repr(caught.value)
 
 
 def test_the_refusal_can_be_sent_to_another_process() -> None:
-    refusal = pickle.loads(pickle.dumps(ParameterMisfit(3, "why")))
+    refusal = pickle.loads(pickle.dumps(ParameterTypeMismatch(3, "why")))
 
     assert (refusal.index, refusal.problem, str(refusal)) == (3, "why", "parameter 4: why")
 
@@ -157,7 +157,7 @@ def test_a_refusal_does_not_wear_off(prepared: Callable[[str], Any]) -> None:
     statement = prepared("select $1::text")
 
     for _ in range(3):
-        with pytest.raises(ParameterMisfit):
+        with pytest.raises(ParameterTypeMismatch):
             statement(0.5)
         assert statement("5") == [("5",)]
 
@@ -172,7 +172,7 @@ def test_a_nul_in_a_text_is_an_error_and_cuts_nothing_off(
     elif name == "item":
         value = (value, 1, None)
 
-    with pytest.raises(ParameterMisfit, match="NUL"):
+    with pytest.raises(ParameterTypeMismatch, match="NUL"):
         prepared(f"select $1::{name}").one(value)
 
 

@@ -14,7 +14,7 @@ from psycopg.types.composite import CompositeInfo, register_composite
 from psycopg.types.json import JsonbDumper
 from psycopg.types.net import InterfaceDumper
 
-from raxol_sql.engine.types.parameters import ParameterMisfit
+from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 
 _types = psycopg.postgres.types
 
@@ -101,7 +101,7 @@ def test_a_value_whose_type_is_another_goes_as_a_text_but_not_for_a_text(
 
     with pytest.raises(psycopg.errors.InvalidTextRepresentation):
         prepare("select $1::int").one(Point(1, 2))
-    with pytest.raises(ParameterMisfit):
+    with pytest.raises(ParameterTypeMismatch):
         prepare("select $1::text").one(Point(1, 2))
 
 
@@ -111,7 +111,7 @@ def test_binary_values_are_never_sent_for_another_type(
     connection.adapters.register_dumper(Point, PointBinaryDumper)
 
     for name in ("int8", "uuid", "text", "percentage"):
-        with pytest.raises(ParameterMisfit):
+        with pytest.raises(ParameterTypeMismatch):
             prepare(f"select $1::{name}").one(Point(1, 2))
 
 

@@ -6,7 +6,7 @@ import attrs
 from hypothesis import strategies as st
 
 from raxol_sql.failures.attempts import Attempts
-from raxol_sql.failures.budget import Budget, Budgets
+from raxol_sql.failures.budget import RetryBudget, RetryBudgets
 from raxol_sql.failures.failure import Category, Effect, Failure, Verdict
 from raxol_sql.failures.retry import RetryPolicy
 
@@ -48,17 +48,20 @@ safe = st.sampled_from([CONFLICT, REFUSED, LOST_IN_TRANSACTION, STALE])
 chances = st.floats(0, 1, exclude_max=True)
 
 
-def endless() -> Budgets:
+def endless() -> RetryBudgets:
     full = 10.0**9
-    return Budgets(
-        *(Budget(per_call=0, per_second=0, cap=full, start=full, clock=Clock()) for _ in range(2))
+    return RetryBudgets(
+        *(
+            RetryBudget(per_call=0, per_second=0, cap=full, start=full, clock=Clock())
+            for _ in range(2)
+        )
     )
 
 
 def attempts_of(
     policy: RetryPolicy | None = None,
     *,
-    budgets: Budgets | None = None,
+    budgets: RetryBudgets | None = None,
     deadline: float | None = None,
     clock: Clock | None = None,
     chance: float = 0.5,

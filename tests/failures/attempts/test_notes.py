@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.failures.attempts import Again, Stop
+from raxol_sql.failures.attempts import GiveUp, Retry
 from raxol_sql.failures.failure import Failure
 from raxol_sql.failures.retry import RetryPolicy
 from tests.failures.attempts.conftest import (
@@ -24,7 +24,7 @@ def test_the_note_says_how_often_and_how_long_it_was_tried_and_why_no_more() -> 
     clock = Clock()
     attempts = attempts_of(RetryPolicy(3), clock=clock, chance=0.6)
 
-    while isinstance(step := attempts.after(REFUSED, may_repeat=False), Again):
+    while isinstance(step := attempts.after(REFUSED, may_repeat=False), Retry):
         clock.now += step.wait + 0.25
 
     assert attempts.note() == (
@@ -56,7 +56,7 @@ def test_there_is_no_note_where_nothing_was_to_be_retried(
     attempts = attempts_of(policy)
 
     assert attempts.note() is None
-    assert attempts.after(one, may_repeat=False) == Stop(None)
+    assert attempts.after(one, may_repeat=False) == GiveUp(None)
     assert attempts.note() is None
 
 
@@ -75,12 +75,12 @@ def test_the_reason_of_a_stop_becomes_part_of_the_note(
     clock = Clock()
     attempts = attempts_of(clock=clock)
 
-    step: Again | Stop = Again(0)
+    step: Retry | GiveUp = Retry(0)
     for one, took in history:
         clock.now += took
         step = attempts.after(one, may_repeat=may_repeat)
 
     note = attempts.note()
-    if isinstance(step, Stop):
+    if isinstance(step, GiveUp):
         assert (step.reason or "") in (note or "")
         assert (note is None) == (step.reason is None)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.failures.attempts import Again, Stop
-from raxol_sql.failures.budget import Budget, Budgets
+from raxol_sql.failures.attempts import GiveUp, Retry
+from raxol_sql.failures.budget import RetryBudget, RetryBudgets
 from raxol_sql.failures.failure import Category, Effect, Failure, Verdict
 from raxol_sql.failures.retry import RetryPolicy
 from tests.failures.attempts.conftest import (
@@ -24,9 +24,9 @@ from tests.failures.attempts.conftest import (
 )
 
 
-def empty() -> Budgets:
-    return Budgets(
-        *(Budget(per_call=0, per_second=0, cap=0, start=0, clock=Clock()) for _ in range(2))
+def empty() -> RetryBudgets:
+    return RetryBudgets(
+        *(RetryBudget(per_call=0, per_second=0, cap=0, start=0, clock=Clock()) for _ in range(2))
     )
 
 
@@ -37,7 +37,7 @@ def test_there_are_exactly_as_many_attempts_as_the_policy_says(
     attempts = attempts_of(RetryPolicy(most))
 
     executions = 1
-    while isinstance(attempts.after(data.draw(safe), may_repeat=False), Again):
+    while isinstance(attempts.after(data.draw(safe), may_repeat=False), Retry):
         executions += 1
         assert attempts.count == executions
 
@@ -62,7 +62,7 @@ def test_only_what_does_no_harm_is_repeated(
         step = attempts_of(policy).after(
             failure(category, effect, verdict, "55P03"), may_repeat=may_repeat
         )
-        assert isinstance(step, Again) == (is_harmless and effect is not Effect.COMMITTED)
+        assert isinstance(step, Retry) == (is_harmless and effect is not Effect.COMMITTED)
 
 
 @given(st.lists(st.tuples(failures, st.booleans(), st.booleans()), max_size=8))
@@ -73,7 +73,7 @@ def test_nothing_that_may_have_happened_is_repeated_whatever_came_before(
 
     for one, may_repeat, is_mute_loss in history:
         step = attempts.after(one, may_repeat=may_repeat, is_mute_loss=is_mute_loss)
-        if isinstance(step, Stop):
+        if isinstance(step, GiveUp):
             break
         assert one.effect is not Effect.COMMITTED
         assert may_repeat or one.effect is not Effect.UNKNOWN
@@ -88,14 +88,14 @@ def test_after_a_stop_there_is_nothing_more(
     attempts = attempts_of(RetryPolicy.never())
     stop = attempts.after(first, may_repeat=may_repeat)
 
-    assert isinstance(stop, Stop)
+    assert isinstance(stop, GiveUp)
     assert attempts.after(then, may_repeat=True) is stop
     assert attempts.count == 1
 
 
 def test_a_budget_is_not_drawn_on_for_a_retry_that_is_not_made() -> None:
     clock = Clock()
-    budgets = Budgets.fresh(clock)
+    budgets = RetryBudgets.fresh(clock)
 
     for _ in range(1000):
         for attempts, one in (
@@ -104,7 +104,7 @@ def test_a_budget_is_not_drawn_on_for_a_retry_that_is_not_made() -> None:
             (attempts_of(RetryPolicy.never(), budgets=budgets, clock=clock), REFUSED),
             (attempts_of(budgets=budgets, clock=clock, deadline=clock.now), REFUSED),
         ):
-            assert isinstance(attempts.after(one, may_repeat=False), Stop)
+            assert isinstance(attempts.after(one, may_repeat=False), GiveUp)
 
     assert sum(budgets.connections.take() for _ in range(100)) == 10
 
@@ -114,7 +114,7 @@ def test_a_retry_that_the_budget_does_not_pay_for_is_refused(one: Failure) -> No
     step = attempts_of(budgets=empty()).after(one, may_repeat=False)
 
     trouble = "lost connections" if one.category is Category.CONNECTION else "conflicts"
-    assert step == Stop(f"the pool's budget for retries after {trouble} is used up")
+    assert step == GiveUp(f"the pool's budget for retries after {trouble} is used up")
 
 
 @given(st.integers(1, 5), st.integers(0, 3))
@@ -125,10 +125,10 @@ def test_what_is_repeated_by_choice_is_so_only_as_often_as_the_policy_says(
 
     for _ in range(repeats):
         for _ in range(conflicts):
-            assert isinstance(attempts.after(CONFLICT, may_repeat=False), Again)
-        assert isinstance(attempts.after(LOCKED, may_repeat=False), Again)
+            assert isinstance(attempts.after(CONFLICT, may_repeat=False), Retry)
+        assert isinstance(attempts.after(LOCKED, may_repeat=False), Retry)
 
-    assert attempts.after(LOCKED, may_repeat=False) == Stop(
+    assert attempts.after(LOCKED, may_repeat=False) == GiveUp(
         "55P03 was repeated as often as the policy says"
     )
 
@@ -137,4 +137,4 @@ def test_a_conflict_that_is_also_chosen_is_repeated_as_often_as_any() -> None:
     attempts = attempts_of(RetryPolicy(6, also={"40001"}, also_repeats=1))
 
     for _ in range(5):
-        assert isinstance(attempts.after(CONFLICT, may_repeat=False), Again)
+        assert isinstance(attempts.after(CONFLICT, may_repeat=False), Retry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.failures.attempts import Again, Stop
+from raxol_sql.failures.attempts import GiveUp, Retry
 from raxol_sql.failures.retry import RetryPolicy
 from tests.failures.attempts.conftest import (
     CONFLICT,
@@ -21,7 +21,7 @@ def test_the_loss_of_a_connection_with_nothing_on_the_wire_is_no_fault_of_the_qu
 
     for _ in range(5):
         step = attempts.after(REFUSED, may_repeat=False, is_mute_loss=True)
-        assert isinstance(step, Again)
+        assert isinstance(step, Retry)
 
 
 def test_a_third_try_of_what_ended_two_connections_without_a_word_is_refused() -> None:
@@ -30,8 +30,8 @@ def test_a_third_try_of_what_ended_two_connections_without_a_word_is_refused() -
     first = attempts.after(LOST_AFTER_SENDING, may_repeat=True, is_mute_loss=True)
     second = attempts.after(LOST_AFTER_SENDING, may_repeat=True, is_mute_loss=True)
 
-    assert isinstance(first, Again)
-    assert second == Stop("the query may be what ends the connection")
+    assert isinstance(first, Retry)
+    assert second == GiveUp("the query may be what ends the connection")
     assert attempts.count == 2
 
 
@@ -40,9 +40,9 @@ def test_the_recovery_of_the_server_in_between_does_not_clear_a_query_of_suspici
 
     attempts.after(LOST_IN_TRANSACTION, may_repeat=False, is_mute_loss=True)
     for _ in range(3):
-        assert isinstance(attempts.after(REFUSED, may_repeat=False), Again)
+        assert isinstance(attempts.after(REFUSED, may_repeat=False), Retry)
 
-    assert attempts.after(LOST_IN_TRANSACTION, may_repeat=False, is_mute_loss=True) == Stop(
+    assert attempts.after(LOST_IN_TRANSACTION, may_repeat=False, is_mute_loss=True) == GiveUp(
         "the query may be what ends the connection"
     )
 
@@ -57,6 +57,6 @@ def test_a_query_is_on_the_wire_of_two_mute_losses_in_a_row_at_most(history: lis
         step = attempts.after(one, may_repeat=False, is_mute_loss=what == "mute")
         if what != "refused":
             in_a_row = in_a_row + 1 if what == "mute" else 0
-        assert isinstance(step, Stop) == (in_a_row == 2)
-        if isinstance(step, Stop):
+        assert isinstance(step, GiveUp) == (in_a_row == 2)
+        if isinstance(step, GiveUp):
             return

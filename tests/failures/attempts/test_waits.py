@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.failures.attempts import Again, Attempts, Stop
+from raxol_sql.failures.attempts import Attempts, GiveUp, Retry
 from raxol_sql.failures.failure import Failure
-from raxol_sql.failures.retry import Cause, RetryPolicy
+from raxol_sql.failures.retry import RetryPolicy, RetryReason
 from tests.failures.attempts.conftest import (
     CONFLICT,
     REFUSED,
@@ -33,13 +33,13 @@ def test_a_wait_is_a_share_of_the_longest_for_the_failures_of_its_cause(
     drawn = iter([chance for _, chance in history])
     attempts = Attempts(policy, endless(), None, Clock(), lambda: next(drawn))
 
-    seen: list[Cause] = []
+    seen: list[RetryReason] = []
     waited = 0.0
     for one, chance in history:
-        seen.append(Cause.of(one))
-        longest = policy.longest_wait(one, seen.count(Cause.of(one)))
+        seen.append(RetryReason.of(one))
+        longest = policy.longest_wait(one, seen.count(RetryReason.of(one)))
         step = attempts.after(one, may_repeat=False)
-        assert step == Again(chance * longest)
+        assert step == Retry(chance * longest)
         waited += step.wait
         assert 0 <= step.wait < longest or step.wait == longest == 0
     assert attempts.waited == pytest.approx(waited)
@@ -52,11 +52,11 @@ def test_without_jitter_every_wait_is_the_longest_of_the_policy(
     policy = RetryPolicy(100, connection_wait=first, longest_connection_wait=longest, jitter=False)
     attempts = attempts_of(policy, chance=chance)
 
-    seen: list[Cause] = []
+    seen: list[RetryReason] = []
     for one in history:
-        seen.append(Cause.of(one))
-        expected = policy.longest_wait(one, seen.count(Cause.of(one)))
-        assert attempts.after(one, may_repeat=False) == Again(expected)
+        seen.append(RetryReason.of(one))
+        expected = policy.longest_wait(one, seen.count(RetryReason.of(one)))
+        assert attempts.after(one, may_repeat=False) == Retry(expected)
 
 
 def test_a_server_that_is_away_is_asked_after_1_2_4_8_and_16_seconds_if_one_wants_it_so() -> None:
@@ -64,16 +64,16 @@ def test_a_server_that_is_away_is_asked_after_1_2_4_8_and_16_seconds_if_one_want
 
     steps = [attempts.after(REFUSED, may_repeat=False) for _ in range(6)]
 
-    assert steps == [*map(Again, (1.0, 2.0, 4.0, 8.0, 16.0)), Stop("the attempts are used up")]
+    assert steps == [*map(Retry, (1.0, 2.0, 4.0, 8.0, 16.0)), GiveUp("the attempts are used up")]
     assert attempts.waited == 31
 
 
 def test_a_stale_statement_is_repeated_at_once_also_after_other_trouble() -> None:
     attempts = attempts_of()
 
-    assert attempts.after(CONFLICT, may_repeat=False) == Again(0.005)
-    assert attempts.after(STALE, may_repeat=False) == Again(0.0)
-    assert attempts.after(STALE, may_repeat=False) == Again(0.01)
+    assert attempts.after(CONFLICT, may_repeat=False) == Retry(0.005)
+    assert attempts.after(STALE, may_repeat=False) == Retry(0.0)
+    assert attempts.after(STALE, may_repeat=False) == Retry(0.01)
 
 
 def test_the_usual_chance_does_not_follow_from_the_seed_of_the_program() -> None:
@@ -81,7 +81,7 @@ def test_the_usual_chance_does_not_follow_from_the_seed_of_the_program() -> None
     for _ in range(5):
         random.seed(7)
         step = Attempts(RetryPolicy(), endless(), None).after(REFUSED, may_repeat=False)
-        assert isinstance(step, Again)
+        assert isinstance(step, Retry)
         assert 0 <= step.wait < 1
         drawn.add(step.wait)
 

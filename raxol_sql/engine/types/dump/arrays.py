@@ -7,7 +7,15 @@ from typing import Any
 
 import attrs
 
-from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Data, Dumped, Form, Forms, Misfit
+from raxol_sql.engine.types.dump.dumper import (
+    BINARY,
+    TEXT,
+    CannotDump,
+    Data,
+    Dumped,
+    ValueDumper,
+    ValueDumpers,
+)
 from raxol_sql.engine.types.dump.literals import array_literal
 
 _pack_head = struct.Struct("!III").pack
@@ -18,7 +26,7 @@ _MOST_DIMENSIONS = 6
 
 
 @attrs.frozen
-class Elements:
+class ArrayDumper:
     """
     What an array is made of.
 
@@ -28,14 +36,14 @@ class Elements:
     """
 
     oid: int
-    forms: Forms
+    forms: ValueDumpers
     delimiter: bytes
     raw: bool
     nests: tuple[type, ...]
     packed: tuple[type, str] | None = None
 
 
-def array(elements: Elements) -> Form:
+def array(elements: ArrayDumper) -> ValueDumper:
     """The form of lists, tuples and sets; binary if every element is."""
 
     def dump(value: Any) -> Dumped:
@@ -48,7 +56,7 @@ def array(elements: Elements) -> Form:
     def text(value: Any) -> bytes:
         return _text(elements, *_flattened(value, elements.nests))
 
-    return Form(dump, text)
+    return ValueDumper(dump, text)
 
 
 def _flattened(value: Any, nests: tuple[type, ...]) -> tuple[list[int], list[Any]]:
@@ -59,17 +67,17 @@ def _flattened(value: Any, nests: tuple[type, ...]) -> tuple[list[int], list[Any
         sizes = {len(item) if issubclass(type(item), nests) else None for item in items}
         size = sizes.pop()
         if sizes or size is None:
-            raise Misfit("the lists within a list have to be of one length")
+            raise CannotDump("the lists within a list have to be of one length")
         if not size:  # whatever its dimensions, an array without items is one and the same
             return [0], []
         dimensions.append(size)
         if len(dimensions) > _MOST_DIMENSIONS:
-            raise Misfit(f"an array has {_MOST_DIMENSIONS} dimensions at most")
+            raise CannotDump(f"an array has {_MOST_DIMENSIONS} dimensions at most")
         items = [inner for item in items for inner in item]
     return dimensions, items
 
 
-def _binary(elements: Elements, dimensions: list[int], items: list[Any]) -> bytes | None:
+def _binary(elements: ArrayDumper, dimensions: list[int], items: list[Any]) -> bytes | None:
     if not items:
         return _pack_head(0, 0, elements.oid)
     sizes = [_pack_dimension(size, 1) for size in dimensions]
@@ -92,7 +100,7 @@ def _binary(elements: Elements, dimensions: list[int], items: list[Any]) -> byte
     return b"".join(parts)
 
 
-def _packed(elements: Elements, items: list[Any]) -> bytes | None:
+def _packed(elements: ArrayDumper, items: list[Any]) -> bytes | None:
     """Numbers of one class, each behind its length; None if they are not, or out of range."""
     if elements.packed is None or set(map(type, items)) != {elements.packed[0]}:
         return None
@@ -105,6 +113,6 @@ def _packed(elements: Elements, items: list[Any]) -> bytes | None:
         return None
 
 
-def _text(elements: Elements, dimensions: list[int], items: list[Any]) -> bytes:
+def _text(elements: ArrayDumper, dimensions: list[int], items: list[Any]) -> bytes:
     texts = [elements.forms.text(item) for item in items]
     return array_literal(texts, dimensions, elements.delimiter)

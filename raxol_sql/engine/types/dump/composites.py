@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 from psycopg.types.composite import CompositeInfo
 
-from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Data, Dumped, Form, Forms
+from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Data, Dumped, ValueDumper, ValueDumpers
 from raxol_sql.engine.types.dump.literals import record_literal
-from raxol_sql.engine.types.dump.pg_type import Target, given
+from raxol_sql.engine.types.dump.pg_type import TargetType, given
 
 Values = Callable[[Any], Sequence[Any]]
 
@@ -25,11 +25,11 @@ class Attribute:
     """An attribute of a composite; ``raw`` values are the same bytes in either format."""
 
     oid: int
-    forms: Forms
+    forms: ValueDumpers
     raw: bool
 
 
-def composite(values: Values, attributes: Sequence[Attribute]) -> Form:
+def composite(values: Values, attributes: Sequence[Attribute]) -> ValueDumper:
     """The form of what ``values`` takes apart; binary if every attribute is."""
 
     def dump(value: Any) -> Dumped:
@@ -37,10 +37,10 @@ def composite(values: Values, attributes: Sequence[Attribute]) -> Form:
         data = _binary(attributes, parts)
         return (_text(attributes, parts), TEXT) if data is None else (data, BINARY)
 
-    return Form(dump, lambda value: _text(attributes, values(value)))
+    return ValueDumper(dump, lambda value: _text(attributes, values(value)))
 
 
-def values_of(target: Target, info: CompositeInfo, kind: type) -> Values | None:
+def values_of(target: TargetType, info: CompositeInfo, kind: type) -> Values | None:
     """
     The function from a value of a class to what its attributes are, in their order.
 
@@ -72,7 +72,7 @@ def values_of(target: Target, info: CompositeInfo, kind: type) -> Values | None:
 
 
 def _check_names(
-    target: Target, kind: type, names: Sequence[str], found: Mapping[str, Any]
+    target: TargetType, kind: type, names: Sequence[str], found: Mapping[str, Any]
 ) -> None:
     missing = [name for name in names if name not in found]
     extra = [str(name) for name in found if name not in names]

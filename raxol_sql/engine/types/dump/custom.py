@@ -9,14 +9,14 @@ import psycopg
 from psycopg.abc import Dumper, Transformer
 from psycopg.adapt import PyFormat
 
-from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Dumped, Form, Text, textual
-from raxol_sql.engine.types.dump.pg_type import TEXTS, Target
+from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Dumped, Text, ValueDumper, text_dumper
+from raxol_sql.engine.types.dump.pg_type import TEXTS, TargetType
 
 _TEXT = psycopg.postgres.types["text"].oid
 _UUID = psycopg.postgres.types["uuid"].oid
 
 
-def custom(transformer: Transformer, target: Target, kind: type) -> Form:
+def custom(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     """The form of values for whose class the program registered a dumper of its own."""
 
     def dump(value: Any) -> Dumped:
@@ -35,10 +35,10 @@ def custom(transformer: Transformer, target: Target, kind: type) -> Form:
             raise target.refusal(kind)
         return _bytes(dumper.dump(value))
 
-    return Form(dump, text)
+    return ValueDumper(dump, text)
 
 
-def own(transformer: Transformer, target: Target, kind: type) -> Form:
+def own(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     """The form of values whose dumper comes with psycopg, or was made by it."""
     if issubclass(kind, uuid.UUID):
         return _uuid(transformer, target)
@@ -54,17 +54,17 @@ def own(transformer: Transformer, target: Target, kind: type) -> Form:
     def text(value: Any) -> Text:
         return _bytes(_text_dumper(transformer, target, value).dump(value))
 
-    return Form(dump, text)
+    return ValueDumper(dump, text)
 
 
-def _uuid(transformer: Transformer, target: Target) -> Form:
+def _uuid(transformer: Transformer, target: TargetType) -> ValueDumper:
     def text(value: uuid.UUID) -> bytes:
         return str(value).encode()
 
     if target.oid != _UUID:
-        return textual(text)
+        return text_dumper(text)
     write: Any = transformer.get_dumper(uuid.UUID(int=0), PyFormat.BINARY).dump
-    return Form(lambda value: (write(value), BINARY), text)
+    return ValueDumper(lambda value: (write(value), BINARY), text)
 
 
 def _has_binary(transformer: Transformer, kind: type) -> bool:
@@ -75,7 +75,7 @@ def _has_binary(transformer: Transformer, kind: type) -> bool:
     return True
 
 
-def _text_dumper(transformer: Transformer, target: Target, value: Any) -> Dumper:
+def _text_dumper(transformer: Transformer, target: TargetType, value: Any) -> Dumper:
     try:
         return transformer.get_dumper(value, PyFormat.TEXT)
     except psycopg.ProgrammingError:

@@ -13,8 +13,16 @@ import psycopg
 from psycopg.abc import Transformer
 from psycopg.adapt import PyFormat
 
-from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Data, Dumped, Form, Misfit, textual
-from raxol_sql.engine.types.dump.pg_type import Target, given, oids
+from raxol_sql.engine.types.dump.dumper import (
+    BINARY,
+    TEXT,
+    CannotDump,
+    Data,
+    Dumped,
+    ValueDumper,
+    text_dumper,
+)
+from raxol_sql.engine.types.dump.pg_type import TargetType, given, oids
 
 _types = psycopg.postgres.types
 _DATE = _types["date"].oid
@@ -44,7 +52,7 @@ _AWARE = datetime(2000, 1, 1, tzinfo=UTC)
 _NAIVE = datetime(2000, 1, 1)
 
 
-def moment(transformer: Transformer, target: Target, kind: type) -> Form:
+def moment(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     """The form of values of the classes of `datetime`."""
     if issubclass(kind, datetime):
         return _datetime(transformer, target, kind)
@@ -61,24 +69,24 @@ def _binary(transformer: Transformer, example: Any) -> Callable[[Any], Data]:
     return dump  # type: ignore[no-any-return]  # they are bytes for all of these
 
 
-def _date(transformer: Transformer, target: Target, kind: type) -> Form:
+def _date(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     if target.is_closed and target.oid not in _FROM_DATE:
         raise target.refusal(kind)
     if target.oid != _DATE:
-        return textual(_text)
+        return text_dumper(_text)
     binary = _binary(transformer, _NAIVE.date())
-    return Form(lambda value: (binary(value), BINARY), _text)
+    return ValueDumper(lambda value: (binary(value), BINARY), _text)
 
 
-def _timedelta(transformer: Transformer, target: Target, kind: type) -> Form:
+def _timedelta(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     if target.is_closed and target.oid != _INTERVAL:
         raise target.refusal(kind)
     if target.oid != _INTERVAL:
-        return textual(_interval_text)
-    return Form(lambda value: (_interval(value), BINARY), _interval_text)
+        return text_dumper(_interval_text)
+    return ValueDumper(lambda value: (_interval(value), BINARY), _interval_text)
 
 
-def _datetime(transformer: Transformer, target: Target, kind: type) -> Form:
+def _datetime(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     if target.oid in _PARTS:
         raise target.misfit(
             f"{given(kind)}, {_PARTS[target.oid]}, or write the type into the SQL, as in "
@@ -98,7 +106,7 @@ def _datetime(transformer: Transformer, target: Target, kind: type) -> Form:
         return str(value).encode()
 
     if target.oid not in (_TIMESTAMP, _TIMESTAMPTZ):
-        return textual(text)
+        return text_dumper(text)
     with_zone = target.oid == _TIMESTAMPTZ
     binary = _binary(transformer, _AWARE if with_zone else _NAIVE)
 
@@ -107,10 +115,10 @@ def _datetime(transformer: Transformer, target: Target, kind: type) -> Form:
             return binary(value), BINARY
         return text(value), TEXT
 
-    return Form(dump, text)
+    return ValueDumper(dump, text)
 
 
-def _time(transformer: Transformer, target: Target, kind: type) -> Form:
+def _time(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     if target.is_closed and target.oid not in _FROM_TIME:
         raise target.refusal(kind)
 
@@ -127,7 +135,7 @@ def _time(transformer: Transformer, target: Target, kind: type) -> Form:
             raise target.misfit("a time was given whose time zone has no offset without a date")
 
     if target.oid not in (_TIME, _TIMETZ):
-        return textual(text)
+        return text_dumper(text)
     with_zone = target.oid == _TIMETZ
     binary = _binary(transformer, _AWARE.timetz() if with_zone else _NAIVE.time())
 
@@ -137,7 +145,7 @@ def _time(transformer: Transformer, target: Target, kind: type) -> Form:
             return binary(value), BINARY
         return text(value), TEXT
 
-    return Form(dump, text)
+    return ValueDumper(dump, text)
 
 
 def _text(value: Any) -> bytes:
@@ -171,11 +179,13 @@ def _in(zone: tzinfo, value: datetime) -> datetime:
         # is left out when clocks go forward.
         return value.astimezone(UTC).astimezone(zone)
     except OverflowError:
-        raise Misfit("a datetime was given that is out of range in the session's zone") from None
+        raise CannotDump(
+            "a datetime was given that is out of range in the session's zone"
+        ) from None
 
 
 def session_zone(connection: Any) -> tzinfo:
-    """The time zone of the session; raises `Misfit` if Python does not know it."""
+    """The time zone of the session; raises `CannotDump` if Python does not know it."""
     name = connection.pgconn.parameter_status(b"TimeZone") or b"UTC"
     return _zone(name)
 
@@ -187,7 +197,7 @@ def _zone(name: bytes) -> tzinfo:
     try:
         return ZoneInfo(name.decode())
     except (KeyError, ValueError, OSError):
-        raise Misfit(
+        raise CannotDump(
             f"Python does not know the session's time zone {name.decode()!r}, to which a datetime "
             "would be converted: give one without a zone"
         ) from None

@@ -16,39 +16,39 @@ Text = Data | None
 Dumped = tuple[Data | None, int]
 
 
-class Misfit(TypeError):  # noqa: N818 (users meet it as ParameterMisfit)
+class CannotDump(TypeError):  # noqa: N818 (users meet it as ParameterMisfit)
     """A value that cannot be sent; its text says why, and never shows the value."""
 
 
 @attrs.frozen
-class Form:
+class ValueDumper:
     """
     How values of one Python type are written for one type of the server.
 
     ``dump`` gives the bytes and their format, of which ``None`` is NULL; ``text`` gives them as
-    the type's input function reads them. Either may raise `Misfit`.
+    the type's input function reads them. Either may raise `CannotDump`.
     """
 
     dump: Callable[[Any], Dumped]
     text: Callable[[Any], Text]
 
 
-def textual(text: Callable[[Any], Text]) -> Form:
+def text_dumper(text: Callable[[Any], Text]) -> ValueDumper:
     """The form of values that are sent as a text only."""
-    return Form(lambda value: (text(value), TEXT), text)
+    return ValueDumper(lambda value: (text(value), TEXT), text)
 
 
-NULL = textual(lambda _: None)
+NULL = text_dumper(lambda _: None)
 
 
-class Forms(dict[type, Callable[[Any], Dumped]]):
+class ValueDumpers(dict[type, Callable[[Any], Dumped]]):
     """
     The forms for one type of the server: what dumps a value, by the value's type.
 
     Each is chosen when a value of its type is met for the first time, and kept.
     """
 
-    def __init__(self, choose: Callable[[type], Form]) -> None:
+    def __init__(self, choose: Callable[[type], ValueDumper]) -> None:
         self._choose = choose
         self._texts: dict[type, Callable[[Any], Text]] = {}
 

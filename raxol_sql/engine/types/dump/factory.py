@@ -18,18 +18,32 @@ from psycopg.types.enum import EnumInfo
 from psycopg.types.multirange import Multirange, MultirangeInfo
 from psycopg.types.range import Range, RangeInfo
 
-from raxol_sql.engine.types.adapters import is_driver
-from raxol_sql.engine.types.dump.arrays import Elements, array
+from raxol_sql.engine.types.adapters import is_builtin_adapter
+from raxol_sql.engine.types.dump.arrays import ArrayDumper, array
 from raxol_sql.engine.types.dump.composites import Attribute, composite, values_of
 from raxol_sql.engine.types.dump.custom import custom, own
 from raxol_sql.engine.types.dump.datetimes import moment
-from raxol_sql.engine.types.dump.dumper import BINARY, NULL, Form, Forms, Text, textual
+from raxol_sql.engine.types.dump.dumper import (
+    BINARY,
+    NULL,
+    Text,
+    ValueDumper,
+    ValueDumpers,
+    text_dumper,
+)
 from raxol_sql.engine.types.dump.infinity import unbounded
 from raxol_sql.engine.types.dump.json import document
 from raxol_sql.engine.types.dump.literals import multirange_literal, range_literal, record_literal
 from raxol_sql.engine.types.dump.lossy_texts import checked
 from raxol_sql.engine.types.dump.numbers import PACKED, boolean, integer, real
-from raxol_sql.engine.types.dump.pg_type import CHARACTERS, DOCUMENTS, TEXTS, Target, given, oids
+from raxol_sql.engine.types.dump.pg_type import (
+    CHARACTERS,
+    DOCUMENTS,
+    TEXTS,
+    TargetType,
+    given,
+    oids,
+)
 from raxol_sql.engine.types.interval_loaders import clamps
 from raxol_sql.engine.types.type_infos import DomainInfo
 from raxol_sql.engine.types.type_trust import FOR_EVER, INFERRED, trust_in
@@ -46,7 +60,7 @@ _UNKNOWN = 0
 _WITH_ONE_TEXT = (int, Decimal, UUID)
 
 
-class Writer:
+class DumperFactory:
     """
     The forms of values for each type of the server.
 
@@ -59,15 +73,15 @@ class Writer:
         self.trust = FOR_EVER
         self._adapters = context.adapters
         self._transformer = Transformer(context)
-        self._forms: dict[int, Forms] = {}
+        self._forms: dict[int, ValueDumpers] = {}
         # Whether the last date that Python has stands for infinity.
         self.clamps = clamps(context.adapters)
 
-    def forms(self, oid: int) -> Forms:
+    def forms(self, oid: int) -> ValueDumpers:
         """The forms of values for the type with that OID."""
         known = self._forms.get(oid)
         if known is None:
-            target = Target.of(self._adapters.types, oid)
+            target = TargetType.of(self._adapters.types, oid)
             if isinstance(target.info, DomainInfo) and not target.is_array:
                 # Its input and receive functions are those of its base type.
                 if target.info.base_oid in INFERRED:
@@ -75,22 +89,22 @@ class Writer:
                     self.trust = 0.0
                 known = self._forms[oid] = self.forms(target.info.base_oid)
                 return known
-            known = self._forms[oid] = Forms(lambda kind: self._choose(target, kind))
+            known = self._forms[oid] = ValueDumpers(lambda kind: self._choose(target, kind))
         return known
 
-    def _choose(self, target: Target, kind: type) -> Form:
+    def _choose(self, target: TargetType, kind: type) -> ValueDumper:
         self.trust = min(self.trust, trust_in(target, kind))
         if kind is NoneType:
             return NULL
         dumper = self._dumper(kind)
-        if dumper is not None and not is_driver(dumper):
+        if dumper is not None and not is_builtin_adapter(dumper):
             return custom(self._transformer, target, kind)
         if issubclass(kind, JsonText) and target.oid in DOCUMENTS:
             return document(self._transformer, target, kind)
         # A str may stand for anything, also if it is the value of an enum.
         if issubclass(kind, str) and dumper is self._dumper(str):
             write: Any = self._transformer.get_dumper("", PyFormat.TEXT).dump
-            return textual(checked(target, write))
+            return text_dumper(checked(target, write))
         if dumper is not None and dumper is self._dumper(Enum):
             return self._enum(target, kind)
         if target.oid in DOCUMENTS:
@@ -105,7 +119,7 @@ class Writer:
         except psycopg.ProgrammingError:
             return None
 
-    def _enum(self, target: Target, kind: type) -> Form:
+    def _enum(self, target: TargetType, kind: type) -> ValueDumper:
         """The form of the members of an enum that the program did not register: their values."""
         forms = self.forms(target.oid)
         if isinstance(target.info, EnumInfo) and not target.is_array:
@@ -115,20 +129,22 @@ class Writer:
                     raise target.misfit(f"{given(kind)} whose value is no text, as its labels are")
                 return forms.text(value.value)
 
-            return textual(label)
-        return Form(
+            return text_dumper(label)
+        return ValueDumper(
             lambda value: forms[type(value.value)](value.value),
             lambda value: forms.text(value.value),
         )
 
-    def _text(self, target: Target, kind: type, dumper: type[Dumper] | None) -> Form:
+    def _text(self, target: TargetType, kind: type, dumper: type[Dumper] | None) -> ValueDumper:
         if target.oid == _BYTEA and issubclass(kind, _BYTES):
             return _bytes(target, kind)
         if target.oid in CHARACTERS and issubclass(kind, _WITH_ONE_TEXT):
-            return textual(self.forms(_UNKNOWN).text)
+            return text_dumper(self.forms(_UNKNOWN).text)
         raise target.refusal(kind)
 
-    def _container(self, target: Target, kind: type, dumper: type[Dumper] | None) -> Form | None:
+    def _container(
+        self, target: TargetType, kind: type, dumper: type[Dumper] | None
+    ) -> ValueDumper | None:
         if hasattr(dumper, "make_sequence"):
             return self._registered_record(target, kind, dumper)
         if isinstance(target.info, CompositeInfo) and not target.is_array:
@@ -148,7 +164,7 @@ class Writer:
             return self._range(target, kind, MultirangeInfo)
         return None
 
-    def _scalar(self, target: Target, kind: type, dumper: type[Dumper] | None) -> Form:
+    def _scalar(self, target: TargetType, kind: type, dumper: type[Dumper] | None) -> ValueDumper:
         if dumper is None:
             raise target.refusal(kind)
         if issubclass(kind, Enum) and dumper not in (self._dumper(int), self._dumper(float)):
@@ -166,36 +182,38 @@ class Writer:
             return _bytes(target, kind)
         return own(self._transformer, target, kind)
 
-    def _array(self, target: Target, kind: type) -> Form:
+    def _array(self, target: TargetType, kind: type) -> ValueDumper:
         if not target.is_array:
             if target.is_closed:
                 raise target.refusal(kind)
-            return array(Elements(_UNKNOWN, self.forms(_UNKNOWN), b",", raw=False, nests=(list,)))
+            return array(
+                ArrayDumper(_UNKNOWN, self.forms(_UNKNOWN), b",", raw=False, nests=(list,))
+            )
         info = target.info
         assert info is not None
         # A tuple in a list is a composite where there are composites, and else a list itself.
         nests = (list,) if isinstance(info, CompositeInfo) else (list, tuple)
         packed = PACKED.get(info.oid)
-        if packed and not is_driver(self._adapters.get_dumper(packed[0], PyFormat.AUTO)):
+        if packed and not is_builtin_adapter(self._adapters.get_dumper(packed[0], PyFormat.AUTO)):
             packed = None
         forms, delimiter = self.forms(info.oid), info.delimiter.encode()
-        return array(Elements(info.oid, forms, delimiter, self._is_raw(info.oid), nests, packed))
+        return array(ArrayDumper(info.oid, forms, delimiter, self._is_raw(info.oid), nests, packed))
 
     def _range(
-        self, target: Target, kind: type, wanted: type[RangeInfo] | type[MultirangeInfo]
-    ) -> Form:
+        self, target: TargetType, kind: type, wanted: type[RangeInfo] | type[MultirangeInfo]
+    ) -> ValueDumper:
         info = target.info
         if target.is_array or (target.is_closed and not isinstance(info, wanted)):
             raise target.refusal(kind)
         forms = self.forms(info.subtype_oid if isinstance(info, wanted) else _UNKNOWN)
         literal: Any = range_literal if wanted is RangeInfo else multirange_literal
-        return textual(lambda value: literal(value, forms.text))
+        return text_dumper(lambda value: literal(value, forms.text))
 
-    def _record(self) -> Form:
+    def _record(self) -> ValueDumper:
         forms = self.forms(_UNKNOWN)
-        return textual(lambda value: record_literal(map(forms.text, value)))
+        return text_dumper(lambda value: record_literal(map(forms.text, value)))
 
-    def _registered_record(self, target: Target, kind: type, dumper: Any) -> Form:
+    def _registered_record(self, target: TargetType, kind: type, dumper: Any) -> ValueDumper:
         if target.is_closed or target.is_array:
             raise target.refusal(kind)
         info, count = dumper.info, len(dumper.info.field_types)
@@ -208,7 +226,7 @@ class Writer:
 
         form = composite(values, self._attributes(info))
         # It may stand for another type of the same fields, which only its text is certain for.
-        return form if info.oid == target.oid else textual(form.text)
+        return form if info.oid == target.oid else text_dumper(form.text)
 
     def _attributes(self, info: CompositeInfo) -> list[Attribute]:
         return [Attribute(oid, self.forms(oid), self._is_raw(oid)) for oid in info.field_types]
@@ -222,12 +240,12 @@ class Writer:
         return oid in _RAW or (isinstance(info, EnumInfo) and info.oid == oid)
 
 
-def _bytes(target: Target, kind: type) -> Form:
+def _bytes(target: TargetType, kind: type) -> ValueDumper:
     if target.oid == _BYTEA:
-        return Form(lambda value: (bytes(value), BINARY), _hex)
+        return ValueDumper(lambda value: (bytes(value), BINARY), _hex)
     if target.is_closed:
         raise target.refusal(kind)
-    return textual(_hex)
+    return text_dumper(_hex)
 
 
 def _hex(value: Any) -> bytes:

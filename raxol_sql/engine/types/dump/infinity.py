@@ -7,15 +7,15 @@ from typing import Any
 
 import psycopg
 
-from raxol_sql.engine.types.dump.dumper import BINARY, Dumped, Form, Text
-from raxol_sql.engine.types.dump.pg_type import Target
+from raxol_sql.engine.types.dump.dumper import BINARY, Dumped, Text, ValueDumper
+from raxol_sql.engine.types.dump.pg_type import TargetType
 
 _types = psycopg.postgres.types
 # How many bytes the binary form has: all ones but for the sign, or none but that.
 _SIZES = {_types["date"].oid: 4, _types["timestamp"].oid: 8, _types["timestamptz"].oid: 8}
 
 
-def unbounded(target: Target, form: Form) -> Form:
+def unbounded(target: TargetType, form: ValueDumper) -> ValueDumper:
     """A form of dates and datetimes, that writes the first and the last as infinite."""
     size = _SIZES.get(target.oid)
     if size is None:
@@ -34,7 +34,7 @@ def unbounded(target: Target, form: Form) -> Form:
             return form.text(value)
         return b"infinity" if sign > 0 else b"-infinity"
 
-    return Form(dump, text)
+    return ValueDumper(dump, text)
 
 
 def _sign(value: Any) -> int:

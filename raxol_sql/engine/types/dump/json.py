@@ -10,14 +10,14 @@ from psycopg.abc import Transformer
 from psycopg.adapt import PyFormat
 from psycopg.types.json import Json, Jsonb
 
-from raxol_sql.engine.types.dump.dumper import Dumped, Form
-from raxol_sql.engine.types.dump.pg_type import Target, given
+from raxol_sql.engine.types.dump.dumper import Dumped, ValueDumper
+from raxol_sql.engine.types.dump.pg_type import TargetType, given
 from raxol_sql.records import MisfitError, json_value
 
 _JSONB = psycopg.postgres.types["jsonb"].oid
 
 
-def document(transformer: Transformer, target: Target, kind: type) -> Form:
+def document(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     """
     The form of whatever the program's own ``dumps`` can write, or json's.
 
@@ -48,6 +48,6 @@ def document(transformer: Transformer, target: Target, kind: type) -> Form:
             place, problem = error.place.removeprefix(".") or "it", str(error)
         raise target.misfit(f"{given(kind)} that cannot be written as JSON: {place} is {problem}")
 
-    return Form(
+    return ValueDumper(
         lambda value: write(value, PyFormat.AUTO), lambda value: write(value, PyFormat.TEXT)[0]
     )

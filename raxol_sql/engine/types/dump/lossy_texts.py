@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 
 from raxol_sql.engine.types.dump.datetime_texts import has_date, has_more_than_a_date, has_zone
-from raxol_sql.engine.types.dump.dumper import Data, Misfit
-from raxol_sql.engine.types.dump.pg_type import Target
+from raxol_sql.engine.types.dump.dumper import CannotDump, Data
+from raxol_sql.engine.types.dump.pg_type import TargetType
 
 _types = psycopg.postgres.types
 # What divides the elements of an array or the bounds of a range.
@@ -54,7 +54,7 @@ _NAME = _types["name"].oid
 _CHAR = _types['"char"'].oid
 
 
-def checked(target: Target, write: Callable[[Any], Data]) -> Callable[[Any], Data]:
+def checked(target: TargetType, write: Callable[[Any], Data]) -> Callable[[Any], Data]:
     """
     What writes a text for that type, and refuses one of which the type would drop a part.
 
@@ -80,7 +80,7 @@ def checked(target: Target, write: Callable[[Any], Data]) -> Callable[[Any], Dat
             data = write(value)
             most = _LONGEST_NAME if target.oid == _NAME else 1
             if len(data) > most and not (most == 1 and _CHARACTER.fullmatch(data)):
-                raise Misfit(
+                raise CannotDump(
                     f"the server takes {target.name} here, which has {most} bytes at most, and a "
                     "longer str was given: write the type into the SQL, as in :name::text"
                 )
@@ -90,7 +90,7 @@ def checked(target: Target, write: Callable[[Any], Data]) -> Callable[[Any], Dat
     return write
 
 
-def _innermost(target: Target) -> int:
+def _innermost(target: TargetType) -> int:
     """The OID of what an array or a range is made of; of any other type, its own."""
     info = target.info
     if info is None:

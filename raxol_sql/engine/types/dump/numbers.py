@@ -10,8 +10,15 @@ from typing import Any
 
 import psycopg
 
-from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Dumped, Form, Misfit, textual
-from raxol_sql.engine.types.dump.pg_type import Target, given, oids
+from raxol_sql.engine.types.dump.dumper import (
+    BINARY,
+    TEXT,
+    CannotDump,
+    Dumped,
+    ValueDumper,
+    text_dumper,
+)
+from raxol_sql.engine.types.dump.pg_type import TargetType, given, oids
 
 _types = psycopg.postgres.types
 _INTEGERS = {"int2": "h", "int4": "i", "int8": "q", "oid": "I", "xid": "I", "cid": "I", "xid8": "Q"}
@@ -46,16 +53,16 @@ _WHOLE = frozenset(_PACKED) | oids(
 _NUMERIC = _WHOLE | oids("bool", "numeric", "float4", "float8")
 
 
-def boolean(target: Target, kind: type) -> Form:
+def boolean(target: TargetType, kind: type) -> ValueDumper:
     """The form of truth values."""
     if target.is_closed and target.oid not in _NUMERIC:
         raise target.refusal(kind)
     if target.oid != _BOOL:
-        return textual(_boolean_text)
-    return Form(lambda value: (b"\x01" if value else b"\x00", BINARY), _boolean_text)
+        return text_dumper(_boolean_text)
+    return ValueDumper(lambda value: (b"\x01" if value else b"\x00", BINARY), _boolean_text)
 
 
-def integer(target: Target, kind: type) -> Form:
+def integer(target: TargetType, kind: type) -> ValueDumper:
     """The form of whole numbers."""
     if target.is_closed and target.oid not in _NUMERIC:
         raise target.refusal(kind)
@@ -63,10 +70,10 @@ def integer(target: Target, kind: type) -> Form:
         return _packed(_PACKED[target.oid])
     if target.oid == _FLOAT8:
         return _packed(_pack_float8)
-    return textual(_integer_text)
+    return text_dumper(_integer_text)
 
 
-def real(target: Target, kind: type) -> Form:
+def real(target: TargetType, kind: type) -> ValueDumper:
     """The form of floating point numbers and of Decimals."""
     if target.is_closed and target.oid not in _NUMERIC:
         raise target.refusal(kind)
@@ -74,15 +81,15 @@ def real(target: Target, kind: type) -> Form:
     if target.oid in _WHOLE:
         return _whole(target, kind)
     if issubclass(kind, Decimal):
-        return textual(text)
+        return text_dumper(text)
     if target.oid == _FLOAT8:
-        return Form(lambda value: (_pack_float8(value), BINARY), text)
+        return ValueDumper(lambda value: (_pack_float8(value), BINARY), text)
     if target.oid == _FLOAT4:
         return _single(text)
-    return textual(text)
+    return text_dumper(text)
 
 
-def _packed(pack: Callable[[Any], bytes]) -> Form:
+def _packed(pack: Callable[[Any], bytes]) -> ValueDumper:
     """What is out of range goes as a text, so that the server says so in its own words."""
 
     def dump(value: Any) -> Dumped:
@@ -91,10 +98,10 @@ def _packed(pack: Callable[[Any], bytes]) -> Form:
         except struct.error:
             return _integer_text(value), TEXT
 
-    return Form(dump, _integer_text)
+    return ValueDumper(dump, _integer_text)
 
 
-def _single(text: Callable[[Any], bytes]) -> Form:
+def _single(text: Callable[[Any], bytes]) -> ValueDumper:
     def dump(value: Any) -> Dumped:
         try:
             packed = _pack_float4(value)
@@ -105,10 +112,10 @@ def _single(text: Callable[[Any], bytes]) -> Form:
             return text(value), TEXT
         return packed, BINARY
 
-    return Form(dump, text)
+    return ValueDumper(dump, text)
 
 
-def _whole(target: Target, kind: type) -> Form:
+def _whole(target: TargetType, kind: type) -> ValueDumper:
     """Numbers that may have a fraction, where there can be none: the server would round them."""
     form = integer(target, int)
 
@@ -118,7 +125,7 @@ def _whole(target: Target, kind: type) -> Form:
             raise target.misfit(f"{given(kind)} that is no whole number: round it")
         return number
 
-    return Form(lambda value: form.dump(whole(value)), lambda value: form.text(whole(value)))
+    return ValueDumper(lambda value: form.dump(whole(value)), lambda value: form.text(whole(value)))
 
 
 def _is_finite(value: Any) -> bool:
@@ -137,7 +144,7 @@ def _integer_text(value: Any) -> bytes:
     try:
         return str(int(value)).encode()
     except ValueError:
-        raise Misfit(
+        raise CannotDump(
             "an int was given that has more digits than Python writes; "
             "sys.set_int_max_str_digits() sets how many"
         ) from None

@@ -10,7 +10,7 @@ import attrs
 import psycopg
 from psycopg.types import TypeInfo, TypesRegistry
 
-from raxol_sql.engine.types.dump.dumper import Misfit
+from raxol_sql.engine.types.dump.dumper import CannotDump
 
 # Types from here on are made by users; what the registry knows below it, it knows for good.
 _FIRST_OF_USERS = 16384
@@ -46,7 +46,7 @@ TEXTS = oids("text", "varchar", "bpchar", "name", '"char"', "bytea", "xml", "ref
 
 
 @attrs.frozen
-class Target:
+class TargetType:
     """
     A type of the server; ``info`` is what psycopg's registry knows of it.
 
@@ -58,7 +58,7 @@ class Target:
     info: TypeInfo | None
 
     @classmethod
-    def of(cls, types: TypesRegistry, oid: int) -> Target:
+    def of(cls, types: TypesRegistry, oid: int) -> TargetType:
         """The type with that OID; 0 is an unknown one."""
         return cls(oid, types.get(oid) if oid else None)
 
@@ -77,7 +77,7 @@ class Target:
             return _WITHOUT_INFO.get(self.oid, "a type that psycopg does not know")
         return f"{self.info.regtype}[]" if self.is_array else self.info.regtype
 
-    def refusal(self, kind: type) -> Misfit:
+    def refusal(self, kind: type) -> CannotDump:
         """The error that says that a value of that type is not taken here."""
         hint = ""
         if self.oid in TEXTS:
@@ -87,9 +87,9 @@ class Target:
                 hint += f", or write the type into the SQL, as in :name::{written}"
         return self.misfit(given(kind) + hint)
 
-    def misfit(self, problem: str) -> Misfit:
+    def misfit(self, problem: str) -> CannotDump:
         """The error for that problem."""
-        return Misfit(f"the server takes {self.name} here, and {problem}")
+        return CannotDump(f"the server takes {self.name} here, and {problem}")
 
 
 def given(kind: type) -> str:
