@@ -39,25 +39,31 @@ _EFFECTS = {
     Phase.DONE: Effect.COMMITTED,
 }
 
-_UNKNOWN_CODE = SQLState(Category.UNKNOWN, Verdict.NEVER, "this SQLSTATE is not PostgreSQL's own")
-_UNKNOWN_ERROR = SQLState(Category.UNKNOWN, Verdict.NEVER, "this is no error of the database")
-_STALE = SQLState(Category.STALE, Verdict.STATEMENT, "a prepared statement is out of date")
+_UNKNOWN_CODE = SQLState(
+    Category.UNKNOWN, Verdict.NEVER, "unknown SQLSTATE: PostgreSQL does not define it"
+)
+_UNKNOWN_ERROR = SQLState(Category.UNKNOWN, Verdict.NEVER, "not a database error")
+_STALE = SQLState(Category.STALE, Verdict.STATEMENT, "a prepared statement is outdated")
 # From a server that goes on, of a message that a client made wrong: it would be as wrong again.
 _MISUNDERSTOOD = SQLState(
-    Category.PROGRAMMING, Verdict.NEVER, "the server did not understand what was sent"
+    Category.PROGRAMMING,
+    Verdict.NEVER,
+    "the server could not parse the message that the client sent",
 )
 _LOST = SQLState(Category.CONNECTION, Verdict.TRANSACTION_NEW, "the connection was lost")
-_NOT_MADE = SQLState(Category.CONNECTION, Verdict.ACQUIRE, "no connection could be made")
-_NOT_LET_IN = SQLState(
-    Category.AUTHENTICATION, Verdict.NEVER, "the two sides do not agree on TLS, or on a password"
-)
+_NOT_MADE = SQLState(Category.CONNECTION, Verdict.ACQUIRE, "could not connect")
+_NOT_LET_IN = SQLState(Category.AUTHENTICATION, Verdict.NEVER, "TLS or password negotiation failed")
 # libpq refuses what it cannot send, and loses connections, in the same words and classes.
 _UNMARKED = SQLState(
-    Category.UNKNOWN, Verdict.NEVER, "the driver refused this, or has lost the connection"
+    Category.UNKNOWN, Verdict.NEVER, "the driver rejected the call, or lost the connection"
 )
 
-_REFUSED = SQLState(Category.PROGRAMMING, Verdict.NEVER, "the driver refused to send this")
-_NO_PLACE = SQLState(Category.POOL, Verdict.NEVER, "no connection of the pool became free")
+_REFUSED = SQLState(
+    Category.PROGRAMMING, Verdict.NEVER, "the driver rejected the call before anything was sent"
+)
+_NO_PLACE = SQLState(
+    Category.POOL, Verdict.NEVER, "timed out waiting for a connection from the pool"
+)
 
 Kinds = tuple[type[BaseException], ...]
 
@@ -75,7 +81,9 @@ _CODELESS: tuple[tuple[Kinds, SQLState], ...] = (
     ),
     (
         (errors.CancellationTimeout,),
-        SQLState(Category.CANCELLED, Verdict.NEVER, "the server did not stop in time"),
+        SQLState(
+            Category.CANCELLED, Verdict.NEVER, "the server did not cancel the statement in time"
+        ),
     ),
     (
         (psycopg.DataError,),
@@ -83,20 +91,20 @@ _CODELESS: tuple[tuple[Kinds, SQLState], ...] = (
     ),
     (
         (psycopg.ProgrammingError, psycopg.InterfaceError, psycopg.NotSupportedError),
-        SQLState(Category.PROGRAMMING, Verdict.NEVER, "the driver cannot do this"),
+        SQLState(Category.PROGRAMMING, Verdict.NEVER, "the driver does not support this"),
     ),
     (
         (psycopg.InternalError,),
-        SQLState(Category.INTERNAL, Verdict.NEVER, "the driver, or libpq, has a bug"),
+        SQLState(Category.INTERNAL, Verdict.NEVER, "internal error of the driver or libpq"),
     ),
     ((psycopg.Error,), _UNMARKED),
     (
         (CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit),
-        SQLState(Category.CANCELLED, Verdict.NEVER, "somebody wanted this to end"),
+        SQLState(Category.CANCELLED, Verdict.NEVER, "the call was cancelled by the client"),
     ),
     (
         (TimeoutError,),
-        SQLState(Category.TIMEOUT, Verdict.NEVER, "a time limit is over"),
+        SQLState(Category.TIMEOUT, Verdict.NEVER, "a timeout of the client expired"),
     ),
     (
         (MemoryError,),
@@ -104,26 +112,34 @@ _CODELESS: tuple[tuple[Kinds, SQLState], ...] = (
     ),
     (
         (UnicodeError,),
-        SQLState(Category.DATA, Verdict.NEVER, "a text cannot be converted to its encoding"),
+        SQLState(Category.DATA, Verdict.NEVER, "a string cannot be encoded"),
     ),
 )
 _OURS: tuple[tuple[Kinds, SQLState], ...] = (
     ((PoolExhausted,), _NO_PLACE),
     (
         (DeadlineExceeded,),
-        SQLState(Category.TIMEOUT, Verdict.NEVER, "the time of the call is over"),
+        SQLState(Category.TIMEOUT, Verdict.NEVER, "the call timed out"),
     ),
     (
         (OutcomeUnknownError,),
-        SQLState(Category.AMBIGUOUS, Verdict.NEVER, "nobody knows yet whether it has happened"),
+        SQLState(
+            Category.AMBIGUOUS,
+            Verdict.NEVER,
+            "outcome unknown: the work may or may not have been committed",
+        ),
     ),
     (
         (CommittedResultLost,),
-        SQLState(Category.CONNECTION, Verdict.NEVER, "it has happened, and its result is lost"),
+        SQLState(
+            Category.CONNECTION,
+            Verdict.NEVER,
+            "committed, but the result was lost with the connection",
+        ),
     ),
     (
         (RaxolSQLError,),
-        SQLState(Category.PROGRAMMING, Verdict.NEVER, "something is used in a way it is not for"),
+        SQLState(Category.PROGRAMMING, Verdict.NEVER, "the library was called incorrectly"),
     ),
 )
 # What a `DeadlineExceeded` says of itself.
@@ -137,56 +153,55 @@ _ATTEMPTS = (
 )
 
 _WAYS_ON = {
-    Verdict.ACQUIRE: "nothing was sent, and a connection may be asked for again",
-    Verdict.STATEMENT: "nothing was done, and it may be prepared and sent again",
-    Verdict.TRANSACTION: "all was taken back, and the whole transaction may be done again",
+    Verdict.ACQUIRE: "nothing was sent; it is safe to request a connection again",
+    Verdict.STATEMENT: "nothing was executed; it is safe to prepare and send the statement again",
+    Verdict.TRANSACTION: "the transaction was rolled back; it is safe to retry",
     Verdict.TRANSACTION_NEW: (
-        "all was taken back, and the whole transaction may be done again on another connection"
+        "the transaction was rolled back; it is safe to retry on another connection"
     ),
-    Verdict.RESOLVE: "it may have happened, so find that out before you do it again",
+    Verdict.RESOLVE: "it may have committed; check the outcome before retrying",
 }
 _REMEDIES = {
-    Category.CONNECTION: "see what ends connections, at the server or on the way to it",
-    Category.AUTHENTICATION: "see the role, its password and the server's pg_hba.conf",
-    Category.CONFIGURATION: "see the configuration, here and at the server",
-    Category.POOL: "hold connections for a shorter time, or allow for more of them",
-    Category.LOCK: "wait for it if it is worth that, or find out who holds it",
-    Category.TIMEOUT: "give it more time, or make it quicker",
-    Category.CANCELLED: "let it end, or give it more time if that was too short",
-    Category.RESOURCE: "make room before it is done again",
-    Category.LIMIT: "ask for less, or raise the limit",
-    Category.AMBIGUOUS: "find that out before you do it again",
-    Category.CONSTRAINT: "change the data, or tell the user",
-    Category.DATA: "give other values",
-    Category.PRIVILEGE: "grant it, or use another role",
-    Category.PROGRAMMING: "mend the SQL, or what uses it",
-    Category.RAISED: "see what the function says in its message",
-    Category.FOREIGN: "see what the other side says",
-    Category.INTERNAL: "report it, with the statement and the server's log",
-    Category.CORRUPTION: "stop, save what there is, and see the server's log",
-    Category.NOTICE: "a function raised it as an error: see its message",
+    Category.CONNECTION: "check the server log, proxies and firewalls for closed connections",
+    Category.AUTHENTICATION: "check the role, its password and pg_hba.conf on the server",
+    Category.CONFIGURATION: "check the configuration of the client and of the server",
+    Category.POOL: "hold connections for a shorter time, or raise pool_size",
+    Category.LOCK: "retry later, or find the blocking session with `raxol-sql deadlocks`",
+    Category.TIMEOUT: "raise the timeout, or make the query faster",
+    Category.CANCELLED: "raise the timeout if it was too short",
+    Category.RESOURCE: "free disk space or memory before retrying",
+    Category.LIMIT: "request less, or raise the limit",
+    Category.AMBIGUOUS: "check the outcome before retrying",
+    Category.CONSTRAINT: "change the data, or report it to the user",
+    Category.DATA: "pass other values",
+    Category.PRIVILEGE: "grant the privilege, or use another role",
+    Category.PROGRAMMING: "fix the SQL or the code that calls it",
+    Category.RAISED: "see the message that the function raised",
+    Category.FOREIGN: "see the message of the foreign server",
+    Category.INTERNAL: "report it with the statement and the server log",
+    Category.CORRUPTION: "stop, back up the data that can be read, and check the server log",
+    Category.NOTICE: "a function raised it as an error; see its message",
     Category.UNKNOWN: "see its message",
 }
-_ELSE = "see the server's log"
+_ELSE = "check the server log"
 
 
 def classify(error: BaseException, phase: Phase, *, lost: bool | None = None) -> Failure:
     """
-    What is known of an error that came in a phase of the work.
+    Classify an error that was raised in a phase of the work.
 
-    It is for all that psycopg and psycopg_pool raise, for this library's own errors, and for
-    everything else, of which nothing is known but what the phase says. That is never to be
-    retried, and neither is a SQLSTATE that PostgreSQL does not ship. ``lost`` says whether the
-    connection is gone: a driver's error without a SQLSTATE does not tell. Where this library
-    loses a connection the error says so itself; who uses psycopg alone gives
-    ``connection.closed``. None is for not knowing.
+    Takes the errors of psycopg and psycopg_pool, those of this library, and any other exception, of
+    which only the phase is known. Other exceptions, and SQLSTATEs that PostgreSQL does not define,
+    are never retried. ``lost`` says whether the connection is lost, which a driver's error without
+    a SQLSTATE does not tell; None means unknown. Errors of this library carry that themselves; a
+    program that uses psycopg directly passes ``connection.closed``.
 
-    The server's word that it is an ERROR proves that what was sent is rolled back, in any phase. A
-    connection that is lost, or that the server ends with FATAL or PANIC, proves it only where no
-    COMMIT was sent; and a statement outside of a transaction is its own COMMIT. transaction_timeout
-    (25P04) ends the connection too, and proves it in any phase.
+    A server error of severity ERROR proves in any phase that the server rolled back. A lost
+    connection, and FATAL or PANIC, prove it only where no COMMIT was sent; a statement outside of a
+    transaction is its own COMMIT. transaction_timeout (25P04) closes the connection too, and proves
+    it in any phase.
 
-    Raises nothing. Asks nobody, changes nothing, and is safe for any thread.
+    Raises nothing, does no I/O, and is safe to call from any thread.
     """
     kind = type(error)
     if issubclass(kind, RaxolSQLError):
@@ -196,7 +211,7 @@ def classify(error: BaseException, phase: Phase, *, lost: bool | None = None) ->
     told = _told(error)
     is_over = lost is True or told.is_lost or told.severity in _LAST_WORDS
     if phase is Phase.SENT and (told.is_attempt or issubclass(kind, _ATTEMPTS)):
-        # Whoever still asks for a connection has sent nothing on it.
+        # A caller that still waits for a connection has sent nothing on it.
         phase = Phase.ACQUIRE
     if told.sqlstate:
         nature = _nature(told, is_over)
@@ -310,11 +325,11 @@ def _verdict(nature: SQLState, phase: Phase, effect: Effect, is_over: bool) -> V
 
 def _failure(nature: SQLState, effect: Effect, verdict: Verdict, sqlstate: str | None) -> Failure:
     if effect is Effect.COMMITTED:
-        way = "what was done stays done"
+        way = "do not retry"
     elif verdict is not Verdict.NEVER:
         way = _WAYS_ON[verdict]
     else:
         way = _REMEDIES.get(nature.category, _ELSE)
         if effect is Effect.UNKNOWN:
-            way += "; it may have happened all the same"
+            way += "; it may have committed nevertheless"
     return Failure(nature.category, effect, verdict, sqlstate, f"{nature.reason}; {way}")

@@ -38,7 +38,7 @@ class Effect(enum.Enum):
     """Nothing was sent that could have had one."""
 
     ROLLED_BACK = "rolled back"
-    """Whatever was done is taken back, for certain."""
+    """The server rolled back everything; that is certain."""
 
     COMMITTED = "committed"
     """It happened."""
@@ -48,10 +48,10 @@ class Effect(enum.Enum):
 
 
 class Verdict(enum.Enum):
-    """What may be done again, if anybody wants to; see `RetryPolicy` for whether they do."""
+    """What may be retried; `RetryPolicy` decides whether it is."""
 
     NEVER = "never"
-    """Nothing: the same would happen again, or it is not ours to repeat."""
+    """Nothing: a retry would fail the same way, or only the caller can decide on one."""
 
     ACQUIRE = "acquire"
     """The attempt to get a connection; nothing was sent."""
@@ -70,7 +70,7 @@ class Verdict(enum.Enum):
 
 
 class Category(enum.Enum):
-    """What kind of trouble it is."""
+    """The kind of an error."""
 
     CONNECTION = "connection"
     SHUTDOWN = "shutdown"
@@ -103,7 +103,7 @@ class Category(enum.Enum):
 @attrs.frozen
 class Failure:
     """
-    What is known of an error: what `classify` says.
+    The classification of an error, as `classify` returns it.
 
     ``sqlstate`` is the server's five characters, None where there are none; ``hint`` says in a
     sentence what it means and what would help, without any value of the caller's.

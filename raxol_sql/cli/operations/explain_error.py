@@ -1,4 +1,4 @@
-"""`raxol-sql explain-error`: what a SQLSTATE means, and whether work is done again after it."""
+"""`raxol-sql explain-error`: what a SQLSTATE means, and what is retried after it."""
 
 from __future__ import annotations
 
@@ -18,42 +18,41 @@ from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classi
 from raxol_sql.failures.sqlstates import SQLSTATES, SQLState
 
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
-# What the server says of a failed statement, and of a session that it ends with it.
-_SESSIONS = {"goes on": "ERROR", "ends": "FATAL"}
+# The severity of a failed statement, and of an error with which the server ends the session.
+_SESSIONS = {"stays": "ERROR", "closed": "FATAL"}
 _NEAREST, _ALIKE = 3, 0.6
 
 _PHASES = {
-    Phase.ACQUIRE: "while a connection is made",
-    Phase.SENT: "in a statement of its own",
+    Phase.ACQUIRE: "connecting",
+    Phase.SENT: "single statement",
     Phase.IN_TRANSACTION: "in a transaction",
-    Phase.COMMIT_SENT: "at its COMMIT",
+    Phase.COMMIT_SENT: "at COMMIT",
 }
 _VERDICTS = {
-    Verdict.NEVER: "nothing is done again, unless RetryPolicy(also=...) names it",
-    Verdict.ACQUIRE: "a connection is asked for again",
+    Verdict.NEVER: "not retried, unless RetryPolicy(also=...) names the code",
+    Verdict.ACQUIRE: "the pool connects again",
     Verdict.STATEMENT: "the statement is prepared and sent again, outside of a transaction",
-    Verdict.TRANSACTION: "the whole transaction is done again, where transact or a Multi began it",
+    Verdict.TRANSACTION: "the whole transaction is retried, where transact or a Multi began it",
     Verdict.TRANSACTION_NEW: (
-        "the whole transaction is done again on another connection, where transact or a Multi "
-        "began it"
+        "the whole transaction is retried on another connection, where transact or a Multi began it"
     ),
-    Verdict.RESOLVE: "nothing is done again before it is known what happened",
+    Verdict.RESOLVE: "not retried before the outcome is known",
 }
 _EFFECTS = {
     Effect.NONE: "nothing was sent",
-    Effect.ROLLED_BACK: "it was taken back",
-    Effect.COMMITTED: "it happened",
-    Effect.UNKNOWN: "it may have happened",
+    Effect.ROLLED_BACK: "rolled back",
+    Effect.COMMITTED: "committed",
+    Effect.UNKNOWN: "unknown, may have committed",
 }
 
 
 @attrs.frozen
 class Case:
     """
-    What is known of an error in a phase of the work.
+    The classification of an error in a phase of the work.
 
-    ``phase`` says when in words, ``session`` whether the server goes on with the session
-    ("goes on") or ends it ("ends"); ``effect`` and ``verdict`` are those of a `Failure`.
+    ``phase`` is that phase in words, ``session`` whether the connection stays ("stays") or the
+    server ends it ("closed"); ``effect`` and ``verdict`` are those of a `Failure`.
     """
 
     phase: str
@@ -67,9 +66,9 @@ class Explanation:
     """
     What a SQLSTATE means.
 
-    ``name`` is that of psycopg's class for it, empty where there is none; of a code that
-    PostgreSQL does not ship ``nearest`` are those that are like it. ``verdict`` is by its nature,
-    where the server has taken back what was done; ``cases`` say what is left of it when.
+    ``name`` is that of psycopg's class for it, empty where there is none. ``nearest`` are similar
+    codes, for a code that PostgreSQL does not define. ``verdict`` holds where the server reported
+    the error and rolled back; ``cases`` have the effect and the verdict of each phase.
     """
 
     sqlstate: str
@@ -84,12 +83,14 @@ class Explanation:
 
 def explanation_of(sqlstate: str) -> Explanation:
     """
-    What there is to say of a SQLSTATE: five digits and capitals. Pure.
+    Explain a SQLSTATE, which is five digits and capital letters. Pure.
 
-    Raises ValueError for anything else.
+    Raises ValueError for any other text.
     """
     if not _SQLSTATE.fullmatch(sqlstate):
-        raise ValueError(f"{sqlstate!r} is no SQLSTATE: five digits and capitals, as in 40P01")
+        raise ValueError(
+            f"{sqlstate!r} is not a SQLSTATE: give five digits and capital letters, such as 40P01"
+        )
     state = SQLSTATES.get(sqlstate)
     try:
         kind: type[psycopg.Error] = psycopg.errors.lookup(sqlstate)
@@ -107,14 +108,21 @@ def explanation_of(sqlstate: str) -> Explanation:
         name,
         nature.category,
         nature.verdict,
-        failure.hint,
+        _hint(nature.reason if state else failure.hint, failure),
         cases,
         () if state else _nearest(sqlstate),
     )
 
 
+def _hint(reason: str, failure: Failure) -> str:
+    """The hint of a failure, without what holds in some phases only."""
+    if failure.verdict is Verdict.NEVER and failure.effect is not Effect.UNKNOWN:
+        return failure.hint
+    return f"{reason}; the effect, and whether a retry is safe, depend on the phase"
+
+
 def _natural(kind: type[psycopg.Error], sqlstate: str, state: SQLState | None) -> Failure:
-    """The failure that a code was made for: of a statement, a connection or a session."""
+    """The failure that a code is meant for: of a statement, a connection or a session."""
     early = classify(_error(kind, sqlstate, "ERROR"), Phase.ACQUIRE)
     failed = classify(_error(kind, sqlstate, "ERROR"), Phase.SENT)
     ended = classify(_error(kind, sqlstate, "FATAL"), Phase.IN_TRANSACTION)
@@ -150,10 +158,10 @@ def _nearest(sqlstate: str) -> tuple[str, ...]:
 @formatted
 def explain_error(sqlstate: str, output: Output) -> int:
     """
-    Show what a SQLSTATE means, what may have happened, and whether work is done again after it.
+    Show what a SQLSTATE means, its effect, and whether work is retried after it.
 
-    No server is asked. Ends with 1 for a code that PostgreSQL does not ship: that is never done
-    again.
+    Needs no server. Exits with 1 for a code that PostgreSQL does not define; such a code is never
+    retried.
 
     \b
     Examples:
@@ -170,12 +178,12 @@ def explain_error(sqlstate: str, output: Output) -> int:
         return code
     output.say(f"{told.sqlstate} {told.name}".rstrip())
     if not told.is_known:
-        output.say(f"PostgreSQL ships no such code{did_you_mean(told.nearest)}")
+        output.say(f"PostgreSQL does not define this code{did_you_mean(told.nearest)}")
     output.say(f"category: {told.category.value}")
     output.say(f"verdict: {told.verdict.value}: {_VERDICTS[told.verdict]}")
     output.say(f"hint: {told.hint}\n")
     output.table(
-        ["where it comes", "the session", "what was done", "verdict"],
+        ["phase", "connection", "effect", "verdict"],
         [(one.phase, one.session, _EFFECTS[one.effect], one.verdict.value) for one in told.cases],
     )
     return code
