@@ -280,15 +280,15 @@ class DeadlineExceeded(RaxolSQLError, QueryCanceled, TimeoutError):  # noqa: N81
 
     def __str__(self) -> str:
         limit = _LIMITS[self.ended_by]
-        return f"the time of this call is over ({limit}): {_EFFECTS[self.effect]}"
+        return f"call timed out ({limit}): {_EFFECTS[self.effect]}"
 
 
 _LIMITS = {"server": "the server's statement_timeout", "client": "the client's deadline"}
 _EFFECTS = {
     "none": "nothing was sent",
     "rolled back": "the work was rolled back",
-    "committed": "it was done just then, and its result is not waited for",
-    "unknown": "no answer came, the connection was closed, and it may have happened or happen yet",
+    "committed": "the work committed, but the result did not arrive in time",
+    "unknown": "no reply came and the connection was closed; the outcome is unknown",
 }
 
 

@@ -11,7 +11,7 @@ from raxol_sql.errors import DeadlineExceeded, TransactionError
 from raxol_sql.failures import Effect
 
 _IN_THE_MIDDLE = (
-    "another call on this transaction is in progress in the same thread or task: let it end first"
+    "another call on this transaction is in progress in this thread or task; wait for it to finish"
 )
 
 

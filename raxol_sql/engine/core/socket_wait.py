@@ -147,7 +147,9 @@ class AsyncioWaiter:
             self._alarm.cancel()
             self._alarm = None
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(psycopg.OperationalError("the connection was taken away"))
+            self._waiter.set_exception(
+                psycopg.OperationalError("the connection was closed while waiting")
+            )
 
     def _attached(self) -> asyncio.AbstractEventLoop:
         """The loop in which the reader is registered."""

@@ -36,15 +36,15 @@ def pool_exhausted(
     lines += [f"    {holding.told(now, name_of)}" for holding in held]
     if held and all(holding.who == me for holding in held):
         lines.append(
-            "All of them are held by the very caller who waits, who would wait for ever: inside of "
-            "a transaction, or of the rows of a stream, use that one's own run()."
+            "This thread or task already holds every connection, so it would wait for itself: "
+            "inside a transaction or a stream, call tx.run() instead of db.run()."
         )
     else:
         lines.append(
-            "What helps: (1) end what holds a connection for long: slow statements, transactions "
-            "that wait for something else, streams that are not closed; (2) a larger pool_size, if "
-            "the server has room (max_connections); (3) a longer timeout, if waiting is better "
-            "than failing; (4) fewer callers at a time."
+            "You can (1) release connections sooner: look for slow statements, transactions that "
+            "wait for something else, and streams that are not closed; (2) raise pool_size, if the "
+            "server has connection slots left (max_connections); (3) raise the timeout; "
+            "(4) run fewer calls at a time."
         )
     return PoolExhausted("\n".join(lines))
 
@@ -70,7 +70,7 @@ class LeakDetector:
                 continue
             self._warned.add(known)
             _log.warning(
-                "a connection may have been leaked: %s; a transaction or a stream that is begun "
-                "has to end, so put it into a with block",
+                "possible connection leak: %s. Use `with`, so that the transaction or stream is "
+                "closed",
                 holding.told(now, self._name_of),
             )

@@ -73,7 +73,7 @@ async def furnished(
         await types.check(session)
     except DeadlineExceeded:
         # Of no call, and of nothing that was sent for one.
-        error = "the server let this connection in, and has not answered since"
+        error = "the server accepted the connection but did not respond"
         raise psycopg.errors.ConnectionTimeout(error) from None
     session.detach()
     await types.connected(colour, session)

@@ -10,38 +10,38 @@ from raxol_sql.engine.session.outcome_marker import OutcomeMarker
 from raxol_sql.engine.session.staleness import may_commit
 from raxol_sql.failures import Effect, Phase, ending_of
 
-ROLLED_BACK = "the COMMIT was not answered; it was found out that the transaction was rolled back"
+ROLLED_BACK = "no reply to COMMIT; verified that the transaction was rolled back"
 RESULT_LOST = (
-    "the connection was lost before the results came, and it was found out that the transaction "
-    "has happened: do not do it again; read what it has changed"
+    "connection lost before the results arrived; verified that the transaction committed: "
+    "do not retry; read the data again"
 )
 
 # With a token.
 ASK_LATER = (
-    "the connection was lost during the COMMIT, and the outcome could not be found out in time: "
-    "do not retry before token.resolve(db) says what happened"
+    "connection lost during COMMIT, and the outcome could not be determined in time: "
+    "do not retry until token.resolve(db) returns"
 )
 # Without one.
 LONE_STATEMENT = (
-    "the connection was lost after this statement was sent, and a statement without a transaction "
-    "leaves nothing to ask for (token is None): look at the data before you retry; mark the query "
-    "with -- @idempotent if it may be sent twice, as one that only reads, or use "
+    "connection lost after the statement was sent; its outcome is unknown, and a statement outside "
+    "of a transaction leaves nothing to resolve it by (token is None): check the data before you "
+    "retry; if it is safe to run twice, mark the query -- @idempotent, otherwise use "
     "run(..., outcome='witness') or transact()"
 )
 WITHOUT_OUTCOME = (
-    "the connection was lost during the COMMIT of a transaction with outcome='none', so the "
-    "outcome could not be found out (token is None): look at the data before you retry; "
-    "outcome='xid' or 'witness' leaves something to ask for"
+    "connection lost during the COMMIT of a transaction with outcome='none', so the outcome cannot "
+    "be determined (token is None): check the data before you retry; outcome='xid' or 'witness' "
+    "makes it resolvable"
 )
 WITHOUT_ID = (
-    "the connection was lost during the COMMIT, before the id of the transaction had arrived, so "
-    "the outcome could not be found out (token is None): look at the data before you retry; "
-    "outcome='xid-first' or 'witness' always leaves something to ask for"
+    "connection lost during COMMIT, before the id of the transaction had arrived, so the outcome "
+    "cannot be determined (token is None): check the data before you retry; outcome='xid-first' or "
+    "'witness' makes it resolvable in every case"
 )
 WITHOUT_HISTORY = (
-    "the connection was lost during the COMMIT, and this server does not say which history it "
-    "writes, so the outcome could not be found out by an id (token is None): look at the data "
-    "before you retry; outcome='witness' always leaves something to ask for"
+    "connection lost during COMMIT, and this server does not tell which history it writes, so the "
+    "outcome cannot be determined by an id (token is None): check the data before you retry; "
+    "outcome='witness' makes it resolvable in every case"
 )
 
 

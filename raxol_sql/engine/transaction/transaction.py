@@ -389,10 +389,10 @@ class TransactionScope:
 
 
 _SWALLOWED = (
-    "everything in this transaction was rolled back: a statement in it failed, and its error was "
-    "caught inside; let it out, or put the statement into a nested transaction()"
+    "the transaction was rolled back, because a statement failed and your code caught the error: "
+    "re-raise it, or run the statement in a nested transaction()"
 )
 _LOST_BEFORE = (
-    "everything in this transaction was rolled back: its connection was lost, and the error for "
-    "that was caught inside"
+    "the transaction was rolled back, because its connection was lost and your code caught the "
+    "error: re-raise it"
 )

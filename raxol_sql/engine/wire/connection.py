@@ -158,7 +158,7 @@ class PGConnection:
         if self.pgconn.status == ConnStatus.BAD:
             raise self._lost(result)
         if result.status in COPYING:
-            raise psycopg.NotSupportedError("a COPY is moved by copy()")
+            raise psycopg.NotSupportedError("use copy() for COPY statements")
 
     def _sync(self) -> None:
         self.pgconn.pipeline_sync()

@@ -50,7 +50,7 @@ def test_the_command_line_keeps_to_the_timeout_too(raxol_sql: Run, parts: Enviro
     ran = raxol_sql({**parts, "RAXOL_DB_TIMEOUT": "300"}, "run", "own.sleep", "s=30")
 
     assert ran.code == 4
-    assert "the time of this call is over" in ran.err
+    assert "call timed out" in ran.err
 
 
 def test_connections_above_the_minimum_close_when_idle_for_idle_timeout_milliseconds(

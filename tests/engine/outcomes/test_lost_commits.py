@@ -125,7 +125,7 @@ def test_a_block_is_never_repeated_and_says_what_became_of_it(
     async def story(db: Any) -> None:
         proxy.commit_answer_lost()
         if outcome == "none":
-            with pytest.raises(rx.OutcomeUnknownError, match="could not be found out") as unknown:
+            with pytest.raises(rx.OutcomeUnknownError, match="cannot be determined") as unknown:
                 await block(db, 1)
             assert unknown.value.token is None
         else:

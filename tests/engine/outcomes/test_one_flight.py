@@ -59,7 +59,7 @@ def test_where_the_results_are_lost_it_is_said_that_it_has_happened(
     async def story(db: Any) -> None:
         # The id of the transaction comes before anything can be in doubt.
         proxy.cut_at(to_client(b"C", contains=b"commit"), when="before")
-        with pytest.raises(rx.CommittedResultLost, match="has happened: do not do it again"):
+        with pytest.raises(rx.CommittedResultLost, match="verified that the transaction committed"):
             await work(db, q)
 
     play(story, proxy.conninfo)
@@ -262,4 +262,4 @@ def test_the_docs_name_every_kind_of_unknown_outcome_that_has_no_token(
 
     assert sum(row[1].strip("`") in message for row in rows) == 1
     assert "token is None" in message
-    assert "look at the data before you retry" in message
+    assert "check the data before you retry" in message
