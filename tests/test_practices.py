@@ -105,7 +105,7 @@ def test_k13_a_value_is_never_part_of_the_statement(db: rx.Database, queries: rx
     assert db.run(queries.users.get(id=user.id)).name == name
     assert count(db, queries) == 1
     for text in ("select 1", f"select '{name}'"):
-        with pytest.raises(TypeError, match="takes a query"):
+        with pytest.raises(TypeError, match="expects a bound query"):
             db.run(text)  # type: ignore[call-overload]
 
 

@@ -13,7 +13,7 @@ from raxol_sql.schema import Level, lint, prove
 
 
 @click.command()
-@click.option("--strict", is_flag=True, help="Warnings end it with 1, too.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 on warnings.")
 @formatted
 def check(strict: bool, output: Output) -> int:
     """

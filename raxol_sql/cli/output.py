@@ -117,7 +117,7 @@ def formatted(command: F) -> F:
         default="table",
         show_default=True,
         callback=lambda context, option, value: Output(value),
-        help="For people, or for programs.",
+        help="Output format.",
     )
     decorated: F = option(command)
     return decorated

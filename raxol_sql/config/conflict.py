@@ -19,4 +19,4 @@ class Conflict:
     weaker: str
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.stronger} stands above {self.weaker}, which says otherwise"
+        return f"{self.key}: {self.stronger} overrides a different value in {self.weaker}"

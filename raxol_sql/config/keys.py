@@ -129,7 +129,7 @@ def _switch(value: object) -> bool:
 
 def _server(value: object) -> str:
     if value != "embedded":
-        raise ValueError('the only server to be named so is "embedded"')
+        raise ValueError('server must be "embedded", or unset')
     return "embedded"
 
 

@@ -85,8 +85,8 @@ class Scope:
             )
         if self._warns_of_writes and len(self._writes) > 1:
             warnings.warn(
-                f"{', '.join(self._writes)} changed rows, each on its own: what belongs together "
-                "happens together in a transaction or a Multi",
+                f"{', '.join(self._writes)} wrote rows in separate transactions: group related "
+                "writes in a transaction or a Multi",
                 LoneWritesWarning,
                 stacklevel=2,
             )

@@ -157,7 +157,7 @@ class Attempts:
         if self._policy.attempts == 1:
             return GiveUp(None)
         if self._mute_losses >= _MUTE_LOSSES:
-            return GiveUp("the query may be what ends the connection")
+            return GiveUp("the query itself may be crashing the connection")
         if self._failures >= self._policy.attempts:
             return GiveUp("the attempts are used up")
         if is_by_choice and self._by_choice >= self._policy.also_repeats:
@@ -170,7 +170,7 @@ class Attempts:
         # Last, since a token that is taken is gone.
         if not self._budgets.of(cause).take():
             trouble = "lost connections" if cause is RetryReason.CONNECTION else "conflicts"
-            return GiveUp(f"the pool's budget for retries after {trouble} is used up")
+            return GiveUp(f"the retry budget of the pool for {trouble} is exhausted")
         self._by_choice += is_by_choice
         return Retry(wait)
 

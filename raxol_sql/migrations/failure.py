@@ -109,7 +109,7 @@ def remains_note(attempt: Attempt, error: psycopg.Error) -> str:
                 "the server was lost around the commit; statements and record are one transaction, "
                 "so the next run sees which way it went"
             )
-        return "no effect of this file remains; what was done before it stays"
+        return "this migration was rolled back; earlier ones remain applied"
     before = f"it runs without a transaction: {counted(attempt.ran)} took effect before that"
     if lost:
         return f"{before}, and the server may yet have finished this one"

@@ -214,13 +214,14 @@ def described(session: Session, pid: int, name: str | None, since: str | None) -
             row = session.execute(DESCRIBED, [pid]).fetchone()
     if row is None:
         application = repr(name) if name else "not shown to this role"
-        return f"another migrator is at work: pid {pid}, application {application}" + (
+        return f"another migration run holds the lock: pid {pid}, application {application}" + (
             f", since {since}" if since else ""
         )
     host, process, held_since = row
     return (
-        f"another migrator is at work: pid {pid}, application {name or APPLICATION_NAME!r}, "
-        f"since {since or held_since}, process {process} on host {host}"
+        f"another migration run holds the lock: pid {pid}, "
+        f"application {name or APPLICATION_NAME!r}, since {since or held_since}, "
+        f"process {process} on host {host}"
     )
 
 

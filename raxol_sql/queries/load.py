@@ -111,7 +111,7 @@ def _clashes(found: Iterable[tuple[Source, Definition]]) -> Iterator[DefinitionE
         path = (*definition.namespace, definition.name)
         other = first.setdefault(path, definition)
         if other is not definition:
-            problem = f"this name is taken: {other.location}"
+            problem = f"duplicate query name, first defined at {other.location}"
         elif path in namespaces:
             problem = f"this name is the namespace of {namespaces[path]}"
         else:

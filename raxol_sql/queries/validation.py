@@ -12,10 +12,14 @@ from raxol_sql.text import CopyShape, Kind
 def require_bound(verb: str, bound: object) -> BoundQuery[Any]:
     """A query with its arguments, which is no :copy; raises `KindError` or TypeError otherwise."""
     if isinstance(bound, Query):
-        raise KindError(bound.name, f"{verb} takes the query called: {bound.signature}")
+        raise KindError(
+            bound.name, f"{verb} expects a bound query: call it first, as in {bound.signature}"
+        )
     if not isinstance(bound, BoundQuery):
         kind = type(bound).__name__
-        raise TypeError(f"{verb} takes a query called with its arguments; not {kind}")
+        raise TypeError(
+            f"{verb} expects a bound query, such as queries.users.get(id=1), not {kind}"
+        )
     if bound.query.kind is Kind.COPY:
         raise KindError(bound.query.name, "a :copy query is run by copy()")
     return bound

@@ -71,7 +71,7 @@ def read_header(comment: str, offset: int) -> Header:
     if problem := name_problem(name):
         raise Problem(*problem, offset + words[0].start())
     if len(words) < 2:
-        raise Problem(f"a query without a kind: {name}", f"the kinds are {KINDS}", offset)
+        raise Problem(f"query {name!r} has no kind", f"the kinds are {KINDS}", offset)
     kind = _kind(words[1], offset)
     result = None
     if len(words) > 2:
@@ -102,7 +102,7 @@ def name_problem(name: str) -> tuple[str, str] | None:
             f"use a letter, then letters, digits and underscores{f': {fixed}' if fixed else ''}",
         )
     if keyword.iskeyword(name):
-        return f"{name!r} is a word of Python's own", f"name it otherwise, for example {name}_"
+        return f"{name!r} is a Python keyword", f"rename it, for example {name}_"
     return None
 
 

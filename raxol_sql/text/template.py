@@ -221,8 +221,8 @@ class _Reader:
         name = head.group(1)
         if name in self._choices:
             raise Problem(
-                f"the choice {name!r} stands here twice",
-                "give each choice of a query a name of its own",
+                f"choice {name!r} is defined twice",
+                "give each choice of a query a different name",
                 opening.start,
             )
         self._choices.add(name)
@@ -361,7 +361,7 @@ def block_marker(text: str, token: Token) -> str | None:
 def _check_names(template: Template, text: str, tokens: list[Token]) -> None:
     for name in sorted(template.names):
         if keyword.iskeyword(name) or not name.isascii():
-            what = "a word of Python's own" if name.isascii() else "not plain ASCII"
+            what = "a Python keyword" if name.isascii() else "not plain ASCII"
             fixed = f"rename it, for example {name}_" if name.isascii() else "rename it in ASCII"
             raise _problem(name, text, tokens, f"the parameter {name!r} is {what}", fixed)
     for name in template.choices:

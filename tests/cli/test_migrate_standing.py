@@ -100,7 +100,7 @@ def test_a_migrate_that_waits_says_on_stderr_for_which_session(
         ran = raxol_sql("migrate")
 
     assert ran.code == 1
-    assert ran.err.count(f"another migrator is at work: pid {pid}") == 2
+    assert ran.err.count(f"another migration run holds the lock: pid {pid}") == 2
 
 
 def test_setup_and_migrate_say_that_the_server_takes_no_writes(

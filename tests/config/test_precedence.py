@@ -276,8 +276,8 @@ def test_a_conflict_is_told_by_its_sources_and_without_its_values(tmp_path: Path
     config = rx.Config.find(start=tmp_path, environ=environ)
 
     assert [str(one) for one in config.conflicts] == [
-        "password: RAXOL_DB_PASS stands above DATABASE_URL, which says otherwise",
-        "hostname: RAXOL_DB_HOST stands above DATABASE_URL, which says otherwise",
+        "password: RAXOL_DB_PASS overrides a different value in DATABASE_URL",
+        "hostname: RAXOL_DB_HOST overrides a different value in DATABASE_URL",
     ]
     assert "hush" not in repr(config)
 

@@ -36,13 +36,13 @@ def test_a_child_that_outlives_its_killed_server_is_ended(
         os.kill(child, signal.SIGSTOP)
         kill_hard(server)
         assert child in working_in(project)
-        assert verb(project, wait=5 if verb is start else 1)
+        assert verb(project, wait=5)
         assert child not in working_in(project)
 
 
 def test_a_server_that_does_not_react_is_killed_with_its_children(project: Path) -> None:
     os.kill(start(project).pid, signal.SIGSTOP)
-    assert stop(project, wait=1)
+    assert stop(project, wait=5)
     assert working_in(project) == []
 
 

@@ -210,9 +210,13 @@ def test_what_is_no_called_query_is_refused_before_anything_is_sent(
     play: Play, queries: rx.Queries, relay: Any
 ) -> None:
     wrong: list[tuple[Any, type[Exception], str]] = [
-        (queries.users.get, rx.KindError, r"run\(\) takes the query called: get\(id\)"),
+        (
+            queries.users.get,
+            rx.KindError,
+            r"run\(\) expects a bound query: call it first, as in get\(id\)",
+        ),
         (queries.users.load(), rx.KindError, r"a :copy query is run by copy\(\)"),
-        ("select 1", TypeError, r"run\(\) takes a query called with its arguments; not str"),
+        ("select 1", TypeError, r"run\(\) expects a bound query, such as"),
         (None, TypeError, "not NoneType"),
     ]
 

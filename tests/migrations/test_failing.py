@@ -32,7 +32,7 @@ def test_broken_sql_undoes_its_own_file_and_keeps_the_earlier_ones(project: Proj
     )
     assert caught.value.__notes__ == [
         "statement 2 of 2: insert into b",
-        "no effect of this file remains; what was done before it stays",
+        "this migration was rolled back; earlier ones remain applied",
     ]
     assert isinstance(caught.value.__cause__, psycopg.errors.UndefinedColumn)
     assert not server_lost(caught.value)

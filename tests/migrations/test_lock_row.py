@@ -99,7 +99,10 @@ def test_a_migrator_that_waits_says_for_which_session(project: Project) -> None:
         pid = holder.info.backend_pid
 
     assert notices[0].startswith("waiting, for ")
-    assert f"another migrator is at work: pid {pid}, application 'raxol_sql migrate'" in notices[0]
+    assert (
+        f"another migration run holds the lock: pid {pid}, application 'raxol_sql migrate'"
+        in notices[0]
+    )
 
 
 def test_the_entry_of_a_migrator_that_is_gone_is_in_no_ones_way(project: Project) -> None:

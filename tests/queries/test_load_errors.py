@@ -75,9 +75,9 @@ def test_a_file_without_queries_is_an_error(tree: Tree, text: str) -> None:
         (b"-- name: a :one\nselect $a$ open", 2, 8, "not closed"),
         (b"-- name: a :one\nselect 1 /* open", 2, 10, "not closed"),
         (b"-- name: a :won\nselect 1", 1, 12, "unknown kind ':won'; did you mean ':one'?"),
-        (b"-- name: a\nselect 1", 1, 1, "a query without a kind: a"),
+        (b"-- name: a\nselect 1", 1, 1, "query 'a' has no kind"),
         (b"-- name: a-b :one\nselect 1", 1, 10, "'a-b' cannot be a name"),
-        (b"-- name: class :one\nselect 1", 1, 10, "'class' is a word of Python's own"),
+        (b"-- name: class :one\nselect 1", 1, 10, "'class' is a Python keyword"),
         (b"-- name: a :one", 1, 1, "a query without SQL"),
         (b"select 1;\n-- name: a :one\nselect 1", 1, 1, "SQL before the first query"),
         (b"-- name: a :exec\ncommit", 2, 1, "transaction control in a query: commit"),
@@ -114,7 +114,7 @@ def test_a_file_of_ten_megabytes_is_refused(tree: Tree) -> None:
 def test_two_of_one_name_are_an_error(tree: Tree, files: dict[str, str | bytes]) -> None:
     error = _one(tree(files))
 
-    assert error.problem.startswith("this name is")
+    assert error.problem.startswith("duplicate query name")
     assert error.remedy == "rename one of the two"
 
 
@@ -125,7 +125,7 @@ def test_the_second_of_one_name_is_told_where_the_first_is(tree: Tree) -> None:
 
     assert error.line == 4
     assert error.query == "users.get"
-    assert error.problem == f"this name is taken: {root}/users.sql:1"
+    assert error.problem == f"duplicate query name, first defined at {root}/users.sql:1"
 
 
 @pytest.mark.parametrize("name", ["my-queries", "2024", "with space", "é", "import"])

@@ -182,13 +182,13 @@ def test_alternatives_are_keys_and_texts_apart_at_bars_outside_of_brackets(
         ("select /*= a: b: c */ /*= d: e: f */ g /*=*/ /*=*/", "another block inside a choice", 8),
         (
             "select /*= a: b: c */ d /*=*/, /*= a: b: c */ d /*=*/",
-            "the choice 'a' stands here twice",
+            "choice 'a' is defined twice",
             32,
         ),
         # Names.
-        ("select :class", "the parameter 'class' is a word of Python's own", 9),
-        ("select 1 /*? a, None */, 2 /*?*/", "the parameter 'None' is a word of Python's own", 17),
-        ("select /*= if: a: b */ c /*=*/", "the parameter 'if' is a word of Python's own", 12),
+        ("select :class", "the parameter 'class' is a Python keyword", 9),
+        ("select 1 /*? a, None */, 2 /*?*/", "the parameter 'None' is a Python keyword", 17),
+        ("select /*= if: a: b */ c /*=*/", "the parameter 'if' is a Python keyword", 12),
         ("select :größe", "the parameter 'größe' is not plain ASCII", 9),
         ("select :a /*= a: b: c */ d /*=*/", "'a' is a choice and a parameter", 9),
         ("select /*= a: b: :a */ d /*=*/", "'a' is a choice and a parameter", 12),

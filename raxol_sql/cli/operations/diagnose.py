@@ -38,7 +38,7 @@ _TIMEOUT = 5000
 )
 @click.option("--limits", "lists_limits", is_flag=True, help="List the limits and stop.")
 @click.option("--show-sql", is_flag=True, help="Print the queries and stop; nothing is sent.")
-@click.option("--strict", is_flag=True, help="Warnings end it with 1, too.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 on warnings.")
 @formatted
 def diagnose(
     only: Sequence[str],
@@ -52,9 +52,9 @@ def diagnose(
     """
     Diagnose the database: the way there, the server, tables, load, statements, and rights.
 
-    It only reads: each query in a read-only transaction, for five seconds at most. OK is as it
-    should be, WARN to be seen to some day, FAIL broken; SKIP could not be told, and why. What to
-    do stands below it, ready to be pasted. Ends with 1 where anything fails, and with 3 where the
+    It only reads: each query in a read-only transaction, for five seconds at most. OK
+    passes, WARN should be fixed, FAIL is broken, SKIP could not be checked, with the reason. The
+    remedy stands below it, ready to be pasted. Exits with 1 if anything fails, and with 3 if the
     server cannot be reached. The groups are network, credentials, service, connections,
     migrations, schema, load, storage, statements, security; `--only` and `--skip` can be repeated.
 

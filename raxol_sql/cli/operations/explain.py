@@ -40,7 +40,7 @@ _RAN = (
     show_default=True,
     help="How many rows may be read one after another.",
 )
-@click.option("--strict", is_flag=True, help="Findings end it with 1.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 on findings.")
 @formatted
 def explain(
     query: str,
@@ -132,5 +132,5 @@ def _show(
     if findings:
         show_findings(findings, output)
     else:
-        output.say("nothing to be seen to")
+        output.say("no problems found")
     output.say("\n" + "\n".join(plan.lines()))

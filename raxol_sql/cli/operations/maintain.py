@@ -34,7 +34,7 @@ def _limit(default: int | None, shown: str | bool) -> Callable[[F], F]:
         type=_milliseconds,
         default=default,
         show_default=shown,
-        help="Give a table up after so long a wait for its lock; 0 is never.",
+        help="Skip a table if its lock is not granted within MS (0 waits forever).",
     )
 
 

@@ -27,13 +27,13 @@ _LONGEST = 15_000
 @formatted
 def pool_status(probing: bool, output: Output) -> int:
     """
-    Show who has the places of the server, and whether pools of the configured size fit in.
+    Show connection slots in use, and whether the configured pool size fits.
 
-    A pool lives inside its process, where `db.pool_status()` tells of it; from here the server's
-    view is shown: sessions by program, database and state, against max_connections. Of the
-    processes of this project there are at least as many as there are addresses, and full pools.
-    WARN is a pool_size for which there are no places, and a server that is more than 80 % full;
-    FAIL, with exit code 1, one that is full.
+    A pool lives inside its process, and `db.pool_status()` reports it there. This command shows the
+    server's view: sessions by program, database and state, against max_connections. The number of
+    processes is estimated from client addresses and full pools. WARN is a pool_size for which there
+    are no slots left, and a server that is more than 80 % full; FAIL, with exit status 1, one that
+    is full.
 
     `--probe` opens a pool as it is configured, takes all of its sessions for a moment, and says
     how long that takes; not where the server has fewer places left.

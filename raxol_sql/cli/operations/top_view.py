@@ -148,7 +148,7 @@ def _per_second(server: Server, rates: Rates) -> RenderableType:
 def _waits(moment: Moment, width: int) -> Section:
     known = {session.pid: session for session in moment.sessions}
     if not moment.waits:
-        return Section("locks: nobody waits for one", style="dim")
+        return Section("locks: no lock waits", style="dim")
     columns = [
         Column.figures("pid", 7),
         Column.figures("waits", 7),
@@ -277,7 +277,7 @@ def _pools(moment: Moment) -> Section:
         ]
         for one in pools
     ]
-    title = "pools, as the server sees them" if rows else "pools: no session but this one"
+    title = "pools, as the server sees them" if rows else "pools: no other pools"
     return Section(title, columns, rows)
 
 

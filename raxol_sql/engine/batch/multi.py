@@ -151,7 +151,7 @@ class StepFailure:
     def mark(self, error: BaseException) -> None:
         """Has ``error`` say that it comes from here."""
         setattr(error, _FAILURE, self)
-        error.add_note(f"in step {self.step!r} of a Multi; everything in it was taken back")
+        error.add_note(f"failed in step {self.step!r} of a Multi; the whole Multi was rolled back")
 
 
 _FAILURE = "__raxol_sql_step__"

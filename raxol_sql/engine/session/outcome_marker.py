@@ -81,8 +81,8 @@ class OutcomeMarker:
             check(result)
         except psycopg.errors.UniqueViolation as error:
             raise TransactionError(
-                "somebody asked what became of this transaction while it was open, so it was "
-                "settled that it does not happen"
+                "another process resolved the outcome of this transaction while it was open, so it "
+                "was aborted"
             ) from error
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
             self.is_refused = True

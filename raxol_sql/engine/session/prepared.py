@@ -126,7 +126,7 @@ class Prepared:
         if asked == self.columns.format:
             return self.columns
         if asked == Format.BINARY:
-            raise psycopg.DataError("the columns changed meanwhile: ask once more")
+            raise psycopg.DataError("the result columns changed during the query: run it again")
         return RowLoader(self._known.context, names, oids, Format.TEXT)
 
     def request(self, pgconn: PGconn, values: Sequence[Any]) -> Request:

@@ -55,7 +55,7 @@ def of_applications(rows: Iterable[Any]) -> Finding:
     """Which applications have how many sessions."""
     by_name = Counter(row.application for row in rows)
     if not by_name:
-        return Finding(GROUP, "sessions", Status.OK, "nobody else is here")
+        return Finding(GROUP, "sessions", Status.OK, "no other sessions")
     named = some([f"{name} {count:,}" for name, count in by_name.most_common()])
     total = counted(by_name.total(), "other session")
     return Finding(GROUP, "sessions", Status.OK, f"{total}: {named}")

@@ -22,7 +22,7 @@ def read_sizing(subject: Subject) -> Iterable[Finding]:
     try:
         view = pooling.look(subject.conninfo, pool_size=pool_size, timeout=5000)
     except psycopg.OperationalError as error:
-        said = f"one connection more is not to be had: {' '.join(str(error).split())}"
+        said = f"cannot open another connection: {' '.join(str(error).split())}"
         return [attrs.evolve(pooling.full(), group=GROUP, message=said)]
     slots, size = pooling.judge(view, pool_size)
     slots = of_slots(slots, view.slots.share, subject.limits)

@@ -74,7 +74,7 @@ def test_strict_makes_findings_end_it_with_1_and_nothing_else_does(
 
     assert raxol_sql(*words, "--rows", "1000").code == 1
     assert raxol_sql(*words).code == 0
-    assert "nothing to be seen to" in raxol_sql(*words).out
+    assert "no problems found" in raxol_sql(*words).out
 
 
 def test_for_programs_there_is_one_document(own: str, raxol_sql: Run) -> None:

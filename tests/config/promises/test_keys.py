@@ -107,8 +107,8 @@ def test_where_the_url_and_a_variable_of_ours_disagree_config_tells_it_without_t
 
     assert ran.code == 0
     assert ran.err.splitlines() == [
-        "password: RAXOL_DB_PASS stands above DATABASE_URL, which says otherwise",
-        "hostname: RAXOL_DB_HOST stands above DATABASE_URL, which says otherwise",
+        "password: RAXOL_DB_PASS overrides a different value in DATABASE_URL",
+        "hostname: RAXOL_DB_HOST overrides a different value in DATABASE_URL",
     ]
     assert "hush" not in ran.out
     assert for_programs.err.endswith(ran.err)

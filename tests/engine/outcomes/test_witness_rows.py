@@ -177,7 +177,7 @@ def test_a_transaction_that_was_settled_while_it_was_open_says_so(
     async def story(db: Any) -> None:
         with rx.Database.open(accounts_database) as other:
             assert other.resolve(token_of(key)) is rx.Effect.ROLLED_BACK
-        with pytest.raises(rx.TransactionError, match="settled that it does not happen"):
+        with pytest.raises(rx.TransactionError, match="another process resolved the outcome"):
             await db.transact(lambda tx: tx.run(q.add(n=1)), outcome="witness")
 
     play(story)

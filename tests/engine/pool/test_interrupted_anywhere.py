@@ -129,9 +129,10 @@ def test_an_interruption_at_any_bytecode_comes_out_and_leaves_the_pool_whole(
 @pytest.mark.parametrize(
     ("name", "module"),
     [
-        *(("by_run_all", "many"), ("by_run_many", "many"), ("by_run_with_a_witness", "batch")),
-        *(("by_multi", "batch_runner"), ("by_run", "wire"), ("transact", "wire")),
-        *(("transaction", "transaction"), ("stream", "streaming"), ("by_copy_out", "copy_out")),
+        *(("by_run_all", "batch/execute_many"), ("by_run_many", "batch/execute_many")),
+        *(("by_run_with_a_witness", "batch/batch"), ("by_multi", "batch/runner")),
+        *(("by_run", "wire/pipeline"), ("transact", "wire/pipeline"), ("stream", "cursor")),
+        *(("transaction", "transaction/transaction"), ("by_copy_out", "copy/decoder")),
     ],
 )
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")

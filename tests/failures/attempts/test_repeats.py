@@ -114,7 +114,7 @@ def test_a_retry_that_the_budget_does_not_pay_for_is_refused(one: Failure) -> No
     step = attempts_of(budgets=empty()).after(one, may_repeat=False)
 
     trouble = "lost connections" if one.category is Category.CONNECTION else "conflicts"
-    assert step == GiveUp(f"the pool's budget for retries after {trouble} is used up")
+    assert step == GiveUp(f"the retry budget of the pool for {trouble} is exhausted")
 
 
 @given(st.integers(1, 5), st.integers(0, 3))

@@ -31,7 +31,7 @@ def test_a_third_try_of_what_ended_two_connections_without_a_word_is_refused() -
     second = attempts.after(LOST_AFTER_SENDING, may_repeat=True, is_mute_loss=True)
 
     assert isinstance(first, Retry)
-    assert second == GiveUp("the query may be what ends the connection")
+    assert second == GiveUp("the query itself may be crashing the connection")
     assert attempts.count == 2
 
 
@@ -43,7 +43,7 @@ def test_the_recovery_of_the_server_in_between_does_not_clear_a_query_of_suspici
         assert isinstance(attempts.after(REFUSED, may_repeat=False), Retry)
 
     assert attempts.after(LOST_IN_TRANSACTION, may_repeat=False, is_mute_loss=True) == GiveUp(
-        "the query may be what ends the connection"
+        "the query itself may be crashing the connection"
     )
 
 

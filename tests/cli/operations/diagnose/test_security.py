@@ -22,7 +22,9 @@ def test_two_sources_that_say_different_things_are_a_warning_without_what_they_s
     monkeypatch.setenv("DATABASE_URL", make_conninfo(migrated, host="elsewhere.invalid"))
     code, found = diagnosed("--only", "credentials")
     assert (code, names(found)) == (0, [("WARN", "conflict")])
-    assert found[0]["message"].startswith("hostname: RAXOL_DB_HOST stands above DATABASE_URL")
+    assert found[0]["message"].startswith(
+        "hostname: RAXOL_DB_HOST overrides a different value in DATABASE_URL"
+    )
     assert "invalid" not in json.dumps(found)
 
 

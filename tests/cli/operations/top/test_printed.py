@@ -33,7 +33,7 @@ def test_once_prints_plain_tables_and_ends(raxol_sql: RaxolSQL) -> None:
         r"^connections [━─]+ \d+ of \d+   size [\d.]+ MB   cache hit ",
         r"^sessions .* 1 idle in transaction ",
         r"^per second  [\d.]+ commits   0 rollbacks   0 B temp files .*deadlocks \d+",
-        r"^locks: nobody waits for one ─+$",
+        r"^locks: no lock waits ─+$",
         r"^queries, sampled, pg_stat_statements is not installed: none ran ─+$",
         r"^ +\d+ .* idle in trans\. .* forgotten +\w+ +select name from users where name = \?$",
         r"^ +1 +0 +0 +1 +0 forgotten$",
