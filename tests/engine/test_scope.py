@@ -102,7 +102,7 @@ def test_writes_that_are_each_on_their_own_are_warned_of_where_that_is_asked_for
         db.run(queries.users.deactivate_older_than(age=30))
         db.run(queries.users.clear())
 
-    told = r"users.create, users.deactivate_older_than changed rows, each on its own"
+    told = r"users.create, users.deactivate_older_than wrote rows in separate transactions"
     with pytest.warns(rx.LoneWritesWarning, match=told), db.scope(lone_writes=True) as scope:
         write_twice()
     assert scope.lone_writes == ("users.create", "users.deactivate_older_than")

@@ -108,7 +108,7 @@ def explanation_of(sqlstate: str) -> Explanation:
         name,
         nature.category,
         nature.verdict,
-        _hint(nature.reason if state else failure.hint, failure),
+        _hint(failure.hint if state is None else state.reason, failure),
         cases,
         () if state else _nearest(sqlstate),
     )
