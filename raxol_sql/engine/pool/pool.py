@@ -320,7 +320,7 @@ class SessionPool:
         if left <= 0:
             found = waiter.mailbox.take()
             if found is None and is_own and keeper.checkouts.collect_dropped():
-                found = await waiter.mailbox.get(_OWN)
+                return None  # it waits on, for what is made in place of a dropped one
             if found is not None:
                 return found
             self._refused += 1
