@@ -23,7 +23,7 @@ def pool_exhausted(
     me: Any,
 ) -> PoolExhausted:
     """
-    The error for somebody who found all connections in use.
+    Return the error for a caller that found all connections in use.
 
     What helps is what DBConnection's users know: shorten, enlarge, wait longer, and, before that,
     look for who keeps what they do not need.
@@ -53,8 +53,9 @@ class LeakDetector:
     """
     Warns of connections that are held for longer than ``seconds``, of each holding once.
 
-    It looks when somebody has to wait, and when the pool is closed: a connection that nobody
-    misses does no harm. The warning is logged to ``raxol_sql.pool``. For the callers of one pool.
+    It checks when a caller has to wait, and when the pool is closed: a leak does no harm as long as
+    no caller waits for a connection. The warning is logged to ``raxol_sql.pool``. For the callers
+    of one pool.
     """
 
     def __init__(self, seconds: float, name_of: Callable[[Any], str]) -> None:

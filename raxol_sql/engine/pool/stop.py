@@ -21,10 +21,11 @@ async def stop(checkout: RegisteredSession, seconds: float) -> None:
     """
     Has the server end what it does on the connection, within about so many seconds.
 
-    Another thread or task may be in the middle of a call on it, as in a transaction that two
-    share. A libpq connection serves one at a time, so that call reads the end of its own statement,
-    and its turn tells when it has: the server is asked to cancel, and where that does not help the
-    socket is shut down, which ends every wait for it.
+    Another thread or task may be in the middle of a call on it, as in a transaction that two of
+    them share. Only one thread or task may use a libpq connection at a time, so that call reads the
+    result of its own statement, and releases the session lock after it. This asks the server to
+    cancel the statement; if that does not help in time, it shuts down the socket, which ends the
+    wait of that call.
     """
     wire, session = checkout.wire, checkout.reference()
     if session is None:

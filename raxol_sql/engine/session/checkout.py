@@ -21,7 +21,7 @@ CallSite = tuple[str, int]
 @attrs.frozen
 class Checkout:
     """
-    That somebody has a connection: for what, since when (on the monotonic clock), and who.
+    A connection in use: its purpose, since when (on the monotonic clock), and its holder.
 
     ``place`` is where in the program a block of calls began, None for a single call.
     """

@@ -124,9 +124,10 @@ class PGConnection:
 
     async def cancel(self, seconds: float) -> None:
         """
-        Asks the server to cancel its statement, on another connection; a COMMIT is left to itself.
+        Ask the server to cancel its statement, on another connection, unless it is a COMMIT.
 
-        Whoever waits for the statement reads its end. Does nothing if the server cannot be reached.
+        The call that sent the statement reads its result. Does nothing if the server cannot be
+        reached.
         """
         if not self.is_committing and self.pgconn.status == ConnStatus.OK:
             with suppress(psycopg.Error, OSError):

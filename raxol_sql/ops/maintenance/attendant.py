@@ -93,7 +93,7 @@ class Ran:
     """
     How a statement ended: with an ``error`` or without one, and with which warnings.
 
-    ``blocked`` is the last that it was seen to wait for, if it was.
+    ``blocked`` is the last lock wait that was seen, None if there was none.
     """
 
     error: psycopg.Error | None

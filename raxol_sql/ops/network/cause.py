@@ -57,7 +57,7 @@ def of_resolving(host: str, error: OSError) -> ConnectProblem:
     again = error.args[:1] == (socket.EAI_AGAIN,)
     said = "no name server answers for it now" if again else "there is no such name"
     return ConnectProblem(
-        f"the host name {host} has no address: {said}", f"mend the host name; {CONFIG}"
+        f"the host name {host} has no address: {said}", f"fix the host name; {CONFIG}"
     )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -37,3 +40,21 @@ def lines() -> Iterator[Lines]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+@pytest.fixture
+def printed() -> Callable[..., list[str]]:
+    """Runs a text as a program of its own, with arguments; gives the words that it prints."""
+
+    def run(text: str, *arguments: object) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.split()
+
+    return run

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import textwrap
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,15 +159,8 @@ FORKED = """
 
 
 def test_a_child_process_counts_for_itself(
-    accounts_database: str, write: Any, tmp_path: Path
+    accounts_database: str, write: Any, tmp_path: Path, printed: Callable[..., list[str]]
 ) -> None:
     write(TEXT)
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(FORKED), accounts_database, str(tmp_path / "sql0")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
 
-    assert done.stdout.split() == ["1", "1"], done.stderr
+    assert printed(FORKED, accounts_database, tmp_path / "sql0") == ["1", "1"]
