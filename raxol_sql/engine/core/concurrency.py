@@ -10,6 +10,7 @@ loop.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 import threading
 import time
@@ -29,6 +30,10 @@ from raxol_sql.engine.core.socket_wait import AsyncioWaiter, SocketWaiter, SyncW
 
 T = TypeVar("T")
 _ENGINE = str(Path(__file__).parents[1])
+# The code of frames that lose their caller when they return.
+_CUT_OFF = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+# Whether a holder has a session, or waits for it with a claim.
+Holds = Callable[[Any, object, object], bool | None]
 
 Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
@@ -43,11 +48,11 @@ class IOBackend:
     psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
     ``lock`` makes a lock for ``async with`` and ``turn`` one with a deadline, ``who`` tells apart
     those who might hold it, ``name_of`` names one of them, and ``holds`` says whether it is inside
-    of a call that has a session, None where that cannot be seen. ``ask_password`` calls a password
-    callable. ``start`` runs a coroutine in the background, in a thread or task that no caller
-    interrupts, and gives what tells whether it still runs; ``mailbox`` makes what the background
-    reads from. ``may_fork`` says whether a process that
-    is forked can go on with what its parent had.
+    of a call that has a session or waits for it with a claim, None where that cannot be seen.
+    ``ask_password`` calls a password callable. ``start`` runs a coroutine in the background, in a
+    thread or task that no caller interrupts, and gives what tells whether it still runs;
+    ``mailbox`` makes what the background reads from. ``may_fork`` says whether a process that is
+    forked can go on with what its parent had.
     """
 
     wait: Callable[[Any], Awaitable[Any]]
@@ -60,7 +65,7 @@ class IOBackend:
     who: Callable[[], object]
     ask_password: Ask
     name_of: Callable[[Any], str]
-    holds: Callable[[Any, object], bool | None]
+    holds: Holds
     start: Callable[[Coroutine[Any, Any, Any]], Callable[[], bool]]
     mailbox: Callable[[], Mailbox]
     connection: type[Any]
@@ -109,12 +114,15 @@ def _name_of_task(task: asyncio.Task[Any] | None) -> str:
     return "no task" if task is None else f"task {task.get_name()}"
 
 
-def _thread_holds(ident: int, session: object) -> bool | None:
+def _thread_holds(ident: int, session: object, claim: object) -> bool | None:
     """
-    Whether a thread is inside of a call that has this session.
+    Whether a thread is inside of a call that has this session, or waits for it with this claim.
 
     None where it is in a call of which no frame refers to the session, directly or by what is
     called ``_session``: it may be on its way from one frame to the next.
+
+    The thread runs on meanwhile. A function keeps its caller after it has returned; a coroutine
+    or generator does not. So a chain of frames that ends in one was cut off, and proves nothing.
     """
     frame, is_calling = sys._current_frames().get(ident), False
     # The frames that look for the reference have one, too.
@@ -128,11 +136,16 @@ def _thread_holds(ident: int, session: object) -> bool | None:
             for value in [*frame.f_locals.values()]:
                 if value is session or getattr(value, "_session", None) is session:
                     return True
-        frame = frame.f_back
+                if claim is not None and getattr(value, "claim", None) is claim:
+                    return True
+        back = frame.f_back
+        if back is None and frame.f_code.co_flags & _CUT_OFF:
+            return None
+        frame = back
     return None if is_calling else False
 
 
-def _task_holds(task: asyncio.Task[Any] | None, session: object) -> bool | None:
+def _task_holds(task: asyncio.Task[Any] | None, session: object, claim: object) -> bool | None:
     """Whether a task that has this session has not ended; outside of tasks nothing is known."""
     return task is None or not task.done()
 

@@ -133,6 +133,7 @@ class PoolKeeper:
     def retire(self, session: Session) -> None:
         """Gives a session back to psycopg_pool, which replaces one that is not free."""
         self._ensure_workers()
+        session.holding = None
         self._returned.put(session)
 
     def watch_surplus(self) -> None:

@@ -155,8 +155,8 @@ class SessionPool:
         held = 0
         if keeper is not None:
             held = len(keeper.checkouts.holdings())
-            if abandoned := len(keeper.abandoned()):
-                held -= abandoned
+            if abandoned := keeper.abandoned():
+                held -= sum(session.holding is not None for session in abandoned)
                 keeper.repair()
         return status_of(
             {} if keeper is None else keeper.figures(),
@@ -191,9 +191,9 @@ class SessionPool:
                 session = idle.pop()
             except IndexError:  # another thread was faster
                 break
+            session.holding = (purpose, now, who)
             is_quiet = not session.liveness.hears() and now - session.idle_since < self._fresh
             if is_quiet or await self._is_usable(session, now):
-                session.holding = (purpose, now, who)
                 session.is_sent = session.limits.is_pressed = False
                 session.wire.phase = _SENT
                 session.wire.until = until

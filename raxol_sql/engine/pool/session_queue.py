@@ -66,6 +66,8 @@ class SessionQueue:
 
     def give(self, session: Session) -> None:
         """A session that is free: to the first waiter, or to the idle ones."""
+        # The claim of the last holder ends before another caller can see the session.
+        session.holding = None
         if self._waiters and self._hand_over(session):
             return
         self._idle.append(session)

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from raxol_sql.engine.core.concurrency import Connection
+from raxol_sql.engine.core.concurrency import Connection, Holds
 from raxol_sql.engine.session.checkout import Checkout, CheckoutKey
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.wire.pipeline import Pipeline
@@ -50,7 +50,7 @@ class SessionRegistry:
         self._idle = idle
         self._dropped = dropped
         self._collected = -_COLLECTING
-        self._unseen: dict[weakref.ref[Session], tuple[CheckoutKey, float]] = {}
+        self._unseen: dict[weakref.ref[Session], tuple[CheckoutKey | None, float, float]] = {}
         self._checkouts: dict[weakref.ref[Session], RegisteredSession] = {}
 
     def __len__(self) -> int:
@@ -97,43 +97,49 @@ class SessionRegistry:
         gc.collect()
         return any(checkout.reference() is None for checkout in self)
 
-    def are_between_calls(self, holds: Callable[[Any, Session], bool | None]) -> bool:
+    def are_between_calls(self, holds: Holds) -> bool:
         """Whether any are held, and each by a holder that is inside of no call."""
         held = self.held()
         return bool(held) and all(
-            session.holding is not None
+            (claim := session.holding) is not None
             and session.outlives_call
-            and holds(session.holding[2], session) is False
+            and holds(claim[2], session, claim) is False
             for session in held
         )
 
-    def are_of(self, who: Any, holds: Callable[[Any, Session], bool | None]) -> bool:
+    def are_of(self, who: Any, holds: Holds) -> bool:
         """Whether all that are held are so by ``who``, the caller, and will be until it ends."""
         return all(
-            session.holding is not None
-            and session.holding[2] == who
-            and (session.outlives_call or bool(holds(who, session)))
+            (claim := session.holding) is not None
+            and claim[2] == who
+            and (session.outlives_call or bool(holds(who, session, claim)))
             for session in self.held()
         )
 
-    def abandoned(self, holds: Callable[[Any, Session], bool | None]) -> list[Session]:
+    def abandoned(self, holds: Holds) -> list[Session]:
         """
         The sessions of calls that have ended without giving them back.
 
         Something still references these sessions, such as the traceback of the exception that
-        interrupted the call. ``holds`` says whether a holder still has a session. Where that
-        cannot be seen, it is not so if that is found twice, some time apart, of one holding.
+        interrupted the call. Other threads take sessions and give them back meanwhile. A holder
+        claims a session in a call, and the claim ends in that call. So a session is abandoned if
+        its holder is inside of no call, and the claim is the same before and after that look.
+        Where the holder is in a call that may have it, or nothing claims it, it is abandoned if it
+        was not used between two looks, some time apart.
         """
         now, unseen, found = monotonic(), {}, []
         for session in self.held():
-            holding = session.holding
-            if holding is None or session.outlives_call or (held := holds(holding[2], session)):
+            claim, idle_since = session.holding, session.idle_since
+            if session.outlives_call:
+                continue
+            is_held = None if claim is None else holds(claim[2], session, claim)
+            if is_held or session.holding is not claim:
                 continue
             reference = weakref.ref(session)
-            before, since = self._unseen.get(reference, (None, now))
-            since = since if before is holding else now
-            unseen[reference] = (holding, since)
-            if held is False or now - since >= _UNSEEN:
+            *before, since = self._unseen.get(reference, (None, None, now))
+            since = since if before == [claim, idle_since] else now
+            unseen[reference] = (claim, idle_since, since)
+            if is_held is False or now - since >= _UNSEEN:
                 found.append(session)
         self._unseen = unseen
         return found

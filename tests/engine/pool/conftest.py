@@ -308,7 +308,8 @@ def program(tmp_path: Path) -> Callable[..., list[str]]:
     Runs a Python program, given as text, to its end, and gives the lines that it prints.
 
     It has the queries of `q` as ``q``, the arguments as ``sys.argv[1:]``, and half a minute. It
-    is expected to end well and to say nothing else.
+    is expected to end well and to say nothing else. It may fork although it has threads, of which
+    Python 3.12 warns.
     """
     folder = tmp_path / "queries"
     folder.mkdir()
@@ -325,8 +326,9 @@ def program(tmp_path: Path) -> Callable[..., list[str]]:
         file = tmp_path / "program.py"
         file.write_text(textwrap.dedent(head) + textwrap.dedent(text))
         # In a group of its own, so that nothing that it forked is left behind either.
+        options = ("-W", "error::ResourceWarning", "-W", "ignore:This process:DeprecationWarning")
         process = subprocess.Popen(
-            [sys.executable, "-W", "error::ResourceWarning", file, *arguments],
+            [sys.executable, *options, file, *arguments],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

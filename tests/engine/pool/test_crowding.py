@@ -237,3 +237,45 @@ def test_a_caller_who_gives_up_while_waiting_takes_no_connection_along(
 
     asyncio.run(story())
     until(lambda: not backends())
+
+
+def test_a_pool_that_is_asked_how_it_is_takes_no_connection_from_a_call_of_another_thread(
+    program: Any, accounts_database: str
+) -> None:
+    """It looks for connections whose call has ended, while others use and return theirs."""
+    text = """\
+        lines = []
+        handler = logging.Handler()
+        handler.emit = lambda record: lines.append(record.getMessage())
+        logging.getLogger("raxol_sql.pool").addHandler(handler)
+        sys.setswitchinterval(1e-5)
+        db = rx.Database.open(sys.argv[1], pool_size=4, pool_min_size=2)
+        over, counts, errors = threading.Event(), [], []
+
+        def work(worker):
+            done = 0
+            while not over.is_set():
+                n = worker * 1_000_000 + done
+                try:
+                    if done % 3 == 0:
+                        with db.transaction() as tx:
+                            assert tx.run(q.echo(n=n)) == n
+                    assert db.run(q.echo(n=n)) == n
+                except Exception as error:
+                    errors.append(error)
+                done += 1
+            counts.append(done)
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in range(6)]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            db.pool_status()
+        over.set()
+        for thread in threads:
+            thread.join()
+        print(errors, lines, db.pool_status().lost, min(counts) > 0)
+        db.close()
+    """
+    assert program(text, accounts_database) == ["[] [] 0 True"]

@@ -44,11 +44,16 @@ def lines() -> Iterator[Lines]:
 
 @pytest.fixture
 def printed() -> Callable[..., list[str]]:
-    """Runs a text as a program of its own, with arguments; gives the words that it prints."""
+    """
+    Runs a text as a program of its own, with arguments; gives the words that it prints.
+
+    It may fork although it has threads, of which Python 3.12 warns.
+    """
 
     def run(text: str, *arguments: object) -> list[str]:
+        options = ("-W", "ignore:This process:DeprecationWarning")
         done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)],
+            [sys.executable, *options, "-c", textwrap.dedent(text), *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=60,
