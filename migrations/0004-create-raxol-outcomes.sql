@@ -1,6 +1,6 @@
--- The witness rows of transactions with outcome = 'witness': each writes one, which is there if
+-- The marker rows of transactions with commit_check = 'marker': each writes one, which is there if
 -- and only if it has happened. A tombstone stands for one that was looked for and found missing,
--- so that it cannot happen later. Rows go by age, with db.forget_outcomes(days), which keeps how
+-- so that it cannot happen later. Rows go by age, with db.purge_outcomes(days), which keeps how
 -- far that went in the row whose key is all zeros.
 -- depends: 0003-index-users-inserted-at
 

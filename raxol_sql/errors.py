@@ -1,30 +1,25 @@
 """
 Every error that raxol_sql defines, and the one tree they hang on.
 
-    RaxolSQLError
-    ├── LoadError              ValueError            everything wrong with a tree of SQL files
-    ├── DefinitionError        ValueError            one thing wrong at one place of a SQL file
-    ├── UnknownQueryError      AttributeError,       no query or namespace of that name
-    │   │                      KeyError
-    │   └── MissingQueryError                        a query that a repo needs is not written
-    ├── ParameterError         TypeError             arguments that do not fit the query
-    ├── KindError              TypeError             a verb that the kind of a query does not have
-    ├── InvalidChangesetError  ValueError            input that a record cannot take
-    ├── ConfigError            ValueError            configuration that is wrong or incomplete
-    ├── ResultError                                  the answer has another shape than was promised
-    │   ├── NoRowsError        LookupError
-    │   ├── TooManyRowsError   LookupError
-    │   ├── RecordError        TypeError             columns that do not fit the record
-    │   └── StaleRecordError   LookupError           a record that is gone or was changed meanwhile
-    ├── TransactionError       RuntimeError          a block that did not do what it says
-    ├── DeadlineExceeded       QueryCanceled,        a call did not end in its time
-    │                          TimeoutError
-    ├── PoolExhausted          PoolTimeout           no connection became free in that time
-    ├── OutcomeUnknownError    OperationalError      nobody can say yet whether it happened
-    ├── CommittedResultLost    RuntimeError          it happened, and what it gave is lost
-    ├── ForkedError            RuntimeError          used in a process forked after it was opened
-    ├── EmbeddedError          RuntimeError          the embedded server cannot be had
-    └── MigrationError         RuntimeError
+    RaxolSQLError ├── LoadError              ValueError            everything wrong with a tree of
+    SQL files ├── DefinitionError        ValueError            one thing wrong at one place of a SQL
+    file ├── UnknownQueryError      AttributeError,       no query or namespace of that name │   │
+    KeyError │   └── MissingQueryError                        a query that a repo needs is not
+    written ├── ParameterError         TypeError             arguments that do not fit the query ├──
+    QueryKindError              TypeError             a verb that the kind of a query does not have
+    ├── InvalidChangesetError  ValueError            input that a record cannot take ├── ConfigError
+    ValueError            configuration that is wrong or incomplete ├── ResultError
+    the answer has another shape than was promised │   ├── NoRowsError        LookupError │   ├──
+    TooManyRowsError   LookupError │   ├── RecordError        TypeError             columns that do
+    not fit the record │   └── StaleRecordError   LookupError           a record that is gone or was
+    changed meanwhile ├── TransactionError       RuntimeError          a block that did not do what
+    it says ├── DeadlineExceededError       QueryCanceled,        a call did not end in its time │
+    TimeoutError ├── PoolExhaustedError          PoolTimeout           no connection became free in
+    that time ├── OutcomeUnknownError    OperationalError      nobody can say yet whether it
+    happened ├── CommittedResultLostError    RuntimeError          it happened, and what it gave is
+    lost ├── ForkedError            RuntimeError          used in a process forked after it was
+    opened ├── EmbeddedError          RuntimeError          the embedded server cannot be had └──
+    MigrationError         RuntimeError
         ├── MigrationLockedError                     somebody else is migrating
         ├── MigrationFailedError                     a statement of a migration failed
         ├── MigrationChangedError                    an applied migration was edited
@@ -178,7 +173,7 @@ class ParameterError(RaxolSQLError, TypeError):
         return f"{self.query}: " + "; ".join(self.problems)
 
 
-class KindError(RaxolSQLError, TypeError):
+class QueryKindError(RaxolSQLError, TypeError):
     """``query`` was handed to a verb that does not exist for its kind."""
 
     def __init__(self, query: str, problem: str) -> None:
@@ -254,7 +249,7 @@ class TransactionError(RaxolSQLError, RuntimeError):
     """A transaction was used or ended in another way than its block says."""
 
 
-class DeadlineExceeded(RaxolSQLError, QueryCanceled, TimeoutError):  # noqa: N818
+class DeadlineExceededError(RaxolSQLError, QueryCanceled, TimeoutError):
     """
     A call did not end in the time that it had; either side may have noticed first.
 
@@ -292,7 +287,7 @@ _EFFECTS = {
 }
 
 
-class PoolExhausted(RaxolSQLError, PoolTimeout):  # noqa: N818
+class PoolExhaustedError(RaxolSQLError, PoolTimeout):
     """All connections of the pool are in use; the message says by whom, and what would help."""
 
 
@@ -303,8 +298,8 @@ class OutcomeUnknownError(RaxolSQLError, OperationalError):
     Do not retry before that is known. ``token`` is an `OutcomeToken` or None. A token can be kept,
     as a text too, and asked later, when the server is back: ``token.resolve(db)``. It is None where
     nothing is left on the server that could be asked for: after a statement outside of a
-    transaction, with ``outcome="none"``, and after a `Multi`, `run_many` or `run` with
-    ``outcome="xid"`` whose COMMIT travelled along, before the id had arrived. The message says
+    transaction, with ``commit_check="none"``, and after a `Multi`, `run_many` or `run` with
+    ``commit_check="xid"`` whose COMMIT travelled along, before the id had arrived. The message says
     which it is, and what would have left a token.
     """
 
@@ -317,7 +312,7 @@ class OutcomeUnknownError(RaxolSQLError, OperationalError):
         return self.problem
 
 
-class CommittedResultLost(RaxolSQLError, RuntimeError):  # noqa: N818
+class CommittedResultLostError(RaxolSQLError, RuntimeError):
     """
     The work has happened, and the rows that it would have given are lost with the connection.
 

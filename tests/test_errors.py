@@ -97,8 +97,8 @@ def _examples() -> list[RaxolSQLError]:
         "InvalidChangesetError": errors.InvalidChangesetError(
             "User", {"email": ["can't be blank"], "age": ["is invalid"]}
         ),
-        "KindError": errors.KindError("users.get", "is no :copy"),
-        "DeadlineExceeded": errors.DeadlineExceeded("rolled back"),
+        "QueryKindError": errors.QueryKindError("users.get", "is no :copy"),
+        "DeadlineExceededError": errors.DeadlineExceededError("rolled back"),
         "OutcomeUnknownError": errors.OutcomeUnknownError(
             "the line was cut", OutcomeToken(ServerEpoch("7", "00000001", "1"), 5, created=1.0)
         ),

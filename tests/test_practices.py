@@ -2,7 +2,8 @@
 The best practices that the documentation asks for, K9 to K13: what the library does about them.
 
 K1 to K4 and K6 are findings of `raxol-sql check`, in tests/schema; K5 and K7 are in
-tests/engine/test_attach.py and test_scope.py, K8 in the latter; K14 is in tests/changesets.
+tests/engine/test_preload.py and test_query_monitor.py, K8 in the latter; K14 is in
+tests/changesets.
 """
 
 from __future__ import annotations
@@ -92,10 +93,10 @@ def test_k12_a_conflict_is_retried_and_a_mistake_of_the_program_never(
         calls.append("mistake")
         raise KeyError("a mistake")
 
-    assert db.transact(conflicting, isolation="repeatable read") == 1
+    assert db.run_transaction(conflicting, isolation="repeatable read") == 1
     assert calls == ["conflict", "conflict"]
     with pytest.raises(KeyError):
-        db.transact(mistaken)
+        db.run_transaction(mistaken)
     assert calls.count("mistake") == 1
 
 

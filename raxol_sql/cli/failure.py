@@ -13,11 +13,11 @@ from raxol_sql.config.passwords import without_passwords
 from raxol_sql.errors import (
     ConfigError,
     EmbeddedError,
-    KindError,
     LoadError,
     MigrationError,
     MigrationFailedError,
     ParameterError,
+    QueryKindError,
     ResultError,
     TransactionError,
     UnknownQueryError,
@@ -75,7 +75,7 @@ def exit_code(error: Exception) -> int | None:
     if isinstance(error, (psycopg.Error, ResultError, TransactionError)):
         return FAILED
     usage = (
-        *(ConfigError, KindError, LoadError, ParameterError, UnknownQueryError),
+        *(ConfigError, QueryKindError, LoadError, ParameterError, UnknownQueryError),
         *(OSError, UnicodeError),
     )
     return USAGE if isinstance(error, usage) else None

@@ -86,7 +86,7 @@ def migrate(
     renamed after it had been applied stops it, and so does one whose file is gone. With both --to
     and --steps, neither is passed. It needs the server itself, or a pooler in session mode.
 
-    Programs that are running notice a changed column within a second; db.restart() in each of
+    Programs that are running notice a changed column within a second; db.recycle() in each of
     them, or a restart of it, leaves nothing that was learnt before. Stop what writes to a column
     before it gets a type that holds less.
 

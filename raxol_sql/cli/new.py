@@ -40,7 +40,7 @@ def new_migration(name: tuple[str, ...]) -> None:
 @new.command("outcomes")
 def new_outcomes() -> None:
     """
-    Write the migration that makes the table for outcome='witness'.
+    Write the migration that makes the table for commit_check='marker'.
 
     \b
     Example:

@@ -51,7 +51,7 @@ class Config:
     retry_interval: int
     max_retries: int
     retry_jitter: bool
-    outcome: str
+    commit_check: str
     leak_after: int
     prepare: bool
     metrics: bool

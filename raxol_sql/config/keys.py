@@ -133,9 +133,9 @@ def _server(value: object) -> str:
     return "embedded"
 
 
-def _outcome(value: object) -> str:
-    if value not in ("xid", "xid-first", "witness", "none"):
-        raise ValueError('give "xid", "xid-first", "witness" or "none"')
+def _commit_check(value: object) -> str:
+    if value not in ("xid", "xid-first", "marker", "none"):
+        raise ValueError('give "xid", "xid-first", "marker" or "none"')
     return str(value)
 
 
@@ -156,7 +156,7 @@ KEYS = {
         Key("retry_interval", _milliseconds(0), 1_000, "RAXOL_DB_RETRY_INTERVAL"),
         Key("max_retries", _whole(0, "retries"), 5, "RAXOL_DB_MAX_RETRIES"),
         Key("retry_jitter", _switch, True, "RAXOL_DB_RETRY_JITTER"),
-        Key("outcome", _outcome, "xid", "RAXOL_DB_OUTCOME"),
+        Key("commit_check", _commit_check, "xid", "RAXOL_DB_COMMIT_CHECK"),
         Key("leak_after", _milliseconds(1), 60_000),
         Key("prepare", _switch, True, "RAXOL_DB_PREPARE"),
         Key("metrics", _switch, True, "RAXOL_DB_METRICS"),

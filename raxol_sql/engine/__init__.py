@@ -14,7 +14,7 @@ blocking and asyncio, and `waiting` most of that.
 
 When something breaks: a `line` that is interrupted is brought to its end, at the latest by a
 `deadline`; `limits` have the server stop before that. `repeating` judges a failure and waits for
-the next attempt, `resolving` finds out what became of a transaction, by the `witness` that it had.
+the next attempt, `resolving` finds out what became of a transaction, by the `marker` that it had.
 The pool hands out sessions from a `session_queue` and looks at their `liveness`; a `pool_keeper` in
 the background, which callers reach by `mailbox`es, is the only user of psycopg_pool, and connects
 through `dialling`. `checkouts` knows every session that is outside of it, and who is `holding` it;
@@ -25,7 +25,7 @@ from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
 from raxol_sql.engine.batch.multi import Multi, Operation, StepFailure
 from raxol_sql.engine.core.docstrings import copy_doc
 from raxol_sql.engine.database import Database
-from raxol_sql.engine.query_monitor import LoneWritesWarning, RepeatedQueryWarning, Scope
+from raxol_sql.engine.query_monitor import LoneWritesWarning, QueryMonitor, RepeatedQueryWarning
 from raxol_sql.engine.sync import Transaction
 
 __all__ = [
@@ -35,8 +35,8 @@ __all__ = [
     "LoneWritesWarning",
     "Multi",
     "Operation",
+    "QueryMonitor",
     "RepeatedQueryWarning",
-    "Scope",
     "StepFailure",
     "Transaction",
     "copy_doc",

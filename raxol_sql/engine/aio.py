@@ -21,7 +21,6 @@ import psycopg
 
 from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
-from raxol_sql.engine.attach import AttachCall
 from raxol_sql.engine.batch.multi import Multi
 from raxol_sql.engine.copy.source import CopyData
 from raxol_sql.engine.core.concurrency import ASYNCIO
@@ -34,12 +33,13 @@ from raxol_sql.engine.pool.first_connection import seconds_of
 from raxol_sql.engine.pool.health import checked
 from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.pool.raw_connection import RawConnectionLease
-from raxol_sql.engine.query_monitor import Scope
+from raxol_sql.engine.preload import PreloadCall
+from raxol_sql.engine.query_monitor import QueryMonitor
 from raxol_sql.engine.session.type_options import TypeOptions
 from raxol_sql.engine.sync import QueryRunner
 from raxol_sql.engine.transaction.options import TransactionOptions
-from raxol_sql.engine.transaction.outcome_resolution import forget_outcomes
-from raxol_sql.engine.transaction.run_transaction import TransactionCall, name_of, transact
+from raxol_sql.engine.transaction.outcome_resolution import purge_outcomes
+from raxol_sql.engine.transaction.run_transaction import TransactionCall, name_of, run_transaction
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
@@ -57,34 +57,36 @@ class AsyncQueryRunner:
         self._executor = Executor(sessions)
 
     @overload
-    async def run(self, bound: BoundQuery[R], *, outcome: str | None = None) -> R: ...
+    async def run(self, bound: BoundQuery[R], *, commit_check: str | None = None) -> R: ...
 
     @overload
     async def run(self, bound: Multi) -> dict[str, Any]: ...
 
     @copy_doc(QueryRunner.run)
-    async def run(self, bound: BoundQuery[Any] | Multi, *, outcome: str | None = None) -> Any:
-        return await self._executor.run(bound, outcome)
+    async def run(self, bound: BoundQuery[Any] | Multi, *, commit_check: str | None = None) -> Any:
+        return await self._executor.run(bound, commit_check)
 
-    @copy_doc(QueryRunner.attach)
-    async def attach(
+    @copy_doc(QueryRunner.preload)
+    async def preload(
         self,
         parents: Iterable[Any],
         query: Query[Any],
         *,
         into: str | None = None,
-        key: str = "id",
-        foreign: str | None = None,
-        parameter: str | None = None,
-        one: bool = False,
+        parent_key: str = "id",
+        child_key: str | None = None,
+        keys_parameter: str | None = None,
+        single: bool = False,
         **arguments: Any,
     ) -> list[Any]:
-        wanted = AttachCall(query, into, key, foreign, parameter, one, arguments)
-        return await self._executor.attach(parents, wanted)
+        wanted = PreloadCall(query, into, parent_key, child_key, keys_parameter, single, arguments)
+        return await self._executor.preload(parents, wanted)
 
-    @copy_doc(QueryRunner.scope)
-    def scope(self, *, limit: int = 10, lone_writes: bool = False) -> Scope:
-        return Scope(limit, lone_writes=lone_writes)
+    @copy_doc(QueryRunner.watch_queries)
+    def watch_queries(
+        self, *, max_repeats: int = 10, warn_lone_writes: bool = False
+    ) -> QueryMonitor:
+        return QueryMonitor(max_repeats, warn_lone_writes=warn_lone_writes)
 
     @copy_doc(QueryRunner.run_all)
     async def run_all(self, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
@@ -92,9 +94,9 @@ class AsyncQueryRunner:
 
     @copy_doc(QueryRunner.run_many)
     async def run_many(
-        self, query: Query[R], rows: Iterable[Any], *, outcome: str | None = None
+        self, query: Query[R], rows: Iterable[Any], *, commit_check: str | None = None
     ) -> list[R]:
-        return await self._executor.run_many(query, rows, outcome)
+        return await self._executor.run_many(query, rows, commit_check)
 
     @copy_doc(QueryRunner.stream)
     def stream(self, bound: BoundQuery[Any], *, batch: int = 500) -> AsyncGenerator[Any]:
@@ -121,24 +123,24 @@ class AsyncQueryRunner:
         isolation: str | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
-        outcome: str = "none",
+        commit_check: str = "none",
     ) -> AsyncTransaction:
         """
         A block that happens whole or not at all: ``async with db.transaction() as tx``.
 
         The rest is as `Database.transaction` says.
         """
-        options = TransactionOptions(isolation, read_only, deferrable, outcome)
+        options = TransactionOptions(isolation, read_only, deferrable, commit_check)
         return AsyncTransaction(self._sessions, options)
 
-    async def transact(
+    async def run_transaction(
         self,
         work: Callable[[AsyncTransaction], Awaitable[R]],
         *,
         isolation: str | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
-        outcome: str | None = None,
+        commit_check: str | None = None,
         verify: Callable[[], Awaitable[bool | None]] | None = None,
         timeout: int | None = None,
         retry: RetryPolicy | None = None,
@@ -146,17 +148,17 @@ class AsyncQueryRunner:
         """
         What ``await work(tx)`` gives, in a transaction that happens once and whole, or not at all.
 
-        The rest is as `Database.transact` says. A task that is cancelled while the COMMIT is on
-        its way waits for the answer, a moment at most, before it is: its CancelledError has a note
-        that says what became of the transaction, and `OutcomeToken.of` gives the token where that
-        is not known.
+        The rest is as `Database.run_transaction` says. A task that is cancelled while the COMMIT is
+        on its way waits for the answer, a moment at most, before it is: its CancelledError has a
+        note that says what became of the transaction, and `OutcomeToken.of` gives the token where
+        that is not known.
         """
-        return await transact(
+        return await run_transaction(
             self._sessions,
             lambda block: work(AsyncTransaction.of(block)),
             TransactionCall(
                 TransactionOptions(
-                    isolation, read_only, deferrable, outcome or self._sessions.outcome
+                    isolation, read_only, deferrable, commit_check or self._sessions.commit_check
                 ),
                 self._sessions.timeout if timeout is None else timeout,
                 verify,
@@ -256,9 +258,9 @@ class AsyncDatabase(AsyncQueryRunner, Observability):
     async def resolve(self, token: OutcomeToken) -> Effect:
         return await self._pool.resolve(token, deadline_of(self.config.timeout))
 
-    @copy_doc(Database.forget_outcomes)
-    async def forget_outcomes(self, days: int = 7) -> int:
-        return await forget_outcomes(self._pool, days)
+    @copy_doc(Database.purge_outcomes)
+    async def purge_outcomes(self, days: int = 7) -> int:
+        return await purge_outcomes(self._pool, days)
 
     @copy_doc(Database.health)
     async def health(self, *, timeout: int = 5_000) -> Health:
@@ -276,8 +278,8 @@ class AsyncDatabase(AsyncQueryRunner, Observability):
         finally:
             await lending.end()
 
-    @copy_doc(Database.restart)
-    async def restart(self) -> None:
+    @copy_doc(Database.recycle)
+    async def recycle(self) -> None:
         await self._pool.drain()
 
     @copy_doc(Database.resize)

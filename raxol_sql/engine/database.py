@@ -21,7 +21,7 @@ from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.pool.raw_connection import RawConnectionLease
 from raxol_sql.engine.session.type_options import TypeOptions
 from raxol_sql.engine.sync import QueryRunner
-from raxol_sql.engine.transaction.outcome_resolution import forget_outcomes
+from raxol_sql.engine.transaction.outcome_resolution import purge_outcomes
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.telemetry import Health
 
@@ -82,18 +82,18 @@ class Database(QueryRunner, Observability):
         """
         What became of a transaction: `Effect.COMMITTED`, `Effect.ROLLED_BACK`, or UNKNOWN.
 
-        Of a transaction with a witness row this settles it: it cannot happen any more if it has
+        Of a transaction with a marker row this settles it: it cannot happen any more if it has
         not happened. Raises the driver's error where no server answers in time.
         """
         return run_sync(self._pool.resolve(token, deadline_of(self.config.timeout)))
 
-    def forget_outcomes(self, days: int = 7) -> int:
+    def purge_outcomes(self, days: int = 7) -> int:
         """
-        Removes the witness rows older than so many ``days``, 1 or more; gives how many.
+        Removes the marker rows older than so many ``days``, 1 or more; gives how many.
 
         A token that is older than these cannot be resolved any more, and says UNKNOWN.
         """
-        return run_sync(forget_outcomes(self._pool, days))
+        return run_sync(purge_outcomes(self._pool, days))
 
     def health(self, *, timeout: int = 5_000) -> Health:
         """
@@ -125,7 +125,7 @@ class Database(QueryRunner, Observability):
         finally:
             run_sync(lending.end())
 
-    def restart(self) -> None:
+    def recycle(self) -> None:
         """Replaces every connection, one in use when it is given back: call it after migrations."""
         run_sync(self._pool.drain())
 

@@ -9,21 +9,21 @@ from typing import Any
 import attrs
 import psycopg
 
-from raxol_sql.engine.attach import AttachCall, parents_of
 from raxol_sql.engine.batch.execute_many import run_all, run_alone, run_many
 from raxol_sql.engine.batch.multi import Multi
 from raxol_sql.engine.batch.multi_runner import run_multi
 from raxol_sql.engine.copy.transfer import copy_in, copy_into_file, copy_out, is_copy_out
 from raxol_sql.engine.core.deadline import deadline_of
 from raxol_sql.engine.cursor import batches
-from raxol_sql.engine.query_monitor import current as scopes
+from raxol_sql.engine.preload import PreloadCall, parents_of
+from raxol_sql.engine.query_monitor import current as monitors
 from raxol_sql.engine.session.error_notes import add_notes, arguments_of, parameter_error
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.session.staleness import may_commit
 from raxol_sql.engine.transaction.retrier import classify_error, log_success, raise_if_uncertain
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.types.parameters import ParameterTypeMismatch
-from raxol_sql.errors import KindError
+from raxol_sql.errors import QueryKindError
 from raxol_sql.failures import Attempts, Effect, Failure, Phase
 from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.queries.validation import require_bound
@@ -69,25 +69,25 @@ class Executor:
         self._sessions = sessions
         self._telemetry = sessions.telemetry
 
-    async def run(self, bound: BoundQuery[Any] | Multi, outcome: str | None = None) -> Any:
+    async def run(self, bound: BoundQuery[Any] | Multi, commit_check: str | None = None) -> Any:
         """See `Database.run`."""
         if isinstance(bound, Multi):
-            if outcome is not None:
+            if commit_check is not None:
                 raise TypeError("a Multi has its outcome itself: Multi(outcome=...)")
             return await run_multi(self._sessions, bound)
         if type(bound) is not BoundQuery or bound.query.kind is Kind.COPY:
             bound = require_bound("run()", bound)
         query, sessions = bound.query, self._sessions
-        for scope in scopes.get():
-            scope.saw(query, bound.statement.text, is_alone=sessions.repeating is not None)
+        for monitor in monitors.get():
+            monitor.record(query, bound.statement.text, is_alone=sessions.repeating is not None)
         watch: OperationTimer | None = None
         if self._telemetry.listens:
             watch = self._telemetry.watch(query.name, "run", bound.statement.text)
         try:
-            if outcome is None:
+            if commit_check is None:
                 result = await self._run(bound, watch)
             else:
-                result = await run_alone(sessions, bound, outcome, watch)
+                result = await run_alone(sessions, bound, commit_check, watch)
         except BaseException as error:
             if watch is not None:
                 watch.end(error)
@@ -146,25 +146,25 @@ class Executor:
                 if watch is not None:
                     watch.again()
 
-    async def attach(self, parents: Iterable[Any], wanted: AttachCall) -> list[Any]:
-        """See `Database.attach`."""
-        parameter, attachment = wanted.settled()
+    async def preload(self, parents: Iterable[Any], call: PreloadCall) -> list[Any]:
+        """See `Database.preload`."""
+        parameter, matcher = call.validate()
         given = parents_of(parents)
-        keys = attachment.keys_of(given)
-        # Wrong names are told without parents too.
-        bound = attachment.query.bind({**wanted.arguments, parameter: keys})
+        keys = matcher.keys_of(given)
+        # Wrong names are an error without parents, too.
+        bound = matcher.query.bind({**call.arguments, parameter: keys})
         children = await self.run(bound) if keys else []
-        return attachment.attach(given, children)
+        return matcher.match(given, children)
 
     async def run_all(self, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
         """See `Database.run_all`."""
         return await run_all(self._sessions, bounds)
 
     async def run_many(
-        self, query: Query[Any], rows: Iterable[Any], outcome: str | None = None
+        self, query: Query[Any], rows: Iterable[Any], commit_check: str | None = None
     ) -> list[Any]:
         """See `Database.run_many`."""
-        return await run_many(self._sessions, query, rows, outcome)
+        return await run_many(self._sessions, query, rows, commit_check)
 
     def stream(self, bound: BoundQuery[Any], batch: int) -> AsyncGenerator[list[Any]]:
         """Lists of up to ``batch`` records; see `Database.stream`. Refuses at the call."""
@@ -172,12 +172,14 @@ class Executor:
             bound = require_bound("stream()", bound)
         kind = bound.query.kind
         if kind is not Kind.MANY:
-            raise KindError(bound.query.name, f"stream() takes :many, and this is :{kind.value}")
+            raise QueryKindError(
+                bound.query.name, f"stream() takes :many, and this is :{kind.value}"
+            )
         if bound.query.is_grouped:
             problem = (
                 "stream() gives rows as they come, and @group has to see all of them: run() it"
             )
-            raise KindError(bound.query.name, problem)
+            raise QueryKindError(bound.query.name, problem)
         if batch < 1:
             raise ValueError(f"batch is a number of rows, 1 or more; not {batch}")
         return batches(self._sessions, bound, batch)

@@ -15,29 +15,29 @@ from raxol_sql.text import writes
 
 
 class RepeatedQueryWarning(UserWarning):
-    """A query ran again and again in one scope, where one query could have read everything."""
+    """A query ran again and again in one block, where one query could have read all rows."""
 
 
 class LoneWritesWarning(UserWarning):
-    """Several statements of one scope changed rows, each on its own, outside of a transaction."""
+    """Several statements of one block wrote rows, each outside of a transaction."""
 
 
-class Scope:
+class QueryMonitor:
     """
-    What ran in a ``with`` block, in its thread and its tasks; made by `Database.scope`.
+    Counts what runs in a ``with`` block, in its thread and tasks; see `Database.watch_queries`.
 
     For one block, once. Its figures stay after that.
     """
 
-    def __init__(self, limit: int, *, lone_writes: bool) -> None:
-        if limit < 1:
-            raise ValueError(f"limit is a number of runs, 1 or more; not {limit}")
-        self._limit = limit
-        self._warns_of_writes = lone_writes
+    def __init__(self, max_repeats: int, *, warn_lone_writes: bool) -> None:
+        if max_repeats < 1:
+            raise ValueError(f"max_repeats is 1 or more, not {max_repeats}")
+        self._max_repeats = max_repeats
+        self._warns_of_writes = warn_lone_writes
         self._counts: Counter[str] = Counter()
         self._writes: list[str] = []
         self._lock = BriefLock()
-        self._token: Token[tuple[Scope, ...]] | None = None
+        self._token: Token[tuple[QueryMonitor, ...]] | None = None
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -46,16 +46,16 @@ class Scope:
 
     @property
     def repeated(self) -> dict[str, int]:
-        """The queries that ran more often than the limit, the most frequent first."""
-        return {name: n for name, n in self._counts.most_common() if n > self._limit}
+        """The queries that ran more than ``max_repeats`` times, the most frequent first."""
+        return {name: n for name, n in self._counts.most_common() if n > self._max_repeats}
 
     @property
     def lone_writes(self) -> tuple[str, ...]:
         """The queries that changed rows outside of any transaction, in the order they ran."""
         return tuple(self._writes)
 
-    def saw(self, query: Query[Any], text: str, *, is_alone: bool) -> None:
-        """Takes note of a query that is run."""
+    def record(self, query: Query[Any], text: str, *, is_alone: bool) -> None:
+        """Count a query that is run."""
         with self._lock:
             self._counts[query.name] += 1
             if is_alone and writes(text):
@@ -63,7 +63,7 @@ class Scope:
 
     def __enter__(self) -> Self:
         if self._token is not None:
-            raise RuntimeError("a scope is used once: ask for a new one")
+            raise RuntimeError("a QueryMonitor is used once: call watch_queries() again")
         self._token = current.set((*current.get(), self))
         return self
 
@@ -79,7 +79,8 @@ class Scope:
             return
         for name, count in self.repeated.items():
             warnings.warn(
-                f"{name} ran {count} times in one scope: read it in one query, as attach() does",
+                f"{name} ran {count} times in one block: read all rows in one query, as "
+                f"preload() does",
                 RepeatedQueryWarning,
                 stacklevel=2,
             )
@@ -92,5 +93,5 @@ class Scope:
             )
 
 
-# The scopes that this thread or task is in, the outermost first.
-current: ContextVar[tuple[Scope, ...]] = ContextVar("current", default=())
+# The monitors that this thread or task is in, the outermost first.
+current: ContextVar[tuple[QueryMonitor, ...]] = ContextVar("current", default=())

@@ -160,7 +160,7 @@ class Attempts:
             return GiveUp("the query itself may be crashing the connection")
         if self._failures >= self._policy.attempts:
             return GiveUp("the attempts are used up")
-        if is_by_choice and self._by_choice >= self._policy.also_repeats:
+        if is_by_choice and self._by_choice >= self._policy.extra_max_retries:
             return GiveUp(f"{failure.sqlstate} was repeated as often as the policy says")
         cause = RetryReason.of(failure)
         self._causes[cause] = times = self._causes.get(cause, 0) + 1

@@ -11,10 +11,10 @@ import psycopg_pool
 from psycopg import errors
 
 from raxol_sql.errors import (
-    CommittedResultLost,
-    DeadlineExceeded,
+    CommittedResultLostError,
+    DeadlineExceededError,
     OutcomeUnknownError,
-    PoolExhausted,
+    PoolExhaustedError,
     RaxolSQLError,
 )
 from raxol_sql.failures.failure import Category, Effect, Failure, Phase, Verdict
@@ -116,9 +116,9 @@ _CODELESS: tuple[tuple[Kinds, SQLState], ...] = (
     ),
 )
 _OURS: tuple[tuple[Kinds, SQLState], ...] = (
-    ((PoolExhausted,), _NO_PLACE),
+    ((PoolExhaustedError,), _NO_PLACE),
     (
-        (DeadlineExceeded,),
+        (DeadlineExceededError,),
         SQLState(Category.TIMEOUT, Verdict.NEVER, "the call timed out"),
     ),
     (
@@ -130,7 +130,7 @@ _OURS: tuple[tuple[Kinds, SQLState], ...] = (
         ),
     ),
     (
-        (CommittedResultLost,),
+        (CommittedResultLostError,),
         SQLState(
             Category.CONNECTION,
             Verdict.NEVER,
@@ -142,7 +142,7 @@ _OURS: tuple[tuple[Kinds, SQLState], ...] = (
         SQLState(Category.PROGRAMMING, Verdict.NEVER, "the library was called incorrectly"),
     ),
 )
-# What a `DeadlineExceeded` says of itself.
+# What a `DeadlineExceededError` says of itself.
 _ENDS = {effect.value: effect for effect in Effect}
 # They come before anything is sent.
 _ATTEMPTS = (
@@ -283,11 +283,11 @@ def _ours(error: Any, kind: type[BaseException], phase: Phase) -> Failure:
     nature = next(nature for kinds, nature in _OURS if issubclass(kind, kinds))
     if effect is Effect.UNKNOWN:
         # They know better than the phase.
-        if kind is CommittedResultLost:
+        if kind is CommittedResultLostError:
             effect = Effect.COMMITTED
-        elif kind is DeadlineExceeded:
+        elif kind is DeadlineExceededError:
             effect = _ENDS.get(str(vars(error).get("effect")), effect)
-        elif kind is PoolExhausted and phase is Phase.SENT:
+        elif kind is PoolExhaustedError and phase is Phase.SENT:
             effect = Effect.NONE
     return _failure(nature, effect, Verdict.NEVER, None)
 

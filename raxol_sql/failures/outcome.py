@@ -122,7 +122,7 @@ class OutcomeToken:
     What a transaction can be found by after its connection is gone.
 
     ``xid`` is its id, which decides as long as its server lives on in the same ``incarnation``;
-    ``key`` is that of its witness row, if it has one, which decides everywhere. ``created`` is in
+    ``key`` is that of its marker row, if it has one, which decides everywhere. ``created`` is in
     seconds since the epoch, by the clock of the client. ``backend`` is the session that it ran in,
     None where that is not known, as behind a pooler: `resolve` ends no other session. A value, for
     any thread or process. Raises ValueError for what no transaction can have.

@@ -47,7 +47,7 @@ def _attempts(value: int) -> int:
 
 def _repeats(value: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"also_repeats is {value!r}; give a whole number from 1")
+        raise ValueError(f"extra_max_retries is {value!r}; give a whole number from 1")
     return value
 
 
@@ -98,7 +98,7 @@ class RetryPolicy:
     ``also``
         SQLSTATEs that are repeated by choice although they are never repeated otherwise, such as
         55P03 (a lock was not to be had) or 23505 (a key was taken): if the server took back what
-        was done, and ``also_repeats`` times in one call at most.
+        was done, and ``extra_max_retries`` times in one call at most.
 
     Raises ValueError for values that make no sense, with what would be right.
     """
@@ -109,8 +109,10 @@ class RetryPolicy:
     longest_connection_wait: float = attrs.field(default=2.0, converter=_seconds, kw_only=True)
     longest_conflict_wait: float = attrs.field(default=1.0, converter=_seconds, kw_only=True)
     jitter: bool = attrs.field(default=True, converter=_jitter, kw_only=True)
-    also: frozenset[str] = attrs.field(default=frozenset(), converter=_states, kw_only=True)
-    also_repeats: int = attrs.field(default=2, converter=_repeats, kw_only=True)
+    extra_sqlstates: frozenset[str] = attrs.field(
+        default=frozenset(), converter=_states, kw_only=True
+    )
+    extra_max_retries: int = attrs.field(default=2, converter=_repeats, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         for first, longest in (
@@ -162,7 +164,7 @@ class RetryPolicy:
         """Whether a failure is one of ``also``, and nothing is left of what was done."""
         return (
             failure.verdict is Verdict.NEVER
-            and failure.sqlstate in self.also
+            and failure.sqlstate in self.extra_sqlstates
             and failure.effect in (Effect.NONE, Effect.ROLLED_BACK)
         )
 

@@ -17,9 +17,10 @@ class SQLState:
 
     ``verdict`` holds for an error that the server reported itself, after it rolled back; `classify`
     restricts it by the phase. NEVER where a retry would fail the same way, or where the caller has
-    to choose (`RetryPolicy.also`); ACQUIRE and TRANSACTION_NEW where no connection could be made or
-    it was lost; RESOLVE where the code says that the outcome is unknown. ``reason`` is PostgreSQL's
-    name of the condition, or a clause where more can be said. It holds no value of the caller's.
+    to choose (`RetryPolicy.extra_sqlstates`); ACQUIRE and TRANSACTION_NEW where no connection could
+    be made or it was lost; RESOLVE where the code says that the outcome is unknown. ``reason`` is
+    PostgreSQL's name of the condition, or a clause where more can be said. It holds no value of the
+    caller's.
     """
 
     category: Category

@@ -1,4 +1,4 @@
-"""The migration that makes the table of witness rows, for a project that wants them."""
+"""The migration that makes the table of marker rows, for a project that wants them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from raxol_sql.errors import MigrationError
 from raxol_sql.migrations.folder import new_migration
 
 UP = """\
--- The witness rows of transactions with outcome = 'witness': each writes one, which is there if
+-- The marker rows of transactions with commit_check = 'marker': each writes one, which is there if
 -- and only if it has happened. A tombstone stands for one that was looked for and found missing,
--- so that it cannot happen later. Rows go by age, with db.forget_outcomes(days), which keeps how
+-- so that it cannot happen later. Rows go by age, with db.purge_outcomes(days), which keeps how
 -- far that went in the row whose key is all zeros.{depends}
 
 create table raxol_outcomes (

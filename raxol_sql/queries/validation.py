@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from raxol_sql.errors import KindError
+from raxol_sql.errors import QueryKindError
 from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.text import CopyShape, Kind
 
 
 def require_bound(verb: str, bound: object) -> BoundQuery[Any]:
-    """A query with its arguments, which is no :copy; raises `KindError` or TypeError otherwise."""
+    """
+    A query with its arguments, which is no :copy; raises `QueryKindError` or TypeError otherwise.
+    """
     if isinstance(bound, Query):
-        raise KindError(
+        raise QueryKindError(
             bound.name, f"{verb} expects a bound query: call it first, as in {bound.signature}"
         )
     if not isinstance(bound, BoundQuery):
@@ -21,25 +23,27 @@ def require_bound(verb: str, bound: object) -> BoundQuery[Any]:
             f"{verb} expects a bound query, such as queries.users.get(id=1), not {kind}"
         )
     if bound.query.kind is Kind.COPY:
-        raise KindError(bound.query.name, "a :copy query is run by copy()")
+        raise QueryKindError(bound.query.name, "a :copy query is run by copy()")
     return bound
 
 
 def require_query(verb: str, query: object) -> Query[Any]:
-    """A query without arguments, which is no :copy; raises `KindError` or TypeError otherwise."""
+    """
+    A query without arguments, which is no :copy; raises `QueryKindError` or TypeError otherwise.
+    """
     if isinstance(query, BoundQuery):
-        raise KindError(query.query.name, f"{verb} takes the query itself, and rows for it")
+        raise QueryKindError(query.query.name, f"{verb} takes the query itself, and rows for it")
     if not isinstance(query, Query):
         raise TypeError(f"{verb} takes a query; not {type(query).__name__}")
     if query.kind is Kind.COPY:
-        raise KindError(query.name, "a :copy query is run by copy()")
+        raise QueryKindError(query.name, "a :copy query is run by copy()")
     return query
 
 
 def copy_shape(query: object) -> CopyShape:
-    """What a :copy query moves; raises `KindError` or TypeError for anything else."""
+    """What a :copy query moves; raises `QueryKindError` or TypeError for anything else."""
     if not isinstance(query, Query):
         raise TypeError(f"copy() takes a :copy query; not {type(query).__name__}")
     if query.definition.copy is None:
-        raise KindError(query.name, f"copy() takes :copy, and this is :{query.kind.value}")
+        raise QueryKindError(query.name, f"copy() takes :copy, and this is :{query.kind.value}")
     return query.definition.copy

@@ -2,7 +2,7 @@
 
 from raxol_sql.records.builder import Build, Row
 from raxol_sql.records.casting import CastError, caster_of
-from raxol_sql.records.children import Attachment
+from raxol_sql.records.children import ChildMatcher
 from raxol_sql.records.column_type import ColumnType, TypeKind
 from raxol_sql.records.field_reader import UnfitError, reader_of
 from raxol_sql.records.fields import Field, fields_of, hints_of
@@ -16,9 +16,9 @@ from raxol_sql.records.to_json import json_value
 
 __all__ = [
     "Answer",
-    "Attachment",
     "Build",
     "CastError",
+    "ChildMatcher",
     "ColumnType",
     "Field",
     "JsonText",

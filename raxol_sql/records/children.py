@@ -14,27 +14,29 @@ from raxol_sql.records.fields import fields_of
 
 
 @attrs.frozen
-class Attachment:
+class ChildMatcher:
     """
-    How children are put with their parents.
+    Matches children with their parents.
 
-    ``key`` is the field of a parent that the ``foreign`` field of its children equals, ``into``
-    the field of the parent that takes them, if one does, and ``one`` says that there is only one.
+    ``parent_key`` is the field of a parent that equals the field ``child_key`` of its children,
+    ``into`` the field of the parent that takes them, if one does. ``single``: at most one child.
     """
 
     query: Query[Any]
-    key: str
-    foreign: str
+    parent_key: str
+    child_key: str
     into: str | None
-    one: bool
+    single: bool
 
     def keys_of(self, parents: Sequence[Any]) -> list[Any]:
         """The keys that children are looked for by: each once, in order, and never None."""
-        keys = dict.fromkeys(self._value(parent, self.key, "key") for parent in parents)
+        keys = dict.fromkeys(
+            self._value(parent, self.parent_key, "parent_key") for parent in parents
+        )
         keys.pop(None, None)
         return list(keys)
 
-    def attach(self, parents: Sequence[Any], children: Iterable[Any]) -> list[Any]:
+    def match(self, parents: Sequence[Any], children: Iterable[Any]) -> list[Any]:
         """
         The parents in their order, with their children in theirs.
 
@@ -44,18 +46,18 @@ class Attachment:
         """
         of: dict[Any, list[Any]] = {key: [] for key in self.keys_of(parents)}
         for child in children:
-            own = of.get(self._value(child, self.foreign, "foreign"))
+            own = of.get(self._value(child, self.child_key, "child_key"))
             if own is None:
                 raise self._stray()
             own.append(child)
         of[None] = []
-        found = [(parent, of[getattr(parent, self.key)]) for parent in parents]
+        found = [(parent, of[getattr(parent, self.parent_key)]) for parent in parents]
         put = self._putter(parents)
-        if not self.one:
+        if not self.single:
             return [put(parent, own) for parent, own in found]
         most = max(map(len, of.values()))
         if most > 1:
-            problem = f"one child was expected for each {self.key}, and one has {most}"
+            problem = f"one child was expected for each {self.parent_key}, and one has {most}"
             raise TooManyRowsError(self.query.name, self.query.location, problem)
         return [put(parent, own[0] if own else None) for parent, own in found]
 
@@ -63,7 +65,7 @@ class Attachment:
         """The function that puts a parent and what is its own together."""
         into = self.into
         if into is None:
-            return lambda parent, own: (parent, own if self.one else [*own])
+            return lambda parent, own: (parent, own if self.single else [*own])
         kinds = {}
         for record in {type(parent) for parent in parents}:
             field = fields_of(record).get(into) if attrs.has(record) else None
@@ -72,7 +74,7 @@ class Attachment:
             kinds[record] = field.sequence or list
 
         def put(parent: Any, own: Any) -> Any:
-            value = own if self.one else kinds[type(parent)](own)
+            value = own if self.single else kinds[type(parent)](own)
             return attrs.evolve(parent, **{into: value})
 
         return put
@@ -81,8 +83,10 @@ class Attachment:
         return RecordError(
             self.query.name,
             self.query.location,
-            f"a row has a {self.foreign} that is no {self.key} of the parents, so it would be "
-            "lost: say which fields are equal with key= and foreign=, or give both one type",
+            f"a row has a {self.child_key} that is no {self.parent_key} of the parents, so "
+            f"it would be "
+            "lost: say which fields are equal with parent_key= and child_key=, or give both "
+            "one type",
         )
 
     def _value(self, record: Any, field: str, argument: str) -> Any:

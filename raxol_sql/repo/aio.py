@@ -164,9 +164,9 @@ class AsyncRepo:
         async with self._runner.transaction(**options) as transaction:
             yield self.on(transaction)
 
-    @copy_doc(Repo.transact)
-    async def transact(self, work: Callable[[Self], Awaitable[T]], **options: Any) -> T:
-        return await self._runner.transact(
+    @copy_doc(Repo.run_transaction)
+    async def run_transaction(self, work: Callable[[Self], Awaitable[T]], **options: Any) -> T:
+        return await self._runner.run_transaction(
             lambda transaction: work(self.on(transaction)), **options
         )
 

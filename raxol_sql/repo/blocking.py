@@ -217,9 +217,11 @@ class Repo:
         with self._runner.transaction(**options) as transaction:
             yield self.on(transaction)
 
-    def transact(self, work: Callable[[Self], T], **options: Any) -> T:
-        """What ``work(repo)`` gives, done again after a conflict: `Database.transact`."""
-        return self._runner.transact(lambda transaction: work(self.on(transaction)), **options)
+    def run_transaction(self, work: Callable[[Self], T], **options: Any) -> T:
+        """What ``work(repo)`` gives, done again after a conflict: `Database.run_transaction`."""
+        return self._runner.run_transaction(
+            lambda transaction: work(self.on(transaction)), **options
+        )
 
     def _do(self, plan: RepoCall) -> Any:
         if plan.bound is None:

@@ -11,17 +11,20 @@ from raxol_sql.engine import LoneWritesWarning, RepeatedQueryWarning
 
 
 @contextmanager
-def assert_no_repeats(db: Any, *, limit: int = 1) -> Iterator[None]:
+def assert_no_repeats(db: Any, *, max_repeats: int = 1) -> Iterator[None]:
     """
-    Fails a test in whose block a query runs more than ``limit`` times: `Database.scope`.
+    Fails a test in whose block a query runs more than ``max_repeats`` times:
+    `Database.watch_queries`.
 
     Raises AssertionError with the names and how often each ran.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RepeatedQueryWarning)
         warnings.simplefilter("ignore", LoneWritesWarning)
-        with db.scope(limit=limit) as scope:
+        with db.watch_queries(max_repeats=max_repeats) as watched:
             yield
-    if scope.repeated:
-        told = ", ".join(f"{name} ran {count} times" for name, count in scope.repeated.items())
-        raise AssertionError(f"{told}, and {limit} is the limit: attach() reads many at once")
+    if watched.repeated:
+        told = ", ".join(f"{name} ran {count} times" for name, count in watched.repeated.items())
+        raise AssertionError(
+            f"{told}, more than max_repeats={max_repeats}: preload() reads many at once"
+        )

@@ -32,7 +32,7 @@ import records
 queries = rx.load("sql", records=records)
 with rx.Database.open() as db:
     repo = rx.Repo(db, queries)
-    with db.scope() as scope:
+    with db.watch_queries() as scope:
         repo.create(records.Note, {"title": "first", "body": "words"})
         assert [note.title for note in repo.all(records.Note)] == ["first"]
     assert scope.counts == {"notes.create": 1, "notes.all": 1}

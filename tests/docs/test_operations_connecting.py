@@ -137,10 +137,10 @@ def test_a_pool_has_no_connection_left_and_names_who_holds_them(
             thread.start()
         try:
             page.until(lambda: db.pool_status().available == 0 and db.pool_status().size == 2)
-            with pytest.raises(rx.PoolExhausted) as caught:
+            with pytest.raises(rx.PoolExhaustedError) as caught:
                 db.run(queries.users.count())
         finally:
             may_end.set()
             for thread in threads:
                 thread.join()
-    page.shows("pool-exhausted", said=f"raxol_sql.errors.PoolExhausted: {caught.value}")
+    page.shows("pool-exhausted", said=f"raxol_sql.errors.PoolExhaustedError: {caught.value}")

@@ -101,7 +101,7 @@ def test_the_query_log_names_a_slow_query_and_its_plan(
 
 
 PAGE = """
-with db.scope():
+with db.watch_queries():
     for user in db.run(queries.users.all()):
         db.run(queries.user_preferences.get_by_user_id(user_id=user.id))
 """

@@ -21,9 +21,9 @@ from tests.embedded.conftest import Projects, child, kill_hard, rows, working_in
 
 def test_a_server_killed_hard_starts_again_with_its_data(project: Path) -> None:
     server = start(project)
-    rows(server, "create table witness as select 1 as one")
+    rows(server, "create table marker as select 1 as one")
     kill_hard(server)
-    assert rows(start(project), "select one from witness") == [(1,)]
+    assert rows(start(project), "select one from marker") == [(1,)]
 
 
 @pytest.mark.parametrize("verb", [start, stop])

@@ -72,11 +72,11 @@ class Awaited:
     async def run_all(self, bounds: Any) -> Any:
         return self.verbs.run_all(bounds)
 
-    async def attach(self, parents: Any, query: Any, **options: Any) -> Any:
-        return self.verbs.attach(parents, query, **options)
+    async def preload(self, parents: Any, query: Any, **options: Any) -> Any:
+        return self.verbs.preload(parents, query, **options)
 
-    def scope(self, **options: Any) -> Any:
-        return self.verbs.scope(**options)
+    def watch_queries(self, **options: Any) -> Any:
+        return self.verbs.watch_queries(**options)
 
     async def stream(self, bound: Any, **options: Any) -> AsyncIterator[Any]:
         rows = self.verbs.stream(bound, **options)
@@ -97,16 +97,16 @@ class Awaited:
     def transaction(self, **options: Any) -> Any:
         return self._inside(self.verbs.transaction(**options))
 
-    async def transact(self, work: Any, *, verify: Any = None, **options: Any) -> Any:
+    async def run_transaction(self, work: Any, *, verify: Any = None, **options: Any) -> Any:
         if verify is not None:
             options["verify"] = lambda: run_sync(verify())
-        return self.verbs.transact(lambda tx: run_sync(work(Awaited(tx))), **options)
+        return self.verbs.run_transaction(lambda tx: run_sync(work(Awaited(tx))), **options)
 
     async def resolve(self, token: Any) -> Any:
         return self.verbs.resolve(token)
 
-    async def forget_outcomes(self, days: int = 7) -> int:
-        count: int = self.verbs.forget_outcomes(days)
+    async def purge_outcomes(self, days: int = 7) -> int:
+        count: int = self.verbs.purge_outcomes(days)
         return count
 
     async def health(self, **options: Any) -> Any:
@@ -115,8 +115,8 @@ class Awaited:
     def connection(self, **options: Any) -> Any:
         return _entered(self.verbs.connection(**options))
 
-    async def restart(self) -> None:
-        self.verbs.restart()
+    async def recycle(self) -> None:
+        self.verbs.recycle()
 
     async def resize(self, least: int, most: int) -> None:
         self.verbs.resize(least, most)

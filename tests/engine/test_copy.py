@@ -174,7 +174,7 @@ def test_csv_is_given_as_bytes_and_not_as_rows(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         assert await db.copy(q.csv_in, b'1,"a,b"\n2,\n3,""\n') == 3
         assert pairs(await db.run(q.all())) == [(1, "a,b"), (2, None), (3, "")]
-        with pytest.raises(rx.KindError, match="this COPY reads csv: hand copy"):
+        with pytest.raises(rx.QueryKindError, match="this COPY reads csv: hand copy"):
             await db.copy(q.csv_in, [(4, "x")])
 
     play(story)
@@ -263,7 +263,7 @@ def test_what_is_no_data_at_all_is_refused(play: Play, q: Any) -> None:
 def test_other_kinds_are_refused(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         for wrong, error, message in [
-            (q.count, rx.KindError, r"copy\(\) takes :copy, and this is :one"),
+            (q.count, rx.QueryKindError, r"copy\(\) takes :copy, and this is :one"),
             (q.into(), TypeError, r"copy\(\) takes a :copy query; not Bound"),
             ("copy notes from stdin", TypeError, r"copy\(\) takes a :copy query; not str"),
         ]:
@@ -280,7 +280,7 @@ def test_rows_come_out_as_texts(play: Play, q: Any) -> None:
         assert await db.copy(q.out) == []
         await db.copy(q.into, rows)
         assert await db.copy(q.out) == [(str(n), text) for n, text in rows]
-        with pytest.raises(rx.KindError, match="this COPY gives csv with header: hand copy"):
+        with pytest.raises(rx.QueryKindError, match="this COPY gives csv with header: hand copy"):
             await db.copy(q.csv_out)
 
     play(story)

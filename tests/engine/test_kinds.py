@@ -212,10 +212,10 @@ def test_what_is_no_called_query_is_refused_before_anything_is_sent(
     wrong: list[tuple[Any, type[Exception], str]] = [
         (
             queries.users.get,
-            rx.KindError,
+            rx.QueryKindError,
             r"run\(\) expects a bound query: call it first, as in get\(id\)",
         ),
-        (queries.users.load(), rx.KindError, r"a :copy query is run by copy\(\)"),
+        (queries.users.load(), rx.QueryKindError, r"a :copy query is run by copy\(\)"),
         ("select 1", TypeError, r"run\(\) expects a bound query, such as"),
         (None, TypeError, "not NoneType"),
     ]

@@ -221,10 +221,10 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_sent(q: Any) -> None
 
 def test_what_is_no_step_is_refused_before_anything_is_sent(q: Any) -> None:
     with pytest.raises(
-        rx.KindError, match=r"expects a bound query: call it first, as in names\(\)"
+        rx.QueryKindError, match=r"expects a bound query: call it first, as in names\(\)"
     ):
         rx.Multi().add("a", q.names)
-    with pytest.raises(rx.KindError, match=r"run by copy\(\)"):
+    with pytest.raises(rx.QueryKindError, match=r"run by copy\(\)"):
         rx.Multi().add("a", q.load())
     wrong: Any = "select 1"
     with pytest.raises(TypeError, match="step 'a'"):

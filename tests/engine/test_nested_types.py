@@ -153,7 +153,7 @@ things = st.builds(
     ids=st.lists(st.integers(1, 4), unique=True, max_size=4),
     zone=st.sampled_from(["UTC", "Asia/Kolkata", "America/St_Johns"]),
 )
-def test_attach_and_a_join_and_json_give_the_same_values_of_every_type(
+def test_preload_and_a_join_and_json_give_the_same_values_of_every_type(
     engine_database: str, nested: Any, rows: list[Any], ids: list[int], zone: str
 ) -> None:
     url = f"{engine_database} options='-c TimeZone={zone}'"
@@ -164,13 +164,13 @@ def test_attach_and_a_join_and_json_give_the_same_values_of_every_type(
         expected = [Owner(id, tuple(one for one in added if one.owner_id == id)) for id in ids]
 
         owners = tx.run(nested.owners(ids=ids))
-        assert tx.attach(owners, nested.by_owner_ids, into="things") == expected
+        assert tx.preload(owners, nested.by_owner_ids, into="things") == expected
         assert tx.run(nested.grouped(ids=ids)) == expected
         assert tx.run(nested.as_json(ids=ids)) == expected
         assert tx.run(nested.as_jsonb(ids=ids)) == expected
 
 
-@pytest.mark.parametrize("way", ["witness", "multi", "many"])
+@pytest.mark.parametrize("way", ["marker", "multi", "many"])
 def test_json_that_makes_no_record_takes_back_what_was_done_with_it(
     db: rx.Database, queries: rx.Queries, nested: Any, way: str
 ) -> None:
@@ -178,7 +178,7 @@ def test_json_that_makes_no_record_takes_back_what_was_done_with_it(
     db.run(queries.users.create(email="a@b.de", name="before", age=None))
     bound = nested.rename(name="after")
     ways = {
-        "witness": lambda: db.run(bound, outcome="witness"),
+        "marker": lambda: db.run(bound, commit_check="marker"),
         "multi": lambda: db.run(rx.Multi().add("a", bound)),
         "many": lambda: db.run_many(nested.rename, [{"name": "after"}]),
     }
@@ -212,9 +212,9 @@ def test_a_name_that_is_not_there_is_told_without_parents_too(db: rx.Database, n
 def test_a_statement_with_an_outcome_of_its_own_is_counted_and_is_a_write_on_its_own(
     db: rx.Database, queries: rx.Queries
 ) -> None:
-    with db.scope() as scope:
+    with db.watch_queries() as scope:
         for n in range(2):
             create = queries.users.create(email=f"{n}@b.de", name="N", age=None)
-            db.run(create, outcome="witness")
+            db.run(create, commit_check="marker")
     assert scope.counts == {"users.create": 2}
     assert scope.lone_writes == ("users.create", "users.create")

@@ -159,11 +159,12 @@ def test_other_kinds_and_objects_are_refused(
         users = queries.users
         for bound in (users.count(), users.get(id=1), users.clear(), users.dump()):
             with pytest.raises(
-                rx.KindError, match=rf"stream\(\) takes :many, .* :{bound.query.kind.value}"
+                rx.QueryKindError, match=rf"stream\(\) takes :many, .* :{bound.query.kind.value}"
             ):
                 await collect(db.stream(bound))
         with pytest.raises(
-            rx.KindError, match=r"stream\(\) expects a bound query: call it first, as in all\(\)"
+            rx.QueryKindError,
+            match=r"stream\(\) expects a bound query: call it first, as in all\(\)",
         ):
             await collect(db.stream(users.all))
         with pytest.raises(TypeError, match="not str"):

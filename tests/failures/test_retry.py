@@ -28,8 +28,8 @@ policies = st.builds(
     longest_connection_wait=waits,
     longest_conflict_wait=waits,
     jitter=st.booleans(),
-    also=st.frozensets(st.from_regex(r"[0-9A-Z]{5}", fullmatch=True), max_size=3),
-    also_repeats=st.integers(1, 5),
+    extra_sqlstates=st.frozensets(st.from_regex(r"[0-9A-Z]{5}", fullmatch=True), max_size=3),
+    extra_max_retries=st.integers(1, 5),
 )
 failures = st.builds(
     Failure,
@@ -126,10 +126,10 @@ def test_without_waits_every_wait_is_0_and_all_else_is_the_same(
     quick = policy.without_waits()
 
     assert quick.longest_wait(failure, attempt) == 0
-    assert (quick.attempts, quick.also, quick.also_repeats) == (
+    assert (quick.attempts, quick.extra_sqlstates, quick.extra_max_retries) == (
         policy.attempts,
-        policy.also,
-        policy.also_repeats,
+        policy.extra_sqlstates,
+        policy.extra_max_retries,
     )
     assert quick.without_waits() == quick
 
@@ -178,8 +178,10 @@ def test_a_policy_is_a_value(policy: RetryPolicy) -> None:
 def test_only_what_was_taken_back_and_is_not_repeated_anyway_is_repeated_by_choice(
     policy: RetryPolicy, failure: Failure
 ) -> None:
-    for one, states in itertools.product([failure], [policy.also, {failure.sqlstate or "00000"}]):
-        chosen = attrs.evolve(policy, also=states)
+    for one, states in itertools.product(
+        [failure], [policy.extra_sqlstates, {failure.sqlstate or "00000"}]
+    ):
+        chosen = attrs.evolve(policy, extra_sqlstates=states)
         assert chosen.is_by_choice(one) == (
             one.sqlstate in states
             and one.verdict is Verdict.NEVER
@@ -209,8 +211,8 @@ def test_attempts_that_make_no_sense_are_refused(attempts: Any) -> None:
 
 @pytest.mark.parametrize("repeats", [0, -1, 1.5, True, "2", None])
 def test_repeats_by_choice_that_make_no_sense_are_refused(repeats: Any) -> None:
-    with pytest.raises(ValueError, match=r"also_repeats is .*; give a whole number from 1"):
-        RetryPolicy(also_repeats=repeats)
+    with pytest.raises(ValueError, match=r"extra_max_retries is .*; give a whole number from 1"):
+        RetryPolicy(extra_max_retries=repeats)
 
 
 @pytest.mark.parametrize("jitter", [0, 1, "no", None])
@@ -236,12 +238,12 @@ def test_waits_that_make_no_sense_are_refused(name: str, wait: Any) -> None:
 )
 def test_what_is_no_sqlstate_cannot_be_repeated_by_choice(state: Any) -> None:
     with pytest.raises(ValueError, match="is no SQLSTATE; give five digits or capitals"):
-        RetryPolicy(also=["55P03", state])
+        RetryPolicy(extra_sqlstates=["55P03", state])
 
 
 def test_a_text_in_place_of_a_set_of_sqlstates_is_refused() -> None:
     with pytest.raises(ValueError, match=re.escape("give a set: {'55P03'}")):
-        RetryPolicy(also="55P03")
+        RetryPolicy(extra_sqlstates="55P03")
 
 
 @pytest.mark.parametrize(("interval", "retries"), [(-1, 5), (1000, -1)])

@@ -49,7 +49,7 @@ def test_a_driver_whose_connection_goes_on_has_refused_and_sent_nothing() -> Non
         psycopg_pool.PoolTimeout("x"),
         psycopg_pool.TooManyRequests("x"),
         psycopg_pool.PoolClosed("x"),
-        errors.PoolExhausted("x"),
+        errors.PoolExhaustedError("x"),
     ],
     ids=repr,
 )
@@ -147,7 +147,7 @@ def test_what_the_driver_cannot_do_is_never_retried(error: Exception, category: 
 
 @pytest.mark.parametrize("effect", Effect)
 def test_a_deadline_says_itself_what_became_of_what_was_sent(effect: Effect) -> None:
-    error = errors.DeadlineExceeded(effect.value)
+    error = errors.DeadlineExceededError(effect.value)
 
     assert effects(error) == EFFECTS | {Phase.SENT: effect, Phase.COMMIT_SENT: effect}
     assert verdicts(error) == NEVER
@@ -155,6 +155,6 @@ def test_a_deadline_says_itself_what_became_of_what_was_sent(effect: Effect) -> 
 
 
 def test_a_result_that_is_lost_belongs_to_work_that_has_happened() -> None:
-    failure = classify(errors.CommittedResultLost("x"), Phase.COMMIT_SENT)
+    failure = classify(errors.CommittedResultLostError("x"), Phase.COMMIT_SENT)
 
     assert (failure.effect, failure.verdict) == (Effect.COMMITTED, Verdict.NEVER)

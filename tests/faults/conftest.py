@@ -63,8 +63,8 @@ class Awaited:
         with self._verbs.transaction(**options) as inside:
             yield Awaited(inside)
 
-    async def transact(self, work: Any, **options: Any) -> Any:
-        return self._verbs.transact(lambda tx: run_sync(work(Awaited(tx))), **options)
+    async def run_transaction(self, work: Any, **options: Any) -> Any:
+        return self._verbs.run_transaction(lambda tx: run_sync(work(Awaited(tx))), **options)
 
 
 @attrs.frozen

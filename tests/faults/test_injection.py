@@ -245,8 +245,8 @@ def test_a_text_where_a_number_or_a_key_belongs_is_refused(
             with pytest.raises(ValueError, match="isolation"):
                 async with db.transaction(isolation=value):
                     pass
-            with pytest.raises(ValueError, match="outcome"):
-                await db.run(q.put(body="x"), outcome=value)
+            with pytest.raises(ValueError, match="commit_check"):
+                await db.run(q.put(body="x"), commit_check=value)
         assert kept(side) == []
 
     play(story, pool_size=1)

@@ -73,7 +73,7 @@ async def add_in_transact(db: Any, q: Any) -> int:
         added: int = await tx.run(q.add(a=1))
         return added
 
-    count: int = await db.transact(work)
+    count: int = await db.run_transaction(work)
     return count
 
 
@@ -181,7 +181,7 @@ def test_a_transaction_whose_server_is_lost_behind_the_pooler_is_done_again_and_
                 finally:
                     ending.join()
 
-        await db.transact(work)
+        await db.run_transaction(work)
         assert len(begun) == 2
         assert side.execute("select a from pets").fetchall() == [(2,)]
 

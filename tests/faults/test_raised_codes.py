@@ -63,7 +63,7 @@ def rows(side: psycopg.Connection[Any]) -> Any:
     return lambda table="done": [code for (code,) in side.execute(f"select code from {table}")]
 
 
-@pytest.mark.parametrize("verb", ["run", "idempotent", "transact"])
+@pytest.mark.parametrize("verb", ["run", "idempotent", "run_transaction"])
 def test_a_code_that_is_never_repeated_is_not_whoever_raises_it(
     play: Play, q: Any, runs: Runs, rows: Any, verb: str
 ) -> None:
@@ -85,14 +85,14 @@ def test_a_code_that_is_repeated_is_so_as_often_as_any_and_happens_once(
     play: Play, q: Any, runs: Runs, rows: Any, code: str
 ) -> None:
     async def story(db: Any) -> None:
-        for number, verb in enumerate(["run", "idempotent", "transact"]):
+        for number, verb in enumerate(["run", "idempotent", "run_transaction"]):
             runs.forget()
             with pytest.raises(psycopg.Error, match="this is the message") as caught:
                 await call(db, q, verb, code, 100)
             assert caught.value.sqlstate == code
             assert rows() == [code] * number
             # What seems lost to the server is sent at once a second time, if it is alone.
-            doubled = 2 if code == "26000" and verb != "transact" else 1
+            doubled = 2 if code == "26000" and verb != "run_transaction" else 1
             assert (verb, runs.number) == (verb, OFTEN * doubled)
             assert any(f"after {OFTEN} attempts" in note for note in caught.value.__notes__)
 
@@ -126,7 +126,7 @@ def test_a_transaction_whose_commit_was_not_sent_is_rolled_back_whatever_the_cod
     play: Play, q: Any, runs: Runs, rows: Any, code: str
 ) -> None:
     async def story(db: Any) -> None:
-        assert await call(db, q, "transact", code, 1) == "done"
+        assert await call(db, q, "run_transaction", code, 1) == "done"
         assert (runs.number, rows()) == (2, [code])
 
     play(story, **QUICK)
@@ -140,7 +140,7 @@ def test_a_commit_that_says_so_itself_is_settled_and_done_again(
         async def work(tx: Any) -> Any:
             return await tx.run(q.late(code=code, times=1))
 
-        assert await db.transact(work) == 1
+        assert await db.run_transaction(work) == 1
         assert (runs.number, rows("late")) == (2, [code])
 
     play(story, **QUICK)
@@ -155,7 +155,7 @@ def test_a_commit_that_fails_for_good_is_not_done_again(
             return await tx.run(q.late(code=code, times=1))
 
         with pytest.raises(psycopg.Error) as caught:
-            await db.transact(work)
+            await db.run_transaction(work)
         assert caught.value.sqlstate == code
         assert (runs.number, rows("late")) == (1, [])
 
@@ -166,7 +166,7 @@ async def call(db: Any, q: Any, verb: str, code: str, times: int) -> Any:
     async def work(tx: Any) -> Any:
         return await tx.run(q.fail(code=code, times=times))
 
-    if verb == "transact":
-        return await db.transact(work)
+    if verb == "run_transaction":
+        return await db.run_transaction(work)
     query = q.fail_again if verb == "idempotent" else q.fail
     return await db.run(query(code=code, times=times))

@@ -84,14 +84,14 @@ async def run_many(db: Any, q: Any) -> Any:
     return sum(await db.run_many(q.fill_one, [{"n": MUCH}]))
 
 
-async def transact(db: Any, q: Any) -> Any:
+async def run_transaction(db: Any, q: Any) -> Any:
     async def work(tx: Any) -> Any:
         return await tx.run(q.fill(n=MUCH))
 
-    return await db.transact(work)
+    return await db.run_transaction(work)
 
 
-@pytest.mark.parametrize("verb", [run, run_idempotent, run_many, transact])
+@pytest.mark.parametrize("verb", [run, run_idempotent, run_many, run_transaction])
 def test_a_full_disk_is_said_at_once_nothing_is_hammered_and_room_is_all_it_takes(
     play: Play,
     write: Any,
@@ -162,7 +162,7 @@ async def sort_in_transact(db: Any, q: Any) -> Any:
     async def work(tx: Any) -> Any:
         return await tx.run(q.sort(n=SPILL))
 
-    return await db.transact(work)
+    return await db.run_transaction(work)
 
 
 @pytest.mark.parametrize("verb", [sort, sort_idempotent, sort_many, sort_in_transact])

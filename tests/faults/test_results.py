@@ -76,7 +76,7 @@ def test_a_result_that_python_has_no_value_for_takes_its_transaction_back_and_is
                 await tx.run(query())
 
             with pytest.raises(psycopg.DataError):
-                await db.transact(work)
+                await db.run_transaction(work)
             assert begun == [1]
             with pytest.raises(psycopg.DataError):
                 await db.run_many(query, [{}, {}])
@@ -180,7 +180,7 @@ def test_a_function_that_sets_the_encoding_costs_its_connection_and_no_text_is_w
     async def story(db: Any) -> None:
         await db.run(q.put(text="grün"))
         with pytest.raises(rx.ConfigError, match="changed client_encoding"):
-            await db.transact(put)
+            await db.run_transaction(put)
         assert await db.run(q.bodies()) == ["grün"]
         assert await db.run(q.echo(text="grün")) == "grün"
 

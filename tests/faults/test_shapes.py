@@ -79,7 +79,7 @@ async def in_transact(db: Any, q: Any) -> Any:
     async def work(tx: Any) -> Any:
         return await tx.run(q.pets())
 
-    return await db.transact(work)
+    return await db.run_transaction(work)
 
 
 async def in_multi(db: Any, q: Any) -> Any:
@@ -153,13 +153,13 @@ def test_what_was_written_before_its_result_was_refused_stays_alone_and_goes_in_
             await tx.run(q.add_two(id=40))
 
         with pytest.raises(rx.TooManyRowsError):
-            await db.transact(work)
+            await db.run_transaction(work)
         with pytest.raises(rx.TooManyRowsError):
             await db.run(rx.Multi().add("one", q.add(id=30)).add("two", q.add_two(id=40)))
         with pytest.raises(rx.TooManyRowsError):
             await db.run_many(q.add_two, [{"id": 50}])
         with pytest.raises(rx.TooManyRowsError):
-            await db.run(q.add_two(id=60), outcome="xid")
+            await db.run(q.add_two(id=60), commit_check="xid")
         assert ids() == [1, 10, 11]
 
     play(story, pool_size=1)

@@ -74,7 +74,7 @@ def test_a_statement_that_is_stale_in_a_transaction_has_the_whole_of_it_done_aga
         else:
             await db.run(q.lose())
 
-        (row,) = await db.transact(work)
+        (row,) = await db.run_transaction(work)
 
         assert begun == [1, 2]
         assert side.execute("select a from pets").fetchall() == [(2,)]
@@ -106,7 +106,7 @@ def test_discarding_everything_in_a_transaction_is_refused_and_takes_nothing_alo
             await tx.run(q.discard())
 
         with pytest.raises(psycopg.errors.ActiveSqlTransaction):
-            await db.transact(work)
+            await db.run_transaction(work)
         assert side.execute("select a from pets").fetchall() == []
         await db.run(q.add(a=2))
         assert [row.a for row in await db.run(q.all())] == [2]

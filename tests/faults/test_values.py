@@ -78,15 +78,15 @@ async def by_multi(db: Any, q: Any, value: Any) -> None:
     await db.run(rx.Multi().add("put", q.put(body=value)))
 
 
-async def by_transact(db: Any, q: Any, value: Any) -> None:
+async def by_run_transaction(db: Any, q: Any, value: Any) -> None:
     async def work(tx: Any) -> None:
         await tx.run(q.put(body=value))
 
-    await db.transact(work)
+    await db.run_transaction(work)
 
 
-async def by_witness(db: Any, q: Any, value: Any) -> None:
-    await db.run(q.put(body=value), outcome="xid")
+async def by_marker(db: Any, q: Any, value: Any) -> None:
+    await db.run(q.put(body=value), commit_check="xid")
 
 
 async def by_copy(db: Any, q: Any, value: Any) -> None:
@@ -98,7 +98,7 @@ async def by_binary_copy(db: Any, q: Any, value: Any) -> None:
 
 
 TEXT_WAYS = [
-    *(by_run, by_idempotent_run, by_list, by_run_many, by_multi, by_transact, by_witness),
+    *(by_run, by_idempotent_run, by_list, by_run_many, by_multi, by_run_transaction, by_marker),
     *(by_copy, by_binary_copy),
 ]
 # What is no text of PostgreSQL's, and what is refused by those who write it.

@@ -70,7 +70,7 @@ class Book:
 
     def told(self, name: str, error: BaseException | None) -> None:
         """Takes down what a caller was told."""
-        if error is None or isinstance(error, rx.CommittedResultLost):
+        if error is None or isinstance(error, rx.CommittedResultLostError):
             self.done.append(name)
         elif isinstance(error, rx.OutcomeUnknownError):
             self.unknown.append((name, error.token))
@@ -108,7 +108,7 @@ class Transfer:
             return db.run(multi)
         if way == "run_many":
             return db.run_many(q.transfer, [self.row])
-        return db.run(q.transfer(**self.row), outcome=None if way == "lone" else way)
+        return db.run(q.transfer(**self.row), commit_check=None if way == "lone" else way)
 
     def bounds(self, q: Any) -> list[Any]:
         return [
@@ -127,7 +127,7 @@ class Bank:
     book: Book = attrs.field(factory=Book)
     stop: threading.Event = attrs.field(factory=threading.Event)
     options: dict[str, Any] = attrs.field(factory=dict)
-    ways: tuple[str, ...] = ("transact",)
+    ways: tuple[str, ...] = ("run_transaction",)
     numbers: Iterator[int] = attrs.field(factory=itertools.count)
 
     def work(self, blocking: int, tasks: int) -> list[threading.Thread]:
@@ -149,11 +149,11 @@ class Bank:
                         tx.run(bound)
 
                 try:
-                    if (way := chance.choice(self.ways)) == "transact":
-                        db.transact(move, isolation="serializable", **self.options)
+                    if (way := chance.choice(self.ways)) == "run_transaction":
+                        db.run_transaction(move, isolation="serializable", **self.options)
                     else:
                         transfer.by(way, db, self.queries)
-                except (psycopg.Error, rx.CommittedResultLost) as error:
+                except (psycopg.Error, rx.CommittedResultLostError) as error:
                     self.book.told(transfer.name, error)
                 else:
                     self.book.told(transfer.name, None)
@@ -172,11 +172,11 @@ class Bank:
                     await tx.run(bound)
 
             try:
-                if (way := chance.choice(self.ways)) == "transact":
-                    await db.transact(move, isolation="serializable", **self.options)
+                if (way := chance.choice(self.ways)) == "run_transaction":
+                    await db.run_transaction(move, isolation="serializable", **self.options)
                 else:
                     await transfer.by(way, db, self.queries)
-            except (psycopg.Error, rx.CommittedResultLost) as error:
+            except (psycopg.Error, rx.CommittedResultLostError) as error:
                 self.book.told(transfer.name, error)
             else:
                 self.book.told(transfer.name, None)
@@ -280,7 +280,7 @@ def opened_bank(bank_queries: Any) -> Callable[..., Bank]:
     def opened(server: FaultServer, conninfo: str, **options: Any) -> Bank:
         with psycopg.connect(server.conninfo(), autocommit=True) as connection:
             connection.execute(TABLES)
-        ways = options.pop("ways", ("transact",))
+        ways = options.pop("ways", ("run_transaction",))
         return Bank(conninfo, bank_queries, options=options, ways=ways)
 
     return opened

@@ -96,15 +96,15 @@ NOTHING = {
     "out of balance": [],
     "falsely resolved": [],
 }
-ALL_WAYS = ("transact", "Multi", "run_many", "xid", "xid-first", "witness", "lone")
+ALL_WAYS = ("run_transaction", "Multi", "run_many", "xid", "xid-first", "marker", "lone")
 
 
-@pytest.mark.parametrize(("outcome", "faults"), [("xid", 200), ("witness", 60)])
+@pytest.mark.parametrize(("outcome", "faults"), [("xid", 200), ("marker", 60)])
 def test_transfers_happen_exactly_once_under_fire(
     opened_bank: Any, nemesis: Any, audit: Any, outcome: str, faults: int
 ) -> None:
     bank, breaker, found = under_fire(
-        opened_bank, nemesis, audit, faults=faults, seconds=110, seed=1, outcome=outcome
+        opened_bank, nemesis, audit, faults=faults, seconds=110, seed=1, commit_check=outcome
     )
 
     assert found == NOTHING
@@ -125,7 +125,7 @@ def test_every_unknown_outcome_has_a_token_or_is_of_a_kind_that_the_docs_name(
     assert len(bank.book.done) > breaker.total > 10
 
 
-@pytest.mark.parametrize("way", ["xid-first", "witness"])
+@pytest.mark.parametrize("way", ["xid-first", "marker"])
 def test_where_the_id_or_a_row_is_asked_for_every_unknown_outcome_has_a_token(
     opened_bank: Any, nemesis: Any, audit: Any, way: str
 ) -> None:
@@ -166,7 +166,7 @@ def test_transfers_happen_exactly_once_for_as_long_as_one_likes(
     print(f"{seconds:g} s with RAXOL_SOAK_SEED={seed}")
     page = (repository / "docs/failures.md").read_text()
     for turn, (outcome, ways) in enumerate(
-        [("xid", ("transact",)), ("witness", ("transact",)), ("xid", ALL_WAYS)]
+        [("xid", ("run_transaction",)), ("marker", ("run_transaction",)), ("xid", ALL_WAYS)]
     ):
         bank, _, found = under_fire(
             opened_bank,
@@ -176,7 +176,7 @@ def test_transfers_happen_exactly_once_for_as_long_as_one_likes(
             seconds=seconds / 3,
             seed=seed + turn,
             calm=calm,
-            outcome=outcome,
+            commit_check=outcome,
             ways=ways,
         )
         assert found == NOTHING

@@ -64,7 +64,11 @@ def lose_a_commit(pair: Pair, opened_bank: Any, outcome: str, others: int) -> An
 
         def move() -> None:
             try:
-                told.append(db.transact(lambda tx: add(bank.queries, tx, "lost"), outcome=outcome))
+                told.append(
+                    db.run_transaction(
+                        lambda tx: add(bank.queries, tx, "lost"), commit_check=outcome
+                    )
+                )
             except Exception as error:
                 told.append(error)
 
@@ -98,20 +102,20 @@ def test_a_commit_that_was_lost_with_its_primary_is_not_taken_for_anothers(
     assert names(pair.standby.conninfo()) == []
 
 
-def test_with_a_witness_row_it_is_done_again_on_the_new_primary(
+def test_with_a_marker_row_it_is_done_again_on_the_new_primary(
     pair: Pair, opened_bank: Any
 ) -> None:
-    told = lose_a_commit(pair, opened_bank, "witness", 50)
+    told = lose_a_commit(pair, opened_bank, "marker", 50)
 
     assert told is None
     assert names(pair.standby.conninfo()) == ["lost"]
 
 
-@pytest.mark.parametrize("outcome", ["xid", "witness"])
+@pytest.mark.parametrize("outcome", ["xid", "marker"])
 def test_in_mid_load_nobody_is_told_more_than_is_there(
     pair: Pair, opened_bank: Any, audit: Callable[..., Any], outcome: str
 ) -> None:
-    bank = opened_bank(pair.primary, pair.address.conninfo, outcome=outcome)
+    bank = opened_bank(pair.primary, pair.address.conninfo, commit_check=outcome)
     workers = bank.work(blocking=4, tasks=4)
     try:
         _until(lambda: len(bank.book.done) > 100)
@@ -132,7 +136,7 @@ def test_in_mid_load_nobody_is_told_more_than_is_there(
     assert found["done though refused"] == []
     assert found["unaccounted"] == []
     assert found["out of balance"] == []
-    if outcome == "witness":
+    if outcome == "marker":
         assert bank.book.unknown == []
     with rx.Database.open(pair.standby.conninfo()) as db:
         assert {db.resolve(token) for _, token in bank.book.unknown} <= {rx.Effect.UNKNOWN}
@@ -156,7 +160,7 @@ def test_sessions_on_a_server_that_became_a_standby_are_replaced_by_ones_to_the_
 
     seen: list[int] = []
     with rx.Database.open(bank.conninfo, pool_size=2, retry_interval=0) as db:
-        assert db.transact(move) == 2
+        assert db.run_transaction(move) == 2
     assert names(pair.primary.conninfo()) == ["moved"]
 
 
@@ -177,10 +181,10 @@ def test_several_hosts_lead_to_whichever_takes_writes(pair: Pair, opened_bank: A
 
     async def story() -> None:
         async with rx.AsyncDatabase.open(both, timeout=20_000) as db:
-            await db.transact(lambda tx: tx.run(_entry(bank.queries, "before")))
+            await db.run_transaction(lambda tx: tx.run(_entry(bank.queries, "before")))
             await asyncio.to_thread(pair.standby.catch_up)
             await asyncio.to_thread(pair.fail_over)
-            await db.transact(lambda tx: tx.run(_entry(bank.queries, "after")))
+            await db.run_transaction(lambda tx: tx.run(_entry(bank.queries, "after")))
 
     asyncio.run(story())
     assert names(pair.standby.conninfo()) == ["after", "before"]

@@ -73,7 +73,7 @@ def test_a_server_that_stops_in_the_middle_of_a_transaction_costs_an_attempt(
         tx.run(entry(bank.queries, "second"))
 
     with rx.Database.open(server.conninfo(), retry_interval=0, timeout=30_000) as db:
-        db.transact(work)
+        db.run_transaction(work)
 
     assert (names(server), len(calls)) == (["first", "second"], 2)
 
@@ -90,7 +90,7 @@ def test_a_crash_of_another_session_costs_an_attempt(server: FaultServer, bank: 
         tx.run(entry(bank.queries, "second"))
 
     with rx.Database.open(server.conninfo(), retry_interval=0, timeout=30_000) as db:
-        db.transact(work)
+        db.run_transaction(work)
 
     assert (names(server), len(calls)) == (["first", "second"], 2)
 
@@ -101,7 +101,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(
     with rx.Database.open(server.conninfo(), timeout=30_000) as db:
         server.stop()
         in_background(server.start)
-        db.transact(lambda tx: tx.run(entry(bank.queries, "later")))
+        db.run_transaction(lambda tx: tx.run(entry(bank.queries, "later")))
         db.run_many(bank.queries.enter, [{"id": "most", "source": 1, "target": 2, "amount": 1}])
 
     assert names(server) == ["later", "most"]
@@ -141,7 +141,7 @@ def test_writing_in_a_transaction_that_only_reads_is_a_mistake_and_not_repeated(
         rx.Database.open(server.conninfo()) as db,
         pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
     ):
-        db.transact(work, read_only=True)
+        db.run_transaction(work, read_only=True)
 
     assert (names(server), len(calls)) == ([], 1)
 
@@ -156,7 +156,7 @@ def synchronous(server: FaultServer) -> Iterator[Standby]:
         server.ask("select pg_reload_conf()")
 
 
-@pytest.mark.parametrize("outcome", ["xid", "witness"])
+@pytest.mark.parametrize("outcome", ["xid", "marker"])
 @pytest.mark.parametrize("how", ["terminated", "cancelled"])
 def test_a_commit_that_stops_waiting_for_its_standby_has_happened_and_says_so(
     server: FaultServer,
@@ -177,7 +177,7 @@ def test_a_commit_that_stops_waiting_for_its_standby_has_happened_and_says_so(
     with rx.Database.open(server.conninfo(), timeout=30_000) as db:
         synchronous.line.black_hole()
         in_background(stop_waiting)
-        db.transact(lambda tx: tx.run(entry(bank.queries, "local")), outcome=outcome)
+        db.run_transaction(lambda tx: tx.run(entry(bank.queries, "local")), commit_check=outcome)
 
     assert names(server) == ["local"]
     assert "committed, but maybe on this server alone" in caplog.text
@@ -201,7 +201,7 @@ def test_a_conflict_with_the_replay_on_a_standby_is_repeated(
             return count + int(tx.run(queries_on_standby.count()))
 
         with rx.Database.open(standby.conninfo(), retry_interval=0, timeout=30_000) as db:
-            assert db.transact(work, isolation="repeatable read", read_only=True) == 40
+            assert db.run_transaction(work, isolation="repeatable read", read_only=True) == 40
 
     assert len(calls) == 2
 

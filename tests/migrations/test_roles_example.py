@@ -123,7 +123,9 @@ def test_the_service_runs_every_query_and_changes_no_table(
         assert db.run(queries.users.update(id=ann.id, name="Anna")).name == "Anna"
         db.run(queries.user_preferences.create(user_id=ann.id))
         assert db.run(queries.users.delete(id=ann.id)).id == ann.id
-        assert db.transact(lambda tx: tx.run(queries.users.count()), outcome="witness") == 0
+        assert (
+            db.run_transaction(lambda tx: tx.run(queries.users.count()), commit_check="marker") == 0
+        )
     for statement in (
         "create table mine (id int)",
         "alter table users add mine int",

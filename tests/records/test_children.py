@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import raxol_sql as rx
 from raxol_sql.queries import Query
-from raxol_sql.records import Attachment
+from raxol_sql.records import ChildMatcher
 
 Make = Callable[..., Query[Any]]
 
@@ -37,8 +37,8 @@ class Bare:
     id = 1
 
 
-def attach(make: Make, into: str | None = None, *, one: bool = False) -> Attachment:
-    return Attachment(make(), "id", "parent_id", into, one)
+def matcher(make: Make, into: str | None = None, *, single: bool = False) -> ChildMatcher:
+    return ChildMatcher(make(), "id", "parent_id", into, single)
 
 
 keys = st.none() | st.integers(0, 3)
@@ -54,19 +54,19 @@ def test_each_parent_gets_what_has_its_key_in_the_order_of_the_query(
     def own(parent: Parent) -> list[Child]:
         return [] if parent.id is None else [c for c in children if c.parent_id == parent.id]
 
-    assert attach(make).attach(parents, children) == [(one, own(one)) for one in parents]
-    assert attach(make, "listed").attach(parents, children) == [
+    assert matcher(make).match(parents, children) == [(one, own(one)) for one in parents]
+    assert matcher(make, "listed").match(parents, children) == [
         attrs.evolve(one, listed=own(one)) for one in parents
     ]
-    assert attach(make, "tupled").attach(parents, children) == [
+    assert matcher(make, "tupled").match(parents, children) == [
         attrs.evolve(one, tupled=tuple(own(one))) for one in parents
     ]
-    assert attach(make).keys_of(parents) == [id for id in dict.fromkeys(ids) if id is not None]
+    assert matcher(make).keys_of(parents) == [id for id in dict.fromkeys(ids) if id is not None]
 
 
 def test_parents_with_the_same_key_share_no_list(make: Make) -> None:
-    (_, first), (_, second) = attach(make).attach([Parent(1), Parent(1)], [Child(1, 0)])
-    one, two = attach(make, "listed").attach([Parent(1), Parent(1)], [Child(1, 0)])
+    (_, first), (_, second) = matcher(make).match([Parent(1), Parent(1)], [Child(1, 0)])
+    one, two = matcher(make, "listed").match([Parent(1), Parent(1)], [Child(1, 0)])
 
     assert first == second == one.listed == two.listed == [Child(1, 0)]
     assert first is not second
@@ -76,28 +76,28 @@ def test_parents_with_the_same_key_share_no_list(make: Make) -> None:
 def test_one_child_or_none_is_no_list(make: Make) -> None:
     parents, child = [Parent(1), Parent(None), Parent(2)], Child(1, 0)
 
-    assert attach(make, one=True).attach(parents, [child]) == [
+    assert matcher(make, single=True).match(parents, [child]) == [
         (Parent(1), child),
         (Parent(None), None),
         (Parent(2), None),
     ]
-    assert [p.one for p in attach(make, "one", one=True).attach(parents, [child])] == [
+    assert [p.one for p in matcher(make, "one", single=True).match(parents, [child])] == [
         child, None, None
     ]  # fmt: skip
     with pytest.raises(rx.TooManyRowsError, match="one child was expected for each id, and one"):
-        attach(make, one=True).attach(parents, [child, child])
+        matcher(make, single=True).match(parents, [child, child])
 
 
 @pytest.mark.parametrize("owner", [None, 3, "1"])
 def test_a_child_of_nobody_is_an_error_for_it_would_be_lost(make: Make, owner: object) -> None:
     # As a key that is text here and a number there, which the server takes for the same.
     with pytest.raises(rx.RecordError, match="a parent_id that is no id of the parents") as caught:
-        attach(make).attach([Parent(1), Parent(None)], [Child(owner, 0)])
-    assert "key= and foreign=" in str(caught.value)
+        matcher(make).match([Parent(1), Parent(None)], [Child(owner, 0)])
+    assert "parent_key= and child_key=" in str(caught.value)
 
 
 def test_what_cannot_be_set_in_a_parent_is_told(make: Make) -> None:
     with pytest.raises(rx.ParameterError, match="into='list' is no field of Parent; did you mean"):
-        attach(make, "list").attach([Parent(1)], [])
+        matcher(make, "list").match([Parent(1)], [])
     with pytest.raises(rx.ParameterError, match="into='listed' is no field of Bare: it has no fi"):
-        attach(make, "listed").attach([Bare()], [])
+        matcher(make, "listed").match([Bare()], [])

@@ -187,7 +187,7 @@ def test_a_refused_record_in_a_nested_transaction_leaves_the_outer_one_whole(
 def test_transact_gives_what_its_function_gives(
     db: rx.Database, queries: rx.Queries, ann: dict[str, Any]
 ) -> None:
-    user = rx.Repo(db, queries).transact(
+    user = rx.Repo(db, queries).run_transaction(
         lambda repo: repo.create(User, ann), isolation="serializable"
     )
     assert rx.Repo(db, queries).get(User, user.id) == user
@@ -202,7 +202,7 @@ async def _both(repo_database: str, queries: rx.Queries, ann: dict[str, Any]) ->
         async def work(inside: rx.AsyncRepo) -> User:
             return await inside.update(user, {"age": 99})
 
-        return user, await repo.transact(work), [one async for one in repo.stream(User)]
+        return user, await repo.run_transaction(work), [one async for one in repo.stream(User)]
 
 
 def test_transactions_of_asyncio_are_those_of_the_blocking_repo(

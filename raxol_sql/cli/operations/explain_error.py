@@ -29,12 +29,15 @@ _PHASES = {
     Phase.COMMIT_SENT: "at COMMIT",
 }
 _VERDICTS = {
-    Verdict.NEVER: "not retried, unless RetryPolicy(also=...) names the code",
+    Verdict.NEVER: "not retried, unless RetryPolicy(extra_sqlstates=...) names the code",
     Verdict.ACQUIRE: "the pool connects again",
     Verdict.STATEMENT: "the statement is prepared and sent again, outside of a transaction",
-    Verdict.TRANSACTION: "the whole transaction is retried, where transact or a Multi began it",
+    Verdict.TRANSACTION: (
+        "the whole transaction is retried, if run_transaction or a Multi began it"
+    ),
     Verdict.TRANSACTION_NEW: (
-        "the whole transaction is retried on another connection, where transact or a Multi began it"
+        "the whole transaction is retried on another connection, if run_transaction or a Multi "
+        "began it"
     ),
     Verdict.RESOLVE: "not retried before the outcome is known",
 }

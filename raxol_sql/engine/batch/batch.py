@@ -121,13 +121,11 @@ class Batch:
 
     async def post(self, bounds: Sequence[BoundQuery[Any]], *, last: bool = False) -> None:
         """Sends a group; its answers are to be collected."""
-        witness = self._block.witness
-        last = last and (witness is None or not witness.is_awaited)
+        marker = self._block.marker
+        last = last and (marker is None or not marker.is_awaited)
         ways = {text: self._way(bound, last) for text, bound in _by_text(bounds).items()}
-        witness_at = self._place_of_witness(bounds)
-        group = _Group(
-            self._count, bounds, ways, witness_at, opening=not self._opened, closing=last
-        )
+        marker_at = self._place_of_marker(bounds)
+        group = _Group(self._count, bounds, ways, marker_at, opening=not self._opened, closing=last)
         self._texts |= ways.keys()
         self._count += len(bounds)
         self._groups.append(group)
@@ -139,7 +137,7 @@ class Batch:
 
     async def collect(self) -> list[StatementResult]:
         """The answers to the oldest group; raises the error of the first query that failed."""
-        group, witness = self._groups.popleft(), self._session.witness
+        group, marker = self._groups.popleft(), self._session.marker
         try:
             results = iter(await self._session.wire.collect())
         except BaseException as error:
@@ -151,12 +149,12 @@ class Batch:
             results = iter(answered)
         if group.opening and self._block.opening is not None:
             check(next(results))
-        answer_of, ways, witness_at = self._session.answer, group.ways, group.witness_at
+        answer_of, ways, marker_at = self._session.answer, group.ways, group.marker_at
         answers: list[StatementResult] = []
         for bound in group.bounds:
-            if witness_at is not None and witness is not None and witness_at == len(answers):
-                self.failed, self._suspect = group.first + witness_at, bound
-                witness.learn(next(results))
+            if marker_at is not None and marker is not None and marker_at == len(answers):
+                self.failed, self._suspect = group.first + marker_at, bound
+                marker.learn(next(results))
                 self.failed = self._suspect = None
             prepared, timeout = ways[bound.statement.text]
             result = next(results) if timeout is None else _middle_of(results)
@@ -227,10 +225,10 @@ class Batch:
         return True
 
     def _overhear(self, group: _Group, results: Sequence[PGresult]) -> None:
-        """Has the witness learn from what came of a group before its connection was lost."""
-        witness, before = self._session.witness, group.results_before_witness
-        if group.witness_at is not None and witness is not None and len(results) > before:
-            witness.see(results[before])
+        """Has the marker learn from what came of a group before its connection was lost."""
+        marker, before = self._session.marker, group.results_before_marker
+        if group.marker_at is not None and marker is not None and len(results) > before:
+            marker.see(results[before])
 
     def _committed_in(
         self, group: _Group, results: Sequence[PGresult]
@@ -246,13 +244,13 @@ class Batch:
         """Notes how far the transaction has come."""
         self._block.phase = self._session.wire.phase = phase
 
-    def _place_of_witness(self, bounds: Sequence[BoundQuery[Any]]) -> int | None:
-        """Before which of the queries the witness of the transaction is asked for, if it is."""
-        witness = self._session.witness
-        if witness is None or witness.is_asked:
+    def _place_of_marker(self, bounds: Sequence[BoundQuery[Any]]) -> int | None:
+        """Before which of the queries the marker of the transaction is asked for, if it is."""
+        marker = self._session.marker
+        if marker is None or marker.is_asked:
             return None
         for place, bound in enumerate(bounds):
-            if witness.comes_before(bound.statement.text):
+            if marker.comes_before(bound.statement.text):
                 return place
         return None
 
@@ -273,8 +271,8 @@ class Batch:
         if group.opening and self._block.opening is not None:
             yield self._command(self._block.opening)
         for number, bound in enumerate(group.bounds, group.first):
-            if number - group.first == group.witness_at and self._session.witness is not None:
-                yield self._session.ask_for(self._session.witness)
+            if number - group.first == group.marker_at and self._session.marker is not None:
+                yield self._session.ask_for(self._session.marker)
                 if group.closing:
                     # The server hands over what it has, before anything can be in doubt.
                     yield pgconn.send_flush_request
@@ -305,20 +303,20 @@ class _Group:
     """
     What is posted together, with the statement and the limit of each text; ``first`` counts.
 
-    The witness of the transaction is asked for before the query at ``witness_at``, if it is here.
+    The marker of the transaction is asked for before the query at ``marker_at``, if it is here.
     """
 
     first: int
     bounds: Sequence[BoundQuery[Any]]
     ways: Mapping[str, tuple[Prepared, int | None]]
-    witness_at: int | None
+    marker_at: int | None
     opening: bool
     closing: bool
 
     @property
-    def results_before_witness(self) -> int:
-        """How many results come before that of the witness."""
-        before = self.bounds[: self.witness_at or 0]
+    def results_before_marker(self) -> int:
+        """How many results come before that of the marker."""
+        before = self.bounds[: self.marker_at or 0]
         limits = [self.ways[bound.statement.text][1] for bound in before]
         return self.opening + sum(1 if limit is None else 3 for limit in limits)
 

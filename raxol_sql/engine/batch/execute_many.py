@@ -15,7 +15,7 @@ from raxol_sql.engine.session.error_notes import add_notes, arguments_of
 from raxol_sql.engine.transaction.options import TransactionOptions
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.types.result import StatementResult
-from raxol_sql.errors import KindError, ParameterError
+from raxol_sql.errors import ParameterError, QueryKindError
 from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.queries.validation import require_bound, require_query
 from raxol_sql.records import can_refuse, result_of
@@ -63,14 +63,14 @@ async def run_all(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) ->
 
 
 async def run_many(
-    sessions: SessionSource, query: Query[Any], rows: Iterable[Any], outcome: str | None = None
+    sessions: SessionSource, query: Query[Any], rows: Iterable[Any], commit_check: str | None = None
 ) -> list[Any]:
     """See `Database.run_many`."""
     many = _Many(require_query("run_many()", query), rows)
     options = BatchOptions(
         f"{query.name} by run_many()",
         max_timeout(sessions.timeout, query.definition.directives.timeout),
-        TransactionOptions(outcome=outcome or sessions.outcome),
+        TransactionOptions(commit_check=commit_check or sessions.commit_check),
         may_repeat=many.can_begin_again,
     )
     with sessions.telemetry.watch(query.name, "run_many") as watch:
@@ -83,7 +83,7 @@ async def run_many(
 
 
 async def run_alone(
-    sessions: SessionSource, bound: BoundQuery[Any], outcome: str, watch: OperationTimer | None
+    sessions: SessionSource, bound: BoundQuery[Any], commit_check: str, watch: OperationTimer | None
 ) -> Any:
     """The result of one query in a transaction of its own; see `Database.run`."""
 
@@ -105,7 +105,7 @@ async def run_alone(
     options = BatchOptions(
         bound.query.name,
         sessions.timeout if timeout is None else timeout,
-        TransactionOptions(outcome=outcome),
+        TransactionOptions(commit_check=commit_check),
     )
     return await run_batch(sessions, work, options, watch)
 
@@ -204,7 +204,9 @@ def _bind(query: Query[Any], row: Any, number: int) -> BoundQuery[Any]:
         given = {name: getattr(row, name) for name in names if hasattr(row, name)}
     else:
         kind = type(row).__name__
-        raise KindError(query.name, f"row {number} is a {kind}; give mappings or attrs records")
+        raise QueryKindError(
+            query.name, f"row {number} is a {kind}; give mappings or attrs records"
+        )
     try:
         return query(**given)
     except ParameterError as error:

@@ -54,11 +54,12 @@ class Multi:
     as it is; `StepFailure.of` says of it which step it was, and what the steps before gave.
 
     After a conflict or a lost connection it is done again, whole, if that is safe; see
-    `Database.transact`. ``isolation``, ``read_only``, ``deferrable`` and ``outcome`` are those of
-    `Database.transaction`; an ``outcome`` of None is the configuration's. With "xid" the COMMIT may
-    travel with the steps: where the connection is lost before the id of the transaction arrives,
-    `OutcomeUnknownError` has no token. "xid-first" waits for the id, for one round trip more, and
-    "witness" needs none. Immutable: `add` gives another one. Safe to use from any thread.
+    `Database.run_transaction`. ``isolation``, ``read_only``, ``deferrable`` and ``commit_check``
+    are those of `Database.transaction`; an ``commit_check`` of None is the configuration's. With
+    "xid" the COMMIT may travel with the steps: where the connection is lost before the id of the
+    transaction arrives, `OutcomeUnknownError` has no token. "xid-first" waits for the id, for one
+    round trip more, and "marker" needs none. Immutable: `add` gives another one. Safe to use from
+    any thread.
     """
 
     def __init__(
@@ -67,10 +68,10 @@ class Multi:
         isolation: str | None = None,
         read_only: bool | None = None,
         deferrable: bool | None = None,
-        outcome: str | None = None,
+        commit_check: str | None = None,
     ) -> None:
-        self._options = TransactionOptions(isolation, read_only, deferrable, outcome or "none")
-        self._outcome = outcome
+        self._options = TransactionOptions(isolation, read_only, deferrable, commit_check or "none")
+        self._commit_check = commit_check
         self._steps: dict[str, Step] = {}
 
     def add(self, name: str, step: Step) -> Self:
@@ -78,7 +79,7 @@ class Multi:
         This and one more step.
 
         Raises ValueError for a name that is taken, TypeError for what is no step, and
-        `KindError` for a :copy query.
+        `QueryKindError` for a :copy query.
         """
         if name in self._steps:
             raise ValueError(f"there is a step {name!r} already")
@@ -86,7 +87,7 @@ class Multi:
             operation_of(name, step)
         more = type(self).__new__(type(self))
         more._options = self._options
-        more._outcome = self._outcome
+        more._commit_check = self._commit_check
         more._steps = {**self._steps, name: step}
         return more
 
@@ -110,9 +111,9 @@ class Multi:
         return self._options
 
     @property
-    def outcome(self) -> str | None:
+    def commit_check(self) -> str | None:
         """How it is told what became of it; None leaves that to the database."""
-        return self._outcome
+        return self._commit_check
 
     def __repr__(self) -> str:
         return f"<Multi {', '.join(self.names) or 'without steps'}>"

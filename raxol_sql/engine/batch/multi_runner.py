@@ -29,8 +29,8 @@ async def run_multi(sessions: SessionSource, multi: Multi) -> dict[str, Any]:
         return {}
     known = _known(multi.steps.values())
     options = multi.options
-    if multi.outcome is None:
-        options = attrs.evolve(options, outcome=sessions.outcome)
+    if multi.commit_check is None:
+        options = attrs.evolve(options, commit_check=sessions.commit_check)
     named = f"a Multi of {', '.join(multi.names)}"
     batch_options = BatchOptions(named, timeout_of(sessions, known), options)
     # Of one whose steps are all functions that is all there is to call it by, until they are made.

@@ -14,7 +14,7 @@ from psycopg.pq.misc import PGresAttDesc
 
 from raxol_sql.engine.copy.encoder import HEADER, TRAILER
 from raxol_sql.engine.types.formats import Loading
-from raxol_sql.errors import KindError
+from raxol_sql.errors import QueryKindError
 from raxol_sql.text import CopyShape
 
 T = TypeVar("T")
@@ -26,12 +26,14 @@ _NO_ROW = (b"", TRAILER)
 
 
 def check_rows_out(query: str, shape: CopyShape, *, names_result: bool) -> None:
-    """Raises `KindError` for a COPY whose rows can be had as bytes only."""
+    """Raises `QueryKindError` for a COPY whose rows can be had as bytes only."""
     if shape.format == "csv" or shape.layout:
-        raise KindError(query, f"this COPY gives {shape.look}: hand copy() a binary file for it")
+        raise QueryKindError(
+            query, f"this COPY gives {shape.look}: hand copy() a binary file for it"
+        )
     if shape.format == "binary" and not names_result:
         problem = "this COPY gives binary: hand copy() a binary file for it, or name a record"
-        raise KindError(query, f"{problem} in its header, as in :copy -> User")
+        raise QueryKindError(query, f"{problem} in its header, as in :copy -> User")
 
 
 async def read_texts(
@@ -51,8 +53,8 @@ class RowDecoder:
     """
     Reads the rows of a COPY in text or in binary, whose columns have the types ``oids``.
 
-    Loaders that the program registered on the connection are respected. Raises `KindError` for a
-    column that cannot be read in binary, as of an enum that is not registered. Made for one COPY;
+    Loaders that the program registered on the connection are respected. Raises `QueryKindError` for
+    a column that cannot be read in binary, as of an enum that is not registered. Made for one COPY;
     belongs to the holder of the connection.
     """
 
@@ -124,4 +126,4 @@ def _check_binary(
     ]
     if unreadable:
         listed = ", ".join(unreadable)
-        raise KindError(query, f"not to be read in binary: {listed}; copy with (format text)")
+        raise QueryKindError(query, f"not to be read in binary: {listed}; copy with (format text)")

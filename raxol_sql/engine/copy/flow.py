@@ -16,7 +16,7 @@ async def send(
 
     Until the server is told that they are complete, nothing of it can have happened.
     """
-    await session.ask_witness()
+    await session.ask_marker()
     session.is_sent = False
     wire, limits = session.wire, session.limits
     async with limits.lasting(limits.of(timeout)):
@@ -35,7 +35,7 @@ async def send(
 
 async def receive(session: Session, text: str, timeout: int | None) -> AsyncGenerator[bytes]:
     """The pieces in which the server sends a COPY: of a text, each is a row."""
-    await session.ask_witness()
+    await session.ask_marker()
     session.is_sent = True
     wire, limits = session.wire, session.limits
     async with limits.lasting(limits.of(timeout)):

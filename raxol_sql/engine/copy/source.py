@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, BinaryIO
 
-from raxol_sql.errors import KindError
+from raxol_sql.errors import QueryKindError
 from raxol_sql.text import CopyShape
 
 CopyData = bytes | BinaryIO | Iterable[Any] | AsyncIterable[Any]
@@ -30,9 +30,9 @@ def ready_blocks(query: str, data: CopyData) -> AsyncIterator[bytes] | None:
 
 
 def check_rows_in(query: str, shape: CopyShape) -> None:
-    """Raises `KindError` for a COPY that takes its data as bytes only."""
+    """Raises `QueryKindError` for a COPY that takes its data as bytes only."""
     if shape.format == "csv" or shape.layout:
-        raise KindError(
+        raise QueryKindError(
             query, f"this COPY reads {shape.look}: hand copy() bytes or a binary file of it"
         )
 

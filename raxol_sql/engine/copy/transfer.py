@@ -19,7 +19,7 @@ from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.transaction.retrier import raise_if_uncertain
 from raxol_sql.engine.transaction.session_source import SessionSource, held
 from raxol_sql.engine.types.column_types import column_types
-from raxol_sql.errors import KindError
+from raxol_sql.errors import QueryKindError
 from raxol_sql.queries import Query
 from raxol_sql.queries.validation import copy_shape
 from raxol_sql.records import shape_of
@@ -33,7 +33,7 @@ async def copy_in(
     """See `Database.copy`, for COPY ... FROM STDIN."""
     shape = copy_shape(query)
     if not shape.into_server:
-        raise KindError(query.name, "this COPY gives data, and takes none")
+        raise QueryKindError(query.name, "this COPY gives data, and takes none")
     blocks = ready_blocks(query.name, data)
     if blocks is None:
         check_rows_in(query.name, shape)
@@ -90,7 +90,9 @@ async def copy_into_file(
 
 
 def is_copy_out(query: Query[Any]) -> bool:
-    """Whether a query is a COPY that gives data; raises `KindError` if it is no COPY at all."""
+    """
+    Whether a query is a COPY that gives data; raises `QueryKindError` if it is no COPY at all.
+    """
     return not copy_shape(query).into_server
 
 
@@ -120,7 +122,7 @@ async def _table_columns(session: Session, shape: CopyShape) -> list[ColumnInfo]
 def _shape_out(query: Query[Any]) -> CopyShape:
     shape = copy_shape(query)
     if shape.into_server:
-        raise KindError(query.name, "this COPY takes data: give it the rows")
+        raise QueryKindError(query.name, "this COPY takes data: give it the rows")
     return shape
 
 

@@ -7,7 +7,7 @@ import threading
 from time import monotonic
 from typing import Protocol
 
-from raxol_sql.errors import DeadlineExceeded, TransactionError
+from raxol_sql.errors import DeadlineExceededError, TransactionError
 from raxol_sql.failures import Effect
 
 _IN_THE_MIDDLE = (
@@ -30,7 +30,7 @@ class SessionLock(Protocol):
         """
         Waits for the turn, until a moment of the monotonic clock if that is not None.
 
-        Raises `TransactionError` for a caller who has it already, and `DeadlineExceeded`.
+        Raises `TransactionError` for a caller who has it already, and `DeadlineExceededError`.
         """
 
     def release(self) -> None:
@@ -59,7 +59,7 @@ class ThreadSessionLock:
         if until is None:
             self._lock.acquire()
         elif not self._lock.acquire(timeout=max(0.0, until - monotonic())):
-            raise DeadlineExceeded(Effect.NONE.value)
+            raise DeadlineExceededError(Effect.NONE.value)
 
     def release(self) -> None:
         if self.is_mine:
@@ -85,7 +85,7 @@ class TaskSessionLock:
                 async with asyncio.timeout(max(0.0, until - monotonic())):
                     await self._lock.acquire()
             except TimeoutError:
-                raise DeadlineExceeded(Effect.NONE.value) from None
+                raise DeadlineExceededError(Effect.NONE.value) from None
         else:
             await self._lock.acquire()
         self._owner = asyncio.current_task()

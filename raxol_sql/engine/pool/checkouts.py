@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from raxol_sql.engine.session.checkout import Checkout
-from raxol_sql.errors import PoolExhausted
+from raxol_sql.errors import PoolExhaustedError
 
 _log = logging.getLogger("raxol_sql.pool")
 
@@ -21,7 +21,7 @@ def pool_exhausted(
     waited: float,
     waiting: int,
     me: Any,
-) -> PoolExhausted:
+) -> PoolExhaustedError:
     """
     Return the error for a caller that found all connections in use.
 
@@ -46,7 +46,7 @@ def pool_exhausted(
             "server has connection slots left (max_connections); (3) raise the timeout; "
             "(4) run fewer calls at a time."
         )
-    return PoolExhausted("\n".join(lines))
+    return PoolExhaustedError("\n".join(lines))
 
 
 class LeakDetector:

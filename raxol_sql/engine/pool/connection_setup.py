@@ -17,7 +17,7 @@ from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.session.type_options import TypeOptions
 from raxol_sql.engine.types.interval_loaders import guard
 from raxol_sql.engine.wire.pipeline import Pipeline
-from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import ServerEpochs
 
 # Where a connection keeps its session.
@@ -71,7 +71,7 @@ async def furnished(
     try:
         await session.begin(limit, config.timeout, inquiry)
         await types.check(session)
-    except DeadlineExceeded:
+    except DeadlineExceededError:
         # Of no call, and of nothing that was sent for one.
         error = "the server accepted the connection but did not respond"
         raise psycopg.errors.ConnectionTimeout(error) from None

@@ -28,9 +28,7 @@ from raxol_sql.engine.session.session import Session
 
 # Seconds: how long psycopg_pool is asked for a connection before the callers are looked at again.
 _SLICE = 0.5
-# How long a surplus session stays idle here before psycopg_pool gets it back, which closes those
-# that it has not needed for ``max_idle``.
-_SURPLUS = 1.0
+_SURPLUS = 1.0  # that a surplus session stays idle before psycopg_pool gets it back
 # How long callers may wait, with connections to spare and no attempt under way, until psycopg_pool
 # is taken to have lost count of its connections, and is replaced.
 _STUCK = 2.0

@@ -86,7 +86,7 @@ class SessionPool:
         self.timeout = config.timeout
         self.until: float | None = None
         self.wait = 0.0
-        self.outcome = config.outcome
+        self.commit_check = config.commit_check
         self.shows_values = config.show_sensitive_data_on_connection_error
         recorder = Recorder() if config.metrics else None
         self.telemetry = Telemetry(recorder)

@@ -11,7 +11,7 @@ from psycopg.pq import ConnStatus
 from raxol_sql.engine.core.session_lock import SessionLock
 from raxol_sql.engine.pool.session_registry import RegisteredSession
 from raxol_sql.engine.wire.pipeline import Pipeline
-from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.errors import DeadlineExceededError
 
 # Seconds until a statement that began after the last request to cancel gets another one.
 _AGAIN = 0.2
@@ -52,7 +52,7 @@ async def _is_over(turn: SessionLock, until: float) -> bool:
     """Whether the call that has the turn ends by then; the turn is taken if it does."""
     try:
         await turn.acquire(until)
-    except DeadlineExceeded:
+    except DeadlineExceededError:
         return False
     return True
 

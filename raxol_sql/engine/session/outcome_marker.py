@@ -14,7 +14,7 @@ from raxol_sql.errors import TransactionError
 from raxol_sql.failures import Backend, OutcomeToken
 from raxol_sql.text import first_word_of
 
-OUTCOMES = ("xid", "witness", "none", "xid-first")
+COMMIT_CHECKS = ("xid", "marker", "none", "xid-first")
 # What takes no snapshot, and has to come before what takes one to mean what it says.
 _BEFORE_ANY_SNAPSHOT = ("lock", "set")
 # Often the first statement of a transaction, and no router may take it for one that only reads.
@@ -24,39 +24,43 @@ _ROW_AND_ID = _ROW + b"pg_current_xact_id()"
 _ROW_ALONE = _ROW + b"null"
 
 
-def check_outcome(outcome: str) -> None:
-    """Raises ValueError for a way of telling outcomes that there is not."""
-    if outcome not in OUTCOMES:
-        raise ValueError(f"outcome is one of {', '.join(OUTCOMES)}; not {outcome!r}")
+def validate_commit_check(commit_check: str) -> None:
+    """Raise ValueError for an unknown commit check."""
+    if commit_check not in COMMIT_CHECKS:
+        raise ValueError(f"commit_check is one of {', '.join(COMMIT_CHECKS)}; not {commit_check!r}")
 
 
 class OutcomeMarker:
     """
-    The witness of one transaction.
+    The marker of one transaction.
 
     It is asked for together with the first statement, so that it takes no round trip: not with
     the BEGIN, because ``lock table`` has to come before any snapshot. By ``key`` it is also a row
     that the transaction writes; else only the id that the server gave it. ``facts`` say which
     server that is, and whether it gives ids at all; it ``is_refused`` where it did, and does not
-    any more. ``outcome`` is one of `OUTCOMES` but "none", ``backend`` the session of the
+    any more. ``commit_check`` is one of `COMMIT_CHECKS` but "none", ``backend`` the session of the
     transaction.
     """
 
-    def __init__(self, facts: ServerFacts, outcome: str, backend: Backend | None = None) -> None:
+    def __init__(
+        self, facts: ServerFacts, commit_check: str, backend: Backend | None = None
+    ) -> None:
         self.is_asked = self.is_refused = False
-        self.key = uuid.uuid4() if outcome == "witness" else None
-        self._is_first = outcome == "xid-first"
+        self.key = uuid.uuid4() if commit_check == "marker" else None
+        self._is_first = commit_check == "xid-first"
         self._facts = facts
         self._backend = backend
         self._xid: int | None = None
 
     @classmethod
     def of(
-        cls, facts: ServerFacts, outcome: str, backend: Backend | None = None
+        cls, facts: ServerFacts, commit_check: str, backend: Backend | None = None
     ) -> OutcomeMarker | None:
-        """The witness that an ``outcome`` is told by, as far as the server allows it."""
-        outcome = facts.outcome_for(outcome)
-        return None if outcome == "none" else cls(facts, outcome, backend)
+        """
+        Return the marker for a ``commit_check``, as far as the server allows it; None for none.
+        """
+        commit_check = facts.commit_check_for(commit_check)
+        return None if commit_check == "none" else cls(facts, commit_check, backend)
 
     def comes_before(self, text: str) -> bool:
         """Whether it may be asked for before the statement of that text."""
@@ -89,7 +93,8 @@ class OutcomeMarker:
             raise
         except psycopg.errors.UndefinedTable as error:
             error.add_note(
-                "outcome='witness' needs its table: raxol-sql new outcomes, and raxol-sql migrate"
+                "commit_check='marker' needs its table: raxol-sql new outcomes, and "
+                "raxol-sql migrate"
             )
             raise
         self.see(result)

@@ -16,7 +16,7 @@ from raxol_sql.engine.session.search_path import SearchPath
 from raxol_sql.engine.session.staleness import StaleReason, suspicion_of
 from raxol_sql.engine.types.connection_types import ConnectionTypes
 from raxol_sql.engine.wire.pipeline import Pipeline, Request, check
-from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import Effect, Phase
 
 
@@ -28,7 +28,7 @@ class Session(Protocol):
     path: SearchPath
     types: ConnectionTypes
     statements: PreparedStatements
-    witness: OutcomeMarker | None
+    marker: OutcomeMarker | None
     is_sent: bool
     is_shared: bool
 
@@ -54,7 +54,7 @@ async def prepare_all(session: Session, texts: Iterable[str]) -> None:
     due = [text for text in needed if text not in new and not session.is_current(text)]
     if not new and not due:
         return
-    if session.witness is not None and not session.witness.is_asked and not session.knows(XID):
+    if session.marker is not None and not session.marker.is_asked and not session.knows(XID):
         needed[XID] = None
         new.append(XID)
     try:
@@ -104,7 +104,7 @@ async def _ask_about(
     requests = [*closing, *itertools.chain.from_iterable(looks), *asking]
     try:
         results = iter(await session.wire.exchange(requests))
-    except DeadlineExceeded as error:
+    except DeadlineExceededError as error:
         if not session.is_sent and session.wire.phase is Phase.SENT:
             error.effect = Effect.NONE.value  # the statement itself was still to be sent
         raise

@@ -44,7 +44,7 @@ class ServerFacts:
     ``is_pooled`` says that a pooler lends the connections, ``is_standby`` that the server was in
     recovery. ``incarnation`` and ``first_xid`` are those of `Lives.note`, None where they are not
     known. ``has_ids`` says that a transaction may ask for its id, ``tells_ids`` that the id tells
-    its outcome later, ``has_markers`` that there is a table of witness rows for those that have no
+    its outcome later, ``has_markers`` that there is a table of marker rows for those that have no
     id, and ``sets_limits`` that a statement may bring its own time limit. ``lost`` are the promises
     that do not hold.
     """
@@ -59,11 +59,11 @@ class ServerFacts:
     sets_limits: bool = True
     lost: tuple[LostPromise, ...] = ()
 
-    def outcome_for(self, wanted: str) -> str:
+    def commit_check_for(self, wanted: str) -> str:
         """How an outcome is told that is to be told by ``wanted``, as far as that goes here."""
         if not wanted.startswith("xid") or self.tells_ids:
             return wanted
-        return "witness" if self.has_markers else "none"
+        return "marker" if self.has_markers else "none"
 
 
 @attrs.frozen
@@ -79,8 +79,8 @@ class _Piece:
 # A branch that is never taken: the server looks at the privilege all the same, and does no more.
 _NEVER = "case when current_timestamp is null then {} end"
 _POOLER, _ROLE_OF_SERVER = "telling a pooler from a server", "telling a standby from a primary"
-_OUTCOME = 'outcome="xid"'
-_ACROSS = 'outcome="xid" across a restart of the server'
+_OUTCOME = 'commit_check="xid"'
+_ACROSS = 'commit_check="xid" across a restart of the server'
 _LIMITS = "time limits on the server"
 _INSTEAD = {
     _POOLER: "only a process id that no server can have shows a pooler",
@@ -318,9 +318,14 @@ def _named(name: bytes | None) -> str:
 def _with_outcomes(lost: dict[str, LostPromise], *, has_markers: bool) -> dict[str, LostPromise]:
     """The promises, of which those of outcomes say what takes their place."""
     instead = (
-        'outcome="witness", whose table is there'
+        'commit_check="marker", whose table is there'
         if has_markers
-        else 'outcome="none": a COMMIT that is not answered stays unknown; outcome="witness" '
+        else 'commit_check="none": a COMMIT that '
+        "is not "
+        "answered "
+        "stays "
+        "unknown; "
+        'commit_check="marker" '
         "needs its table, from raxol-sql new outcomes"
     )
     return {

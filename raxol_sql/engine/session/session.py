@@ -32,7 +32,7 @@ from raxol_sql.engine.wire.connection import READ_ONLY, STANDBY
 from raxol_sql.engine.wire.pipeline import Completion, Pipeline, Request, check
 from raxol_sql.engine.wire.statement_timeout import with_timeout_set
 from raxol_sql.engine.wire.timeouts import StatementTimeouts
-from raxol_sql.errors import ConfigError, DeadlineExceeded
+from raxol_sql.errors import ConfigError, DeadlineExceededError
 from raxol_sql.failures import Backend, Effect, ServerEpoch
 
 Row = tuple[Any, ...]
@@ -56,7 +56,7 @@ class Session:
     is where the pool notes that. ``pid`` says which process made it.
     ``facts`` is what it learnt of its server, and
     ``path`` is where names are looked for; one that ``is_shared`` may have another server in each
-    transaction. ``witness`` is that of the transaction it is in, ``failed_by`` the last error of a
+    transaction. ``marker`` is that of the transaction it is in, ``failed_by`` the last error of a
     statement in that, ``suspect`` the statement, if what was known of it may be to blame, and
     ``conflict`` an error for which the transaction has to be repeated, although it was caught.
     """
@@ -84,7 +84,7 @@ class Session:
         self.path = SearchPath(self.wire, self.statements)
         self.facts = ServerFacts()
         self.backend: Backend | None = None
-        self.witness: OutcomeMarker | None = None
+        self.marker: OutcomeMarker | None = None
         self.conflict: psycopg.Error | None = None
         self.failed_by: BaseException | None = None
         self.suspect: StaleStatement | None = None
@@ -101,7 +101,7 @@ class Session:
     def is_free(self) -> bool:
         """Whether it could serve any other call next, by what libpq and its notes say."""
         wire, pgconn = self.wire, self.wire.pgconn
-        if wire.is_given_up or wire.is_committing or wire.unfinished or self.witness is not None:
+        if wire.is_given_up or wire.is_committing or wire.unfinished or self.marker is not None:
             return False
         return pgconn.transaction_status == _IDLE and pgconn.pipeline_status == _OFF
 
@@ -161,7 +161,7 @@ class Session:
                 prepared = await self.prepare(text)
                 request = prepared.request(self.wire.pgconn, values)
             self.is_sent = True
-            if timeout is None and self.witness is None:
+            if timeout is None and self.marker is None:
                 result = await self.wire.ask(request, prepared.patience)
             else:
                 result = await self._accompanied(text, request, timeout)
@@ -171,7 +171,11 @@ class Session:
                 self.path.doubt()
             if not isinstance(error, Exception):
                 raise
-            if isinstance(error, DeadlineExceeded) and may_commit(text) and not self.in_transaction:
+            if (
+                isinstance(error, DeadlineExceededError)
+                and may_commit(text)
+                and not self.in_transaction
+            ):
                 error.effect = Effect.UNKNOWN.value  # a part of it may be there for good
             if not await is_outdated(self, text, error):
                 raise
@@ -209,18 +213,18 @@ class Session:
         """Begins a transaction with a new lock, which an interrupted call cannot have kept."""
         self.turn = self._make_turn()
 
-    async def ask_witness(self) -> None:
-        """Has the witness of the transaction, if it is still to be asked for."""
-        if self.witness is not None and not self.witness.is_asked:
-            self.witness.learn(await self.wire.ask(self.ask_for(self.witness)))
+    async def ask_marker(self) -> None:
+        """Has the marker of the transaction, if it is still to be asked for."""
+        if self.marker is not None and not self.marker.is_asked:
+            self.marker.learn(await self.wire.ask(self.ask_for(self.marker)))
 
-    def ask_for(self, witness: OutcomeMarker) -> Request:
-        """The sending of what the witness learns from, prepared if it was along with others."""
+    def ask_for(self, marker: OutcomeMarker) -> Request:
+        """The sending of what the marker learns from, prepared if it was along with others."""
         known = self.statements.find(XID)
-        if witness.key is None and known is not None:
-            witness.is_asked = True
+        if marker.key is None and known is not None:
+            marker.is_asked = True
             return known.request(self.wire.pgconn, ())
-        return witness.request(self.wire.pgconn)
+        return marker.request(self.wire.pgconn)
 
     async def prepare(self, text: str) -> Prepared:
         """The statement of a text; the server is asked about it if it is new, or due."""
@@ -250,7 +254,7 @@ class Session:
         self, requests: Sequence[Request], timeout: int | None = None
     ) -> list[PGresult]:
         """The results of requests that share a round trip; ``timeout`` is for each of them."""
-        await self.ask_witness()
+        await self.ask_marker()
         self.is_sent = True
         if timeout is None:
             results = await self.wire.exchange(requests)
@@ -336,12 +340,12 @@ class Session:
 
     async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
         """The result of a request that others go along with."""
-        witness = self.witness
-        if witness is None or witness.is_asked or not witness.comes_before(text):
+        marker = self.marker
+        if marker is None or marker.is_asked or not marker.comes_before(text):
             if timeout is None:
                 return await self.wire.ask(request)
             return await self._limited(text, request, timeout)
-        requests = [self.ask_for(witness), request]
+        requests = [self.ask_for(marker), request]
         sent = (
             requests if timeout is None else with_timeout_set(self.wire.pgconn, requests, timeout)
         )
@@ -349,7 +353,7 @@ class Session:
         first = 0 if timeout is None else 1
         for result in results[:first]:
             check(result)
-        witness.learn(results[first])
+        marker.learn(results[first])
         for result in results:
             check(result)
         return results[first + 1]

@@ -26,32 +26,32 @@ LONE_STATEMENT = (
     "connection lost after the statement was sent; its outcome is unknown, and a statement outside "
     "of a transaction leaves nothing to resolve it by (token is None): check the data before you "
     "retry; if it is safe to run twice, mark the query -- @idempotent, otherwise use "
-    "run(..., outcome='witness') or transact()"
+    "run(..., commit_check='marker') or run_transaction()"
 )
 WITHOUT_OUTCOME = (
-    "connection lost during the COMMIT of a transaction with outcome='none', so the outcome cannot "
-    "be determined (token is None): check the data before you retry; outcome='xid' or 'witness' "
-    "makes it resolvable"
+    "connection lost during the COMMIT of a transaction with commit_check='none', so the "
+    "outcome cannot be determined (token is None): check the data before you retry; "
+    "commit_check='xid' or 'marker' makes it resolvable"
 )
 WITHOUT_ID = (
     "connection lost during COMMIT, before the id of the transaction had arrived, so the outcome "
-    "cannot be determined (token is None): check the data before you retry; outcome='xid-first' or "
-    "'witness' makes it resolvable in every case"
+    "cannot be determined (token is None): check the data before you retry; "
+    "commit_check='xid-first' or 'marker' makes it resolvable in every case"
 )
 WITHOUT_HISTORY = (
     "connection lost during COMMIT, and this server does not tell which history it writes, so the "
     "outcome cannot be determined by an id (token is None): check the data before you retry; "
-    "outcome='witness' makes it resolvable in every case"
+    "commit_check='marker' makes it resolvable in every case"
 )
 
 
-def problem_of(witness: OutcomeMarker | None) -> str:
+def problem_of(marker: OutcomeMarker | None) -> str:
     """The message for a COMMIT whose outcome is unknown."""
-    if witness is None:
+    if marker is None:
         return WITHOUT_OUTCOME
-    if witness.token is not None:
+    if marker.token is not None:
         return ASK_LATER
-    return WITHOUT_HISTORY if witness.has_id else WITHOUT_ID
+    return WITHOUT_HISTORY if marker.has_id else WITHOUT_ID
 
 
 def tell_ending(error: BaseException, phase: Phase, text: str) -> None:

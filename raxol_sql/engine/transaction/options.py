@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from raxol_sql.engine.session.outcome_marker import check_outcome
+from raxol_sql.engine.session.outcome_marker import validate_commit_check
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 
@@ -14,23 +14,24 @@ class TransactionOptions:
     """
     How a transaction begins; None leaves the choice to the server's settings.
 
-    ``outcome`` is how the outcome is found out when its COMMIT is not answered: by its id ("xid"),
-    which the COMMIT waits for ("xid-first"), by a row that it writes ("witness"), or not ("none").
+    ``commit_check`` is how the outcome is found out when its COMMIT is not answered: by its id
+    ("xid"), which the COMMIT waits for ("xid-first"), by a row that it writes ("marker"), or not
+    ("none").
     """
 
     isolation: str | None = attrs.field(default=None)
     read_only: bool | None = None
     deferrable: bool | None = None
-    outcome: str = attrs.field(default="none")
+    commit_check: str = attrs.field(default="none")
 
     @isolation.validator
     def _check_isolation(self, attribute: object, value: str | None) -> None:
         if value is not None and value not in ISOLATION_LEVELS:
             raise ValueError(f"isolation is one of {', '.join(ISOLATION_LEVELS)}; not {value!r}")
 
-    @outcome.validator
-    def _check_outcome(self, attribute: object, value: str) -> None:
-        check_outcome(value)
+    @commit_check.validator
+    def _validate_commit_check(self, attribute: object, value: str) -> None:
+        validate_commit_check(value)
 
     @property
     def statement(self) -> str:

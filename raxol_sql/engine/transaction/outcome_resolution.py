@@ -12,7 +12,7 @@ from raxol_sql.engine.core.concurrency import IOBackend
 from raxol_sql.engine.session.server_inquiry import PRIMARY
 from raxol_sql.engine.session.session import Row, Session
 from raxol_sql.engine.transaction.session_source import SessionSource, held
-from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import (
     Effect,
     OutcomeToken,
@@ -125,7 +125,7 @@ async def resolve(
                     effect = await _by_row(session, token)
             finally:
                 await sessions.release(session)
-        except DeadlineExceeded:
+        except DeadlineExceededError:
             effect = None  # it stood behind a transaction that is still open
         except psycopg.Error as error:
             if monotonic() >= end or not _may_pass(error):
@@ -195,8 +195,8 @@ def _may_pass(error: psycopg.Error) -> bool:
     return isinstance(error, (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction))
 
 
-async def forget_outcomes(sessions: SessionSource, days: int) -> int:
-    """Removes old witness rows, and keeps how far; raises ValueError for less than a day."""
+async def purge_outcomes(sessions: SessionSource, days: int) -> int:
+    """Removes old marker rows, and keeps how far; raises ValueError for less than a day."""
     if days < 1:
         raise ValueError(f"days is {days}; give 1 or more: somebody may still ask for the others")
     async with held(sessions, "forgetting outcomes", None) as session:

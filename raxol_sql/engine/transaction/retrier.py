@@ -12,7 +12,7 @@ import psycopg
 from raxol_sql.engine.core.concurrency import IOBackend
 from raxol_sql.engine.session.server_inquiry import ServerInquiry
 from raxol_sql.engine.session.unknown_outcome import LONE_STATEMENT
-from raxol_sql.errors import DeadlineExceeded, OutcomeUnknownError
+from raxol_sql.errors import DeadlineExceededError, OutcomeUnknownError
 from raxol_sql.failures import (
     Attempts,
     Category,
@@ -186,10 +186,10 @@ def raise_if_uncertain(error: psycopg.Error) -> None:
     """
     Raises `OutcomeUnknownError` if what was sent outside of a transaction may have happened.
 
-    That is for what cannot be repeated, and left no witness. An error for a deadline says itself
+    That is for what cannot be repeated, and left no marker. An error for a deadline says itself
     what became of the work.
     """
-    if isinstance(error, DeadlineExceeded):
+    if isinstance(error, DeadlineExceededError):
         return
     if classify_error(error, Phase.SENT).effect is Effect.UNKNOWN:
         raise UncertainOutcome(error, None).unknown(LONE_STATEMENT)

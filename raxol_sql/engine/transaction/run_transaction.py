@@ -25,7 +25,7 @@ _FAILURES = (psycopg.Error, TransactionError)
 @attrs.frozen
 class TransactionCall:
     """
-    How a function of a transaction is run: see `Database.transact`.
+    How a function of a transaction is run: see `Database.run_transaction`.
 
     ``timeout`` is in milliseconds, for all attempts together, 0 for no limit. ``name`` is what logs
     call it.
@@ -35,24 +35,24 @@ class TransactionCall:
     timeout: int
     verify: Verify | None = None
     retry: RetryPolicy | None = None
-    name: str = "transact"
+    name: str = "run_transaction"
 
 
 def name_of(work: Callable[..., object]) -> str:
     """What the transaction of a function is called in logs."""
     name = getattr(work, "__qualname__", None)
-    return "transact" if name is None else f"transact({name})"
+    return "run_transaction" if name is None else f"run_transaction({name})"
 
 
-async def transact(
+async def run_transaction(
     sessions: SessionSource,
     work: Callable[[TransactionScope], Awaitable[T]],
     undertaking: TransactionCall,
 ) -> T:
-    """What ``work`` gives in the transaction that happens; raises as `Database.transact`."""
+    """What ``work`` gives in the transaction that happens; raises as `Database.run_transaction`."""
     if sessions.repeating is None or not sessions.telemetry.listens:
         return await _attempted(sessions, work, undertaking, None)
-    watch = sessions.telemetry.watch("transact", "transaction")
+    watch = sessions.telemetry.watch("run_transaction", "transaction")
     watch.took(math.inf)
     try:
         result = await _attempted(sessions, work, undertaking, watch)

@@ -22,8 +22,8 @@ class SessionSource(Protocol):
     after that. What was taken is given back, come what may. ``purpose`` names the call to others
     who wait, and ``until`` is when it has to end, on the monotonic clock; None for never.
 
-    ``timeout`` is what a call may take that says nothing else, in milliseconds, 0 for no limit,
-    and ``until`` when all calls here have to end. ``outcome`` is how it is told what became of a
+    ``timeout`` is what a call may take that says nothing else, in milliseconds, 0 for no limit, and
+    ``until`` when all calls here have to end. ``commit_check`` is how it is told what became of a
     transaction that says nothing else. ``repeating`` knows what may be done again after a failure;
     None where nothing may, because it would be a part of something larger. ``telemetry`` is told
     what happens. ``shows_values`` allows errors to say which arguments a query had.
@@ -31,7 +31,7 @@ class SessionSource(Protocol):
 
     timeout: int
     until: float | None
-    outcome: str
+    commit_check: str
     repeating: Retrier | None
     shows_values: bool
 
@@ -76,7 +76,7 @@ class TransactionSession:
         self.telemetry: Watching = telemetry or outer.telemetry
         self.shows_values = outer.shows_values
         self.until = until
-        self.outcome = "none"
+        self.commit_check = "none"
         self.repeating: Retrier | None = None
         self._session: Session | None = None
         self._is_over = False

@@ -23,7 +23,7 @@ from raxol_sql.engine.transaction.retrier import (
 )
 from raxol_sql.engine.transaction.session_source import SessionSource, TransactionSession
 from raxol_sql.engine.wire.pipeline import check
-from raxol_sql.errors import CommittedResultLost, TransactionError
+from raxol_sql.errors import CommittedResultLostError, TransactionError
 from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classify, mark_lost
 from raxol_sql.telemetry import OperationTimer, Watching
 
@@ -71,7 +71,7 @@ class TransactionScope:
         self.closing: str | None = None
         self.phase = Phase.ACQUIRE
         self.failure: Failure | None = None
-        self.witness: OutcomeMarker | None = None
+        self.marker: OutcomeMarker | None = None
         self.is_standby = self.is_outdated = False
         self._outer = outer
         self._options = options or TransactionOptions()
@@ -216,10 +216,10 @@ class TransactionScope:
         session = self._held()
         session.path.end_transaction(whole=self.closing == "commit")
         if self.closing == "commit":
-            session.witness = session.conflict = session.failed_by = session.suspect = None
+            session.marker = session.conflict = session.failed_by = session.suspect = None
             session.wire.overdue = None
             session.wire.is_committing = False
-            if self.witness is not None and self.witness.is_refused:
+            if self.marker is not None and self.marker.is_refused:
                 session.close()  # a new connection learns what is allowed by now
             session.wire.phase = Phase.SENT
         await self._outer.free(session)
@@ -283,7 +283,7 @@ class TransactionScope:
 
     def doubt(self, error: BaseException) -> UncertainOutcome:
         """What can be asked about a transaction whose COMMIT was not answered."""
-        return UncertainOutcome(error, self.witness.token if self.witness else None, self._verify)
+        return UncertainOutcome(error, self.marker.token if self.marker else None, self._verify)
 
     async def settle(self, pending: CommitState) -> None:
         """
@@ -302,7 +302,7 @@ class TransactionScope:
             doubt.error.add_note(ROLLED_BACK)
             raise doubt.error
         if doubt is not None and effect is Effect.UNKNOWN:
-            raise doubt.unknown(problem_of(self.witness))
+            raise doubt.unknown(problem_of(self.marker))
         self.phase = Phase.DONE
 
     async def answer_for(self, error: Exception) -> NoReturn:
@@ -316,15 +316,15 @@ class TransactionScope:
             doubt = self.doubt(error)
             effect = await self._found_out(doubt)
             if effect is Effect.COMMITTED:
-                raise CommittedResultLost(RESULT_LOST) from error
+                raise CommittedResultLostError(RESULT_LOST) from error
             if effect is Effect.UNKNOWN:
-                raise doubt.unknown(problem_of(self.witness))
+                raise doubt.unknown(problem_of(self.marker))
             self.failure = settled(failure, effect)
             error.add_note(ROLLED_BACK)
         raise error
 
     async def _found_out(self, doubt: UncertainOutcome) -> Effect:
-        if self._options.read_only or (self.witness is not None and self.witness.is_unneeded):
+        if self._options.read_only or (self.marker is not None and self.marker.is_unneeded):
             # It has written nothing, so to have happened is nothing.
             return Effect.ROLLED_BACK
         repeating = self._outer.repeating
@@ -334,7 +334,7 @@ class TransactionScope:
     def mark(self, interruption: BaseException, effect: Effect) -> None:
         """Has an interruption say what became of the transaction whose COMMIT was sent."""
         interruption.add_note(f"the COMMIT had been sent; the transaction: {effect.value}")
-        token = None if self.witness is None else self.witness.token
+        token = None if self.marker is None else self.marker.token
         if effect is Effect.UNKNOWN and token is not None:
             token.mark(interruption)
 
@@ -366,18 +366,18 @@ class TransactionScope:
     def _plan(self, session: Session) -> None:
         if not session.in_transaction:
             if session.is_at_standby and self._options.read_only is None:
-                # If it is promoted now, nothing is written without a witness all the same.
+                # If it is promoted now, nothing is written without a marker all the same.
                 self._options, self.is_standby = attrs.evolve(self._options, read_only=True), True
             self.opening, self.closing = self._options.statement, "commit"
             if not self._options.read_only:
-                self.witness = OutcomeMarker.of(
-                    session.facts, self._options.outcome, session.backend
+                self.marker = OutcomeMarker.of(
+                    session.facts, self._options.commit_check, session.backend
                 )
             session.begin_turns()
-            session.witness, session.conflict, session.failed_by = self.witness, None, None
+            session.marker, session.conflict, session.failed_by = self.marker, None, None
             session.wire.phase = Phase.IN_TRANSACTION
         elif not self._joins:
-            if attrs.evolve(self._options, outcome="none") != TransactionOptions():
+            if attrs.evolve(self._options, commit_check="none") != TransactionOptions():
                 raise TransactionError("the options of a transaction belong to the outermost block")
             self._savepoint = f"raxol_sql_{next(_savepoint_numbers)}"
             self.opening = f"savepoint {self._savepoint}"

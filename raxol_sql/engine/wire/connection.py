@@ -20,7 +20,7 @@ from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.core.concurrency import Connection, IOBackend
 from raxol_sql.engine.core.socket_wait import WaitTimeout
-from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import Effect, Phase, is_lost, mark_ending, mark_lost
 
 FAILED = ExecStatus.FATAL_ERROR
@@ -47,8 +47,8 @@ class PGConnection:
     A connection of libpq, in non-blocking mode, and the waits on it.
 
     Whoever is interrupted in the middle, by a signal, a cancelled task, a lost connection or the
-    moment ``until`` of the monotonic clock, leaves a connection behind that is either ready for
-    the next request or closed. At that moment `DeadlineExceeded` is raised. ``aftermath`` is what
+    moment ``until`` of the monotonic clock, leaves a connection behind that is either ready for the
+    next request or closed. At that moment `DeadlineExceededError` is raised. ``aftermath`` is what
     became of what was posted last, if that ended with a COMMIT; ``received`` are the results of it
     that came before the collecting failed, and ``heard`` those that were there when the connection
     was found lost. ``phase`` says whether a transaction is open here: before its COMMIT is sent, a
@@ -66,7 +66,7 @@ class PGConnection:
         self.pgconn = connection.pgconn
         self.aftermath = Effect.NONE
         self.phase = Phase.SENT
-        self.overdue: DeadlineExceeded | None = None
+        self.overdue: DeadlineExceededError | None = None
         self.heard: list[PGresult] = []
         self.received: list[PGresult] = []
         self._wait = colour.wait
@@ -227,10 +227,10 @@ class PGConnection:
         self._is_reading = False
         if is_late:
             if self.phase is not Phase.IN_TRANSACTION:
-                raise DeadlineExceeded(effect.value) from None
+                raise DeadlineExceededError(effect.value) from None
             # Without a COMMIT nothing stays, even if the server is not finished yet.
             effect = Effect.ROLLED_BACK if effect is Effect.UNKNOWN else effect
-            self.overdue = DeadlineExceeded(effect.value)
+            self.overdue = DeadlineExceededError(effect.value)
             raise self.overdue from None
 
     def _conclude(self, effect: Effect, last: PGresult | None) -> None:

@@ -16,7 +16,7 @@ from raxol_sql.engine.core.deadline import GRACE
 from raxol_sql.engine.core.socket_wait import WaitTimeout
 from raxol_sql.engine.wire.connection import COPYING, FAILED, NOTHING_LEFT, SYNC, PGConnection
 from raxol_sql.engine.wire.timeout_detection import seen, to_exception
-from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import Effect, mark_lost
 
 Request = Callable[[], object]
@@ -150,7 +150,7 @@ class Pipeline(PGConnection):
                 # The server has answered; only the end of its answer is missing.
                 return Completion(result, None, interruption)
             if isinstance(error, WaitTimeout):
-                return Completion(None, DeadlineExceeded(Effect.UNKNOWN.value), interruption)
+                return Completion(None, DeadlineExceededError(Effect.UNKNOWN.value), interruption)
             if isinstance(error, psycopg.Error):
                 return Completion(None, mark_lost(error), interruption)
             # It came between two steps, so an answer may have been missed.
@@ -320,6 +320,8 @@ def _nothing() -> None:
 
 
 def check(result: PGresult) -> None:
-    """Raises the driver's error for a result that is one, or `DeadlineExceeded` in its place."""
+    """
+    Raises the driver's error for a result that is one, or `DeadlineExceededError` in its place.
+    """
     if result.status not in DONE:
         raise to_exception(result)

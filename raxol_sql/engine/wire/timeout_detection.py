@@ -10,7 +10,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import DiagnosticField
 from psycopg.pq.abc import PGresult
 
-from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import Effect
 
 # The last columns of what sets a limit on the way to a statement, and of what takes it back.
@@ -55,11 +55,13 @@ def seen(
 
 
 def to_exception(result: PGresult) -> psycopg.Error:
-    """The driver's error for a result; `DeadlineExceeded`, with that as its cause, if overdue."""
+    """
+    The driver's error for a result; `DeadlineExceededError`, with that as its cause, if overdue.
+    """
     if not isinstance(result, TimedOut):
         return error_from_result(result)
     # In a batch it ended the transaction, and outside of one the statement is one itself.
-    error = DeadlineExceeded(Effect.ROLLED_BACK.value, "server")
+    error = DeadlineExceededError(Effect.ROLLED_BACK.value, "server")
     error.__cause__ = error_from_result(result.result)
     return error
 

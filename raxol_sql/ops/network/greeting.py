@@ -17,7 +17,7 @@ from raxol_sql.engine.core.concurrency import BLOCKING, Connection, run_sync
 from raxol_sql.engine.pool.connector import Connector, completed
 from raxol_sql.engine.session.server_inquiry import ServerInquiry
 from raxol_sql.engine.wire.pipeline import Pipeline
-from raxol_sql.errors import DeadlineExceeded
+from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.ops.own_queries import own_queries
 from raxol_sql.queries import BoundQuery
 from raxol_sql.telemetry import LostPromise
@@ -91,7 +91,7 @@ def log_in(conninfo: Given, timeout: float, *, looking_for: str | None = None) -
     with connection:
         try:
             return _heard(connection, timeout, looking_for)
-        except DeadlineExceeded:
+        except DeadlineExceededError:
             raise TimeoutError from None
 
 

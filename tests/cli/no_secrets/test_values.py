@@ -217,13 +217,13 @@ def test_no_argument_is_in_a_log_an_event_a_span_a_figure_or_a_warning(
         db.subscribe(seen.append)
         db.enable_query_logging("debug", slow_ms=0, explain=True)
         with PrometheusCollector(db, registry=registry):
-            with db.scope(limit=1, lone_writes=True):
+            with db.watch_queries(max_repeats=1, warn_lone_writes=True):
                 db.run(q.add(**one))
                 db.run(q.find(**find, number=1))
                 db.run(q.find(**find, number=2))
             for wrong in (q.add(**one), q.find(**find, number=2**40), q.wait(email=EMAIL)):
                 with pytest.raises((psycopg.Error, rx.RaxolSQLError)):
-                    db.transact(lambda tx, wrong=wrong: tx.run(wrong), timeout=300)
+                    db.run_transaction(lambda tx, wrong=wrong: tx.run(wrong), timeout=300)
             with pytest.raises(psycopg.Error):
                 db.run_many(q.add, [one, one])
             with pytest.raises(psycopg.Error):

@@ -67,7 +67,7 @@ def test_what_is_no_sqlstate_is_refused(text: str) -> None:
     ("code", "says"),
     [
         ("40P01", ["40P01 DeadlockDetected", "category: conflict", "the whole transaction"]),
-        ("23505", ["UniqueViolation", "verdict: never", "RetryPolicy(also=...)"]),
+        ("23505", ["UniqueViolation", "verdict: never", "RetryPolicy(extra_sqlstates=...)"]),
         ("53300", ["TooManyConnections", "the pool connects again"]),
         ("40003", ["verdict: resolve", "not retried before the outcome is known"]),
         ("72000", ["72000", "snapshot too old"]),

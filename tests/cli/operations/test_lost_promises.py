@@ -34,9 +34,9 @@ def test_a_lost_promise_is_a_warning_with_its_cause_and_the_grant_that_gives_it_
     (answer,) = json.loads(ran.out)
     (lost,) = answer["lost_promises"]
     (line,) = [one for one in answer["findings"] if one["check"] == "promises"]
-    assert lost["promise"] == 'outcome="xid"'
+    assert lost["promise"] == 'commit_check="xid"'
     assert "42501" in lost["cause"]
-    assert lost["instead"].startswith('outcome="')
+    assert lost["instead"].startswith('commit_check="')
     grant = 'grant execute on function pg_current_xact_id() to "Lesser One"'
     assert lost["remedy"].endswith(grant)
     assert (line["status"], line["remedy"]) == ("WARN", lost["remedy"])

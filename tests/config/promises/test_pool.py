@@ -36,7 +36,7 @@ def test_a_call_ends_after_timeout_milliseconds_and_so_does_its_work_at_the_serv
     queries = rx.load("own.sql").own
     with rx.Database.open() as db:
         begun = time.monotonic()
-        with pytest.raises(rx.DeadlineExceeded):
+        with pytest.raises(rx.DeadlineExceededError):
             db.run(queries.sleep(s=30))
         taken = time.monotonic() - begun
 

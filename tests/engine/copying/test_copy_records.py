@@ -138,7 +138,7 @@ def test_rows_of_another_look_are_had_as_bytes_only(play: Play, q: Any) -> None:
             (q.header_in, ([],), "this COPY reads text with header: hand copy() bytes"),
             (q.bytes_out, (), "this COPY gives binary: hand copy() a binary file for it, or name"),
         ]:
-            with pytest.raises(rx.KindError) as caught:
+            with pytest.raises(rx.QueryKindError) as caught:
                 await db.copy(query, *data)
             assert problem in str(caught.value)
         assert await db.copy(q.header_in, b"any\theader\tat\tall\na\t1\t2024-01-01\t{}\n") == 1

@@ -159,7 +159,7 @@ async def by_run_of_rows(db: Any, q: Any) -> None:
 
 
 async def by_run_in_a_transaction_of_its_own(db: Any, q: Any) -> None:
-    await db.run(q.stand(), outcome="xid")
+    await db.run(q.stand(), commit_check="xid")
 
 
 async def by_run_many(db: Any, q: Any) -> None:
@@ -204,12 +204,12 @@ async def by_nested_transaction(db: Any, q: Any) -> None:
             await inner.run(q.stand())
 
 
-async def by_transact(db: Any, q: Any) -> None:
+async def by_run_transaction(db: Any, q: Any) -> None:
     async def work(tx: Any) -> None:
         await tx.run(q.add(n=1))
         await tx.run(q.stand())
 
-    await db.transact(work)
+    await db.run_transaction(work)
 
 
 STANDING = {
@@ -226,7 +226,7 @@ STANDING = {
         by_copy_out,
         by_transaction,
         by_nested_transaction,
-        by_transact,
+        by_run_transaction,
     )
 }
 # What makes the COPY stand still, once it comes to a row that says so.

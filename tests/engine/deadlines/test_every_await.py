@@ -117,8 +117,8 @@ async def by_run_with_a_limit(db: Any, q: Any) -> None:
     await db.run(q.add_limited(n=1))
 
 
-async def by_run_with_a_witness(db: Any, q: Any) -> None:
-    assert await db.run(q.add_napping(n=1), outcome="witness") == 1
+async def by_run_with_a_marker(db: Any, q: Any) -> None:
+    assert await db.run(q.add_napping(n=1), commit_check="marker") == 1
 
 
 async def by_run_many(db: Any, q: Any) -> None:
@@ -171,19 +171,19 @@ async def by_nested_transaction(db: Any, q: Any) -> None:
             await inner.run(q.add_napping(n=2))
 
 
-async def by_transact(db: Any, q: Any) -> None:
+async def by_run_transaction(db: Any, q: Any) -> None:
     async def work(tx: Any) -> int:
         await tx.run(q.add(n=1))
         return int(await tx.run(q.add_napping(n=2)))
 
-    assert await db.transact(work) == 2
+    assert await db.run_transaction(work) == 2
 
 
-async def by_transact_with_a_witness(db: Any, q: Any) -> None:
+async def by_transact_with_a_marker(db: Any, q: Any) -> None:
     async def work(tx: Any) -> int:
         return int(await tx.run(q.add_one(n=1)))
 
-    assert await db.transact(work, outcome="witness") == 1
+    assert await db.run_transaction(work, commit_check="marker") == 1
 
 
 async def by_transact_that_is_repeated(db: Any, q: Any) -> None:
@@ -194,7 +194,7 @@ async def by_transact_that_is_repeated(db: Any, q: Any) -> None:
         if next(attempts) < 3:
             await tx.run(q.fail_as(state="40001"))
 
-    await db.transact(work)
+    await db.run_transaction(work)
 
 
 async def by_resolve(db: Any, q: Any) -> None:
@@ -219,7 +219,7 @@ VERBS: dict[Callable[[Any, Any], Awaitable[None]], list[list[int]]] = {
     by_run: [[1]],
     by_run_that_takes_a_moment: [[1]],
     by_run_with_a_limit: [[1]],
-    by_run_with_a_witness: [[1]],
+    by_run_with_a_marker: [[1]],
     by_run_many: [[1, 2, 3]],
     by_run_all: [[]],
     by_multi: [[1, 2]],
@@ -229,8 +229,8 @@ VERBS: dict[Callable[[Any, Any], Awaitable[None]], list[list[int]]] = {
     by_copy_out: [[]],
     by_transaction: [[1, 2]],
     by_nested_transaction: [[1, 2]],
-    by_transact: [[1, 2]],
-    by_transact_with_a_witness: [[1]],
+    by_run_transaction: [[1, 2]],
+    by_transact_with_a_marker: [[1]],
     by_transact_that_is_repeated: [[1]],
     by_resolve: [[]],
     # The one that was committed may be the inner one alone.
@@ -240,7 +240,7 @@ VERBS: dict[Callable[[Any, Any], Awaitable[None]], list[list[int]]] = {
 ALONE = (by_run, by_run_that_takes_a_moment, by_run_with_a_limit, by_copy_in)
 
 
-def check_outcome(verb: Any, error: BaseException, marks: list[int]) -> None:
+def validate_commit_check(verb: Any, error: BaseException, marks: list[int]) -> None:
     """What the error says of a COMMIT that was sent is what the table says."""
     notes = [n.removeprefix(NOTE) for n in getattr(error, "__notes__", ()) if n.startswith(NOTE)]
     happened = VERBS[verb]
@@ -285,7 +285,7 @@ def test_cancelled_wherever_it_waits_a_call_ends_so_and_leaves_nothing_behind(
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
         await eventually(lambda: not ours(busy=True))
-        check_outcome(verb, caught.value, marks())
+        validate_commit_check(verb, caught.value, marks())
         return cancelling
 
     async def is_whole(db: Any) -> None:
@@ -379,7 +379,7 @@ def test_a_time_limit_that_is_over_at_any_moment_is_told_apart_from_ours(
                 error: BaseException | None = None
                 try:
                     async with asyncio.timeout(tenths / 10_000):
-                        await by_transact(db, q)
+                        await by_run_transaction(db, q)
                 except TimeoutError as caught:
                     error = caught
                 if error is None:
@@ -387,7 +387,7 @@ def test_a_time_limit_that_is_over_at_any_moment_is_told_apart_from_ours(
                     continue
                 assert type(error) is TimeoutError
                 assert isinstance(error.__cause__, asyncio.CancelledError)
-                check_outcome(by_transact, error.__cause__, marks())
+                validate_commit_check(by_run_transaction, error.__cause__, marks())
             # The pool stops what a call left, after the call.
             await eventually(lambda: not ours(busy=True))
 

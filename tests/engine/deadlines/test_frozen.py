@@ -26,7 +26,7 @@ BUSY = 0.25
 LIMIT = TIMEOUT / 1000 + LATE + BUSY
 
 # What stands still before its COMMIT is sent.
-BEFORE_COMMIT = ("multi", "stream", "transaction", "nested_transaction", "transact")
+BEFORE_COMMIT = ("multi", "stream", "transaction", "nested_transaction", "run_transaction")
 STANDING_NOW = """
     select pid from pg_locks where locktype = 'advisory' and not granted and database = (
         select oid from pg_database where datname = current_database()
@@ -62,10 +62,10 @@ def freeze_what_stands(side: Any, freeze: Any, until: Any) -> Any:
             stopping.__exit__(None, None, None)
 
 
-def deadline_of(error: BaseException) -> rx.DeadlineExceeded:
+def deadline_of(error: BaseException) -> rx.DeadlineExceededError:
     """The deadline that an error is, or comes from."""
     found: BaseException | None = error
-    while found is not None and not isinstance(found, rx.DeadlineExceeded):
+    while found is not None and not isinstance(found, rx.DeadlineExceededError):
         found = found.__cause__
     assert found is not None, f"no deadline: {error!r}"
     return found
@@ -118,8 +118,8 @@ def test_work_on_a_frozen_backend_is_taken_back_once_it_finds_its_client_gone(
             with freeze(pids[0]):
                 await tx.run(q.add(n=2))
 
-        with pytest.raises(rx.DeadlineExceeded):
-            await db.transact(work)
+        with pytest.raises(rx.DeadlineExceededError):
+            await db.run_transaction(work)
         until(lambda: pids[0] not in ours())
         assert marks() == []
         await db.run(q.add(n=3))
@@ -134,7 +134,7 @@ def test_a_statement_that_a_frozen_backend_has_not_read_yet_may_happen_as_it_is_
     async def story(db: Any) -> None:
         pid = await db.run(q.pid())
         await db.run(q.add(n=1))
-        with freeze(pid), pytest.raises(rx.DeadlineExceeded) as caught:
+        with freeze(pid), pytest.raises(rx.DeadlineExceededError) as caught:
             await db.run(q.add(n=2))
         # It reads it when it is thawed, before it sees that nobody is there.
         assert caught.value.effect == "unknown"
@@ -157,7 +157,7 @@ def test_a_backend_that_freezes_at_the_commit_leaves_a_doubt_that_is_settled_by_
 
         try:
             with watch.at_most(LIMIT), pytest.raises(rx.OutcomeUnknownError) as caught:
-                await db.transact(work, timeout=TIMEOUT)
+                await db.run_transaction(work, timeout=TIMEOUT)
         finally:
             stopping[0].__exit__(None, None, None)
         assert deadline_of(caught.value).effect == "unknown"
@@ -184,7 +184,7 @@ def test_attempts_and_waits_between_them_are_a_part_of_the_time(
 
     async def story(db: Any) -> None:
         with watch.at_most(0.6 + LATE + BUSY), pytest.raises(psycopg.Error):
-            await db.transact(work, timeout=600, retry=policy)
+            await db.run_transaction(work, timeout=600, retry=policy)
         assert marks() == []
         assert await db.run(q.one()) == 1
 
@@ -207,7 +207,7 @@ def test_who_waits_for_a_connection_that_never_comes_waits_for_the_time_of_the_c
         thread.start()
         try:
             assert held.wait(5)
-            with watch.at_most(LIMIT, at_least=0.11), pytest.raises(rx.PoolExhausted):
+            with watch.at_most(LIMIT, at_least=0.11), pytest.raises(rx.PoolExhaustedError):
                 db.run(q.one())
         finally:
             over.set()
@@ -279,7 +279,7 @@ def test_a_black_hole_on_the_line_costs_a_call_its_time(
     async def story(db: Any) -> None:
         await db.run(q.add(n=1))
         proxy.black_hole(direction)
-        with watch.at_most(LIMIT), pytest.raises(rx.DeadlineExceeded) as caught:
+        with watch.at_most(LIMIT), pytest.raises(rx.DeadlineExceededError) as caught:
             await db.run(q.add(n=2))
         assert caught.value.effect == "unknown"
         # Nothing got there in one direction, and all of it in the other.
@@ -299,7 +299,7 @@ def test_a_large_parameter_into_a_black_hole_costs_a_call_its_time(
     async def story(db: Any) -> None:
         assert await db.run(long.length(text="x")) == 1
         proxy.black_hole()
-        with watch.at_most(LIMIT), pytest.raises(rx.DeadlineExceeded):
+        with watch.at_most(LIMIT), pytest.raises(rx.DeadlineExceededError):
             await db.run(long.length(text="x" * 40_000_000))
         proxy.heal()
         assert await db.run(long.length(text="xy")) == 2
@@ -320,7 +320,7 @@ def test_many_rows_into_a_black_hole_cost_a_call_its_time_and_nothing_stays(
     async def story(db: Any) -> None:
         assert await db.run(q.total()) == 0
         # Rows are made before the hole as well, so the time begins earlier.
-        with watch.at_most(LIMIT + 0.5), pytest.raises(rx.DeadlineExceeded):
+        with watch.at_most(LIMIT + 0.5), pytest.raises(rx.DeadlineExceededError):
             await (db.copy(q.load, rows()) if verb == "copy" else db.run_many(q.add, rows()))
         proxy.heal()
         assert await db.run(q.one()) == 1
@@ -329,7 +329,7 @@ def test_many_rows_into_a_black_hole_cost_a_call_its_time_and_nothing_stays(
     assert marks() == []
 
 
-@pytest.mark.parametrize("standing", ["transact"], indirect=True)
+@pytest.mark.parametrize("standing", ["run_transaction"], indirect=True)
 def test_a_time_limit_of_asyncio_holds_for_a_frozen_server(
     runner: asyncio.Runner, accounts_database: str, q: Any, standing: Any, freeze: Any, watch: Any
 ) -> None:
@@ -340,7 +340,7 @@ def test_a_time_limit_of_asyncio_holds_for_a_frozen_server(
                 with pytest.raises(TimeoutError) as caught:
                     async with asyncio.timeout(0.2):
                         await standing(db, q)
-                assert not isinstance(caught.value, rx.DeadlineExceeded)
+                assert not isinstance(caught.value, rx.DeadlineExceededError)
                 assert await db.run(q.pid()) != pid
 
     runner.run(story())
@@ -352,7 +352,7 @@ def test_closing_does_not_wait_for_a_frozen_server(
     async def story(db: Any) -> float:
         pid = await db.run(q.pid())
         with freeze(postmaster), freeze(pid), watch.at_most(2.5):
-            with pytest.raises(rx.DeadlineExceeded):
+            with pytest.raises(rx.DeadlineExceededError):
                 await db.run(q.one())
             await db.close()
         return watch.took
@@ -381,7 +381,7 @@ def test_a_deadline_of_many_calls_at_once_is_that_of_each(
                     *(db.run(q.one()) for _ in range(3 * size)), return_exceptions=True
                 )
             kinds = {type(each) for each in done}
-            assert kinds <= {rx.DeadlineExceeded, rx.PoolExhausted}
+            assert kinds <= {rx.DeadlineExceededError, rx.PoolExhaustedError}
             proxy.heal()
             await asyncio.gather(*(db.run(q.one()) for _ in range(size)))
 

@@ -76,7 +76,7 @@ def by_long_transact(db: rx.Database, q: Any) -> None:
         tx.run(q.add(n=1))
         tx.run(q.long_nap())
 
-    db.transact(work)
+    db.run_transaction(work)
 
 
 def by_long_batch(db: rx.Database, q: Any) -> None:
@@ -96,7 +96,7 @@ def commit_note(error: BaseException) -> str | None:
     return notes[0].removeprefix(NOTE) if notes else None
 
 
-def check_outcome(verb: Any, error: BaseException, marks: list[int]) -> None:
+def validate_commit_check(verb: Any, error: BaseException, marks: list[int]) -> None:
     """What an interruption says of a COMMIT that was sent is what the table says."""
     said = commit_note(error)
     if said is not None:
@@ -147,7 +147,7 @@ def test_while_the_server_is_waited_for_an_interruption_comes_out_and_tells_the_
                 thread.join()
             except raised as error:
                 assert time.monotonic() - sent[0] < 10
-                check_outcome(verb, error, marks())
+                validate_commit_check(verb, error, marks())
             finally:
                 thread.join()
         until(lambda: not ours(busy=True))
@@ -185,7 +185,7 @@ def test_an_alarm_while_the_commit_is_on_its_way_does_not_stop_it(
             begun = time.monotonic()
             try:
                 with pytest.raises(KeyboardInterrupt) as caught:
-                    small.transact(lambda tx: tx.run(slow.add(n=1)))
+                    small.run_transaction(lambda tx: tx.run(slow.add(n=1)))
             finally:
                 thread.join()
         assert time.monotonic() - begun < 10
@@ -243,7 +243,7 @@ def test_the_finalizers_of_an_interrupted_block_see_the_interruption(
             raise
 
     with interrupt_after(0.05), pytest.raises(Alarm):
-        small.transact(work)
+        small.run_transaction(work)
     assert seen == [Alarm]
     assert marks() == []
     assert small.run(slow.one()) == 1

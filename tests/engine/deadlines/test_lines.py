@@ -58,7 +58,7 @@ async def everything(db: Any, q: Any, collect: Any) -> None:
     assert await collect(db.stream(q.rows(count=5), batch=3)) == [1, 2, 3, 4, 5]
     assert await db.copy(q.load, [(8,), (9,)]) == 2
     assert len(await db.copy(q.out)) == 50
-    assert await db.transact(lambda tx: tx.run(q.add_one(n=10))) == 10
+    assert await db.run_transaction(lambda tx: tx.run(q.add_one(n=10))) == 10
 
 
 def test_in_pieces_of_one_byte_everything_arrives(
@@ -90,7 +90,7 @@ def test_a_line_slower_than_the_call_may_be_ends_it_in_its_time(
     async def story(db: Any) -> None:
         await db.run(lines.echo(n=0))
         proxy.delay(0.3)
-        with watch.at_most(1.0), pytest.raises(rx.DeadlineExceeded):
+        with watch.at_most(1.0), pytest.raises(rx.DeadlineExceededError):
             await db.run(lines.echo(n=1))
         proxy.heal()
         assert await db.run(lines.echo(n=2)) == 2
@@ -253,7 +253,7 @@ def test_a_deadline_that_comes_late_never_hits_the_next_query(
         for number in range(30):
             try:
                 await db.run(lines.nap(n=number, seconds=0.0385 + 0.0001 * (number % 30)))
-            except rx.DeadlineExceeded as error:
+            except rx.DeadlineExceededError as error:
                 effects.append(error.effect)
             assert await db.run(lines.echo(n=number)) == number
         assert effects
@@ -274,11 +274,11 @@ def test_the_time_of_a_call_is_not_that_of_the_clock_on_the_wall(
         before = await db.run(lines.pid())
         for number in range(20):
             assert await db.run(lines.echo(n=number)) == number
-        with watch.at_most(1.2, at_least=0.29), pytest.raises(rx.DeadlineExceeded):
+        with watch.at_most(1.2, at_least=0.29), pytest.raises(rx.DeadlineExceededError):
             await db.run(lines.nap(n=1, seconds=10))
         assert await db.run(lines.pid()) == before
-        with pytest.raises(rx.DeadlineExceeded):
-            await db.transact(lambda tx: tx.run(lines.nap(n=1, seconds=10)), timeout=200)
+        with pytest.raises(rx.DeadlineExceededError):
+            await db.run_transaction(lambda tx: tx.run(lines.nap(n=1, seconds=10)), timeout=200)
         assert await db.run(lines.pid()) == before
         monkeypatch.undo()
 

@@ -63,7 +63,7 @@ def test_a_lock_is_waited_for_no_longer_than_the_call_may_take(
 ) -> None:
     async def story(db: Any) -> None:
         before = await db.run(locks.pid())
-        with watch.at_most(0.9, at_least=0.29), pytest.raises(rx.DeadlineExceeded) as caught:
+        with watch.at_most(0.9, at_least=0.29), pytest.raises(rx.DeadlineExceededError) as caught:
             await db.run(locks.lock_nowait())
         assert caught.value.effect == "rolled back"
         assert await db.run(locks.pid()) == before
@@ -88,8 +88,8 @@ def test_who_chose_to_asks_again_for_a_lock_and_gets_it_once_it_is_free(
         async def story(db: Any) -> None:
             with pytest.raises(psycopg.errors.LockNotAvailable):
                 await db.run(locks.lock_nowait())
-            policy = RetryPolicy(also={"55P03"})
-            assert await db.transact(work, retry=policy) == [1]
+            policy = RetryPolicy(extra_sqlstates={"55P03"})
+            assert await db.run_transaction(work, retry=policy) == [1]
 
         play(story, pool_size=1)
     assert len(attempts) == 2
@@ -135,7 +135,7 @@ def test_a_transaction_that_the_server_ends_while_it_is_idle_is_taken_back_and_n
     async def story(db: Any) -> None:
         before = await db.run(q.pid())
         with pytest.raises(psycopg.Error) as caught:
-            await (db.transact(work) if way == "function" else in_a_block(db))
+            await (db.run_transaction(work) if way == "function" else in_a_block(db))
         assert isinstance(caught.value, kind)
         assert caught.value.sqlstate == sqlstate
         failure = classify(caught.value, Phase.IN_TRANSACTION)
@@ -164,7 +164,7 @@ def test_a_transaction_that_the_server_ends_at_work_is_taken_back_and_not_repeat
 
     async def story(db: Any) -> None:
         with watch.at_most(2), pytest.raises(psycopg.Error) as caught:
-            await db.transact(work)
+            await db.run_transaction(work)
         assert caught.value.sqlstate == "25P04"
         assert marks() == []
         assert await db.run(q.one()) == 1

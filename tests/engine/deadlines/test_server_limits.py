@@ -47,7 +47,7 @@ def limited(write: Any) -> Any:
     return write(LIMITED)
 
 
-async def overdue(work: Any) -> rx.DeadlineExceeded:
+async def overdue(work: Any) -> rx.DeadlineExceededError:
     """
     The error of work that one of our limits ends; both types that a caller may catch fit it.
 
@@ -57,7 +57,7 @@ async def overdue(work: Any) -> rx.DeadlineExceeded:
     with pytest.raises(TimeoutError) as caught:
         await work
     error = caught.value
-    assert isinstance(error, rx.DeadlineExceeded)
+    assert isinstance(error, rx.DeadlineExceededError)
     assert isinstance(error, psycopg.errors.QueryCanceled)
     assert is_from_the_server(error) == (error.ended_by == "server")
     # Only a client that stops waiting may have to close the connection, and then it cannot know.
@@ -122,14 +122,14 @@ async def by_transaction(db: Any, limited: Any) -> None:
         await tx.run(limited.stand_briefly())
 
 
-async def by_transact(db: Any, limited: Any) -> None:
+async def by_run_transaction(db: Any, limited: Any) -> None:
     async def work(tx: Any) -> None:
         await tx.run(limited.stand_briefly())
 
-    await db.transact(work)
+    await db.run_transaction(work)
 
 
-VERBS = [by_run, by_run_many, by_run_all, by_multi, by_transaction, by_transact]
+VERBS = [by_run, by_run_many, by_run_all, by_multi, by_transaction, by_run_transaction]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -187,7 +187,7 @@ def test_a_limit_that_the_caller_has_set_is_the_callers(play: Play, q: Any, limi
 
     async def story(db: Any) -> None:
         with pytest.raises(psycopg.errors.QueryCanceled) as caught:
-            await db.transact(impatient)
+            await db.run_transaction(impatient)
         assert type(caught.value) is psycopg.errors.QueryCanceled
         assert await db.run(q.limit_now()) == "15s"
 
@@ -222,7 +222,7 @@ def test_it_is_tried_once(play: Play, q: Any) -> None:
         await tx.run(q.stand())
 
     async def story(db: Any) -> None:
-        error = await overdue(db.transact(work, timeout=300))
+        error = await overdue(db.run_transaction(work, timeout=300))
         failure = classify(error, Phase.IN_TRANSACTION)
         assert (failure.category, failure.effect) == (Category.TIMEOUT, Effect.ROLLED_BACK)
         assert await db.run(q.one()) == 1
@@ -252,8 +252,8 @@ def test_a_commit_that_takes_too_long_is_left_alone_and_its_outcome_can_be_asked
             watch.at_most(0.9, at_least=0.29),
             pytest.raises(rx.OutcomeUnknownError) as caught,
         ):
-            await db.transact(lambda tx: tx.run(q.add(n=1)), timeout=300)
-        assert isinstance(caught.value.__cause__, rx.DeadlineExceeded)
+            await db.run_transaction(lambda tx: tx.run(q.add(n=1)), timeout=300)
+        assert isinstance(caught.value.__cause__, rx.DeadlineExceededError)
         assert caught.value.__cause__.effect == "unknown"
         assert caught.value.token is not None
         assert marks() == []
@@ -286,7 +286,7 @@ def test_of_what_may_have_committed_in_parts_it_is_not_said_that_all_was_taken_b
     play: Play, limited: Any, marks: Any
 ) -> None:
     async def story(db: Any) -> None:
-        with pytest.raises(rx.DeadlineExceeded) as caught:
+        with pytest.raises(rx.DeadlineExceededError) as caught:
             await db.run(limited.work_in_parts())
         assert marks() == [1]
         assert caught.value.effect == "unknown"
@@ -360,7 +360,7 @@ def test_in_a_transaction_with_an_end_the_server_stops_before_that(
     async def story(db: Any) -> None:
         before = await db.run(q.pid())
         with watch.at_most(1.0, at_least=0.45):
-            error = await overdue(db.transact(work, timeout=500))
+            error = await overdue(db.run_transaction(work, timeout=500))
         assert marks() == []
         if error.ended_by == "server":
             assert await db.run(q.pid()) == before

@@ -52,7 +52,7 @@ def in_transact(silence: Any) -> Any:
     async def work(db: Any, q: Any) -> None:
         nonlocal q_
         q_ = q
-        await db.transact(steps)
+        await db.run_transaction(steps)
 
     return work
 
@@ -111,7 +111,7 @@ def in_copy(silence: Any) -> Any:
 WORK = {
     "transaction": in_transaction,
     "savepoint": in_savepoint,
-    "transact": in_transact,
+    "run_transaction": in_transact,
     "Multi": in_multi,
     "Multi in a transaction": in_nested_multi,
     "run_many in a transaction": in_nested_run_many,
@@ -147,7 +147,7 @@ def test_where_the_line_goes_dead_before_the_commit_the_effect_is_rolled_back(
     play: Play, q: Any, proxy: Any, marks: Any, until: Any, sessions: Any, work: Any
 ) -> None:
     async def story(db: Any) -> None:
-        with pytest.raises(rx.DeadlineExceeded) as caught:
+        with pytest.raises(rx.DeadlineExceededError) as caught:
             await work(proxy.black_hole)(db, q)
         assert caught.value.effect == "rolled back"
         assert "rolled back" in str(caught.value)
@@ -178,7 +178,7 @@ def test_an_error_that_is_caught_inside_says_rolled_back_too(
         async with db.transaction() as tx:
             await tx.run(q.add(n=1))
             proxy.black_hole()
-            with pytest.raises(rx.DeadlineExceeded) as caught:
+            with pytest.raises(rx.DeadlineExceededError) as caught:
                 await tx.run(q.add(n=2))
             assert caught.value.effect == "rolled back"
             proxy.heal()
@@ -203,7 +203,7 @@ def test_a_deadline_in_another_database_keeps_its_own_effect(
     async def story(db: Any) -> None:
         await db.run(q.add(n=0))
         async with rx.AsyncDatabase.open(accounts_database) as other:
-            with pytest.raises(rx.DeadlineExceeded) as caught:
+            with pytest.raises(rx.DeadlineExceededError) as caught:
                 await block(db, other)
         assert caught.value.effect == "unknown"
 
@@ -221,7 +221,7 @@ def test_a_lone_statement_on_a_dead_line_stays_unknown_after_a_transaction_befor
                 await tx.run(q.add(n=2))
                 raise ZeroDivisionError
         proxy.cut_at(to_server(b"S"), when="after", how="freeze")
-        with pytest.raises(rx.DeadlineExceeded) as caught:
+        with pytest.raises(rx.DeadlineExceededError) as caught:
             await db.run(q.add(n=3))
         assert caught.value.effect == "unknown"
 
@@ -233,7 +233,7 @@ def test_a_statement_that_was_never_sent_had_no_effect(play: Play, q: Any, proxy
     async def story(db: Any) -> None:
         await db.run(q.pid())
         proxy.cut_at(to_server(b"P"), how="freeze")
-        with pytest.raises(rx.DeadlineExceeded) as caught:
+        with pytest.raises(rx.DeadlineExceededError) as caught:
             await db.run(q.add(n=1))
         assert caught.value.effect == "none"
 
@@ -251,7 +251,7 @@ def test_a_statement_that_ends_as_its_deadline_comes_is_rolled_back_with_its_tra
 
     async def story(db: Any) -> None:
         await db.run(q.add(n=0))
-        with pytest.raises(rx.DeadlineExceeded) as caught:
+        with pytest.raises(rx.DeadlineExceededError) as caught:
             await block(db)
         assert caught.value.effect == "rolled back"
 

@@ -42,7 +42,7 @@ async def lost_token(db: Any, proxy: Any, q: Any, outcome: str) -> rx.OutcomeTok
     proxy.cut_at(COMMIT)
     proxy.refuse()
     with pytest.raises(rx.OutcomeUnknownError) as caught:
-        await db.transact(lambda tx: tx.run(q.add(n=1)), timeout=300, outcome=outcome)
+        await db.run_transaction(lambda tx: tx.run(q.add(n=1)), timeout=300, commit_check=outcome)
     proxy.heal()
     return rx.OutcomeToken.from_json(caught.value.token.to_json())
 
@@ -86,7 +86,7 @@ def test_a_token_of_an_open_key_never_ends_a_session_that_it_does_not_name(
     idle.execute("insert into raxol_outcomes (key) values (%s)", [key])
 
     async def story(db: Any) -> None:
-        token = await lost_token(db, proxy, q, "witness")
+        token = await lost_token(db, proxy, q, "marker")
         given = attrs.evolve(token, xid=xid, key=key)
         assert await db.resolve(given) is rx.Effect.UNKNOWN
         assert alive(idle)

@@ -81,7 +81,7 @@ async def errors_of(db: Any, q: Any, proxy: Any) -> dict[str, BaseException]:
     found["unknown"] = await caught(db.run(q.add(n=8)))
     proxy.commit_answer_lost()
     proxy.refuse()
-    found["token"] = await caught(db.transact(lambda tx: tx.run(q.add(n=9)), timeout=300))
+    found["token"] = await caught(db.run_transaction(lambda tx: tx.run(q.add(n=9)), timeout=300))
     proxy.heal()
     return found
 
@@ -128,7 +128,7 @@ def test_a_cause_that_does_not_pickle_is_left_out() -> None:
     class Local(Exception):  # noqa: N818
         pass
 
-    for error in (rx.ConfigError("wrong"), rx.DeadlineExceeded("none")):
+    for error in (rx.ConfigError("wrong"), rx.DeadlineExceededError("none")):
         error.__cause__ = Local()
         assert pickle.loads(pickle.dumps(error)).__cause__ is None
 

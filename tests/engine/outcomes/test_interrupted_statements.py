@@ -130,7 +130,7 @@ def test_a_lone_statement_that_the_transaction_timeout_ends_is_what_it_is(
     async def story(db: Any) -> None:
         for work in (
             lambda: db.run(q.sleep()),
-            lambda: db.run(q.sleep(), outcome="xid"),
+            lambda: db.run(q.sleep(), commit_check="xid"),
             lambda: db.run(rx.Multi().add("one", q.add(n=1)).add("two", q.sleep())),
             lambda: db.run_many(q.sleep, [{}, {}]),
         ):

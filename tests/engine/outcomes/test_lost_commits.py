@@ -23,7 +23,7 @@ def transacting(q: Any, calls: list[int]) -> Any:
 
 
 @pytest.mark.parametrize("how", ["cut", "reset"])
-@pytest.mark.parametrize("outcome", ["xid", "witness"])
+@pytest.mark.parametrize("outcome", ["xid", "marker"])
 @pytest.mark.parametrize("isolation", ["read committed", "serializable"])
 def test_a_commit_whose_answer_is_lost_is_a_success_and_is_not_done_again(
     play: Play, q: Any, proxy: Any, marks: Any, how: Any, outcome: str, isolation: str
@@ -32,7 +32,9 @@ def test_a_commit_whose_answer_is_lost_is_a_success_and_is_not_done_again(
 
     async def story(db: Any) -> None:
         fired = proxy.commit_answer_lost(how=how)
-        given = await db.transact(transacting(q, calls), isolation=isolation, outcome=outcome)
+        given = await db.run_transaction(
+            transacting(q, calls), isolation=isolation, commit_check=outcome
+        )
         assert given == 7
         assert fired.is_set()
 
@@ -42,7 +44,7 @@ def test_a_commit_whose_answer_is_lost_is_a_success_and_is_not_done_again(
 
 
 @pytest.mark.parametrize("how", ["cut", "reset"])
-@pytest.mark.parametrize("outcome", ["xid", "witness"])
+@pytest.mark.parametrize("outcome", ["xid", "marker"])
 def test_a_commit_that_never_arrived_is_rolled_back_and_done_again_once(
     play: Play, q: Any, proxy: Any, marks: Any, how: Any, outcome: str
 ) -> None:
@@ -50,7 +52,7 @@ def test_a_commit_that_never_arrived_is_rolled_back_and_done_again_once(
 
     async def story(db: Any) -> None:
         fired = proxy.commit_lost(how=how)
-        assert await db.transact(transacting(q, calls), outcome=outcome) == 7
+        assert await db.run_transaction(transacting(q, calls), commit_check=outcome) == 7
         assert fired.is_set()
 
     play(story, proxy.conninfo)
@@ -64,7 +66,7 @@ def test_a_commit_on_a_line_that_is_silent_is_settled_on_another_one(
     async def story(db: Any) -> None:
         proxy.cut_at(COMMIT, when="after", how="freeze")
         try:
-            found = await db.transact(transacting(q, []), timeout=400)
+            found = await db.run_transaction(transacting(q, []), timeout=400)
         except rx.OutcomeUnknownError as error:  # it took longer than there was time
             found = await db.resolve(error.token)
         assert found in (7, rx.Effect.COMMITTED)
@@ -79,7 +81,7 @@ def test_a_session_that_waits_for_a_commit_on_a_silent_line_is_ended(
     async def story(db: Any) -> None:
         proxy.cut_at(COMMIT, when="before", how="freeze")
         with pytest.raises(psycopg.OperationalError) as caught:
-            await db.transact(transacting(q, []), timeout=400)
+            await db.run_transaction(transacting(q, []), timeout=400)
         if isinstance(caught.value, rx.OutcomeUnknownError):  # it took longer than there was time
             assert await db.resolve(caught.value.token) is rx.Effect.ROLLED_BACK
         else:
@@ -91,7 +93,7 @@ def test_a_session_that_waits_for_a_commit_on_a_silent_line_is_ended(
 
 
 @pytest.mark.parametrize("arrives", [True, False])
-@pytest.mark.parametrize("outcome", ["xid", "witness"])
+@pytest.mark.parametrize("outcome", ["xid", "marker"])
 def test_what_cannot_be_found_out_in_time_can_be_later_by_the_token(
     play: Play, q: Any, proxy: Any, marks: Any, arrives: bool, outcome: str
 ) -> None:
@@ -99,7 +101,7 @@ def test_what_cannot_be_found_out_in_time_can_be_later_by_the_token(
         (proxy.commit_answer_lost if arrives else proxy.commit_lost)()
         proxy.refuse()
         with pytest.raises(rx.OutcomeUnknownError) as caught:
-            await db.transact(transacting(q, []), timeout=400, outcome=outcome)
+            await db.run_transaction(transacting(q, []), timeout=400, commit_check=outcome)
         assert isinstance(caught.value.__cause__, psycopg.OperationalError)
         assert any("could not be asked" in note for note in caught.value.__notes__)
         proxy.heal()
@@ -114,12 +116,12 @@ def test_what_cannot_be_found_out_in_time_can_be_later_by_the_token(
     assert marks() == ([7] if arrives else [])
 
 
-@pytest.mark.parametrize("outcome", ["xid", "witness", "none"])
+@pytest.mark.parametrize("outcome", ["xid", "marker", "none"])
 def test_a_block_is_never_repeated_and_says_what_became_of_it(
     play: Play, q: Any, proxy: Any, marks: Any, outcome: str
 ) -> None:
     async def block(db: Any, n: int) -> None:
-        async with db.transaction(outcome=outcome) as tx:
+        async with db.transaction(commit_check=outcome) as tx:
             await tx.run(q.add(n=n))
 
     async def story(db: Any) -> None:
@@ -153,7 +155,7 @@ def test_where_nothing_else_can_tell_the_caller_is_asked(
 
     async def story(db: Any) -> Any:
         (proxy.commit_answer_lost if told else proxy.commit_lost)()
-        return await db.transact(transacting(q, []), outcome="none", verify=verify)
+        return await db.run_transaction(transacting(q, []), commit_check="none", verify=verify)
 
     if told is None:
         with pytest.raises(rx.OutcomeUnknownError):
@@ -171,7 +173,7 @@ def test_a_transaction_that_only_reads_is_done_again(play: Play, q: Any, proxy: 
     async def story(db: Any) -> None:
         for lose in (proxy.commit_lost, proxy.commit_answer_lost):
             fired = lose()
-            assert await db.transact(work, read_only=True) == 0
+            assert await db.run_transaction(work, read_only=True) == 0
             assert fired.is_set()
 
     play(story, proxy.conninfo)
@@ -186,7 +188,7 @@ def test_an_empty_transaction_is_done_again(play: Play, proxy: Any) -> None:
 
     async def story(db: Any) -> None:
         proxy.commit_answer_lost()
-        assert await db.transact(work) == "done"
+        assert await db.run_transaction(work) == "done"
 
     play(story, proxy.conninfo)
     assert len(calls) == 2
@@ -210,9 +212,9 @@ def test_wherever_the_line_is_cut_the_transaction_happens_once(
         await db.run(q.total())
         for pattern in any_message:
             proxy.cut_at(pattern, nth=nth)
-            await db.transact(work)
+            await db.run_transaction(work)
             proxy.heal()
             assert marks() == [1, 2]
-            assert await db.transact(lambda tx: tx.run(q.clear())) == 2
+            assert await db.run_transaction(lambda tx: tx.run(q.clear())) == 2
 
     play(story, proxy.conninfo, retry_interval=0)

@@ -59,7 +59,9 @@ def test_where_the_results_are_lost_it_is_said_that_it_has_happened(
     async def story(db: Any) -> None:
         # The id of the transaction comes before anything can be in doubt.
         proxy.cut_at(to_client(b"C", contains=b"commit"), when="before")
-        with pytest.raises(rx.CommittedResultLost, match="verified that the transaction committed"):
+        with pytest.raises(
+            rx.CommittedResultLostError, match="verified that the transaction committed"
+        ):
             await work(db, q)
 
     play(story, proxy.conninfo)
@@ -85,9 +87,9 @@ def test_where_even_the_id_is_lost_nobody_can_say_it(
 
 
 FIRST = {
-    "Multi": lambda db, q: as_multi(db, q, outcome="xid-first"),
-    "run_many": lambda db, q: as_many(db, q, outcome="xid-first"),
-    "run": lambda db, q: db.run(q.add_many(most=5), outcome="xid-first"),
+    "Multi": lambda db, q: as_multi(db, q, commit_check="xid-first"),
+    "run_many": lambda db, q: as_many(db, q, commit_check="xid-first"),
+    "run": lambda db, q: db.run(q.add_many(most=5), commit_check="xid-first"),
 }
 
 
@@ -122,7 +124,7 @@ def test_results_that_came_before_a_commit_that_waits_are_not_lost(
         await as_multi(db, q)
         await db.run(q.clear())
         proxy.commit_answer_lost()
-        await as_multi(db, q, outcome="xid-first")
+        await as_multi(db, q, commit_check="xid-first")
 
     play(story, proxy.conninfo)
     assert marks() == MARKS
@@ -138,16 +140,16 @@ def test_where_the_answer_to_the_commit_has_come_the_results_are_not_lost(
         proxy.cut_at(to_client(b"Z"), when="before")
         assert await work(db, q) is not None
 
-    play(story, proxy.conninfo, outcome="none")
+    play(story, proxy.conninfo, commit_check="none")
     assert marks() == MARKS
 
 
-@pytest.mark.parametrize("outcome", ["xid", "witness"])
+@pytest.mark.parametrize("outcome", ["xid", "marker"])
 def test_results_that_came_before_the_commit_are_not_lost_with_its_answer(
     play: Play, q: Any, proxy: Any, marks: Any, outcome: str
 ) -> None:
     # A step that may be refused has its result before the COMMIT is sent.
-    multi = rx.Multi(outcome=outcome).add("one", q.add_one(n=1)).add("two", q.add_one(n=2))
+    multi = rx.Multi(commit_check=outcome).add("one", q.add_one(n=1)).add("two", q.add_one(n=2))
 
     async def story(db: Any) -> None:
         proxy.commit_answer_lost()
@@ -157,21 +159,21 @@ def test_results_that_came_before_the_commit_are_not_lost_with_its_answer(
     assert marks() == [1, 2]
 
 
-@pytest.mark.parametrize("outcome", ["xid", "witness"])
+@pytest.mark.parametrize("outcome", ["xid", "marker"])
 def test_one_query_happens_exactly_once_if_it_is_asked_to(
     play: Play, q: Any, proxy: Any, marks: Any, outcome: str
 ) -> None:
     async def story(db: Any) -> None:
         for n, lose in enumerate([proxy.commit_answer_lost, proxy.commit_lost]):
             lose()
-            assert await db.run(q.add_one(n=n), outcome=outcome) == n
+            assert await db.run(q.add_one(n=n), commit_check=outcome) == n
 
     play(story, proxy.conninfo)
     assert marks() == [0, 1]
 
 
 @pytest.mark.parametrize("nth", range(1, 7))
-def test_wherever_the_line_is_cut_with_a_witness_it_is_known_what_became_of_it(
+def test_wherever_the_line_is_cut_with_a_marker_it_is_known_what_became_of_it(
     play: Play, q: Any, proxy: Any, marks: Any, nth: int
 ) -> None:
     patterns = [to_server(kind) for kind in (b"P", b"B", b"E", b"S", b"H")]
@@ -180,8 +182,8 @@ def test_wherever_the_line_is_cut_with_a_witness_it_is_known_what_became_of_it(
     async def story(db: Any) -> None:
         for pattern in patterns:
             proxy.cut_at(pattern, nth=nth)
-            with suppress(rx.CommittedResultLost):
-                await as_multi(db, q, outcome="witness")
+            with suppress(rx.CommittedResultLostError):
+                await as_multi(db, q, commit_check="marker")
             proxy.heal()
             assert marks() == MARKS
             await db.run(q.clear())
@@ -207,7 +209,7 @@ def test_a_part_of_a_transaction_is_not_repeated_alone(
     assert marks() == []
 
 
-def test_it_takes_no_round_trip_to_have_a_witness(play: Play, q: Any, relay: Any) -> None:
+def test_it_takes_no_round_trip_to_have_a_marker(play: Play, q: Any, relay: Any) -> None:
     async def trips(db: Any, work: Any) -> int:
         before = relay.round_trips
         await work(db)
@@ -219,15 +221,17 @@ def test_it_takes_no_round_trip_to_have_a_witness(play: Play, q: Any, relay: Any
     async def story(db: Any) -> None:
         await as_multi(db, q)
         await db.run(q.clear())
-        await db.transact(one)
-        for outcome in ("none", "xid", "witness"):
-            assert await trips(db, lambda db, o=outcome: as_multi(db, q, outcome=o)) == 1
+        await db.run_transaction(one)
+        for outcome in ("none", "xid", "marker"):
+            assert await trips(db, lambda db, o=outcome: as_multi(db, q, commit_check=o)) == 1
             await db.run(q.clear())
-            assert await trips(db, lambda db, o=outcome: db.transact(one, outcome=o)) == 3
+            assert (
+                await trips(db, lambda db, o=outcome: db.run_transaction(one, commit_check=o)) == 3
+            )
         # Who asks for the id before the COMMIT pays for it where they would travel together.
-        assert await trips(db, lambda db: as_multi(db, q, outcome="xid-first")) == 2
+        assert await trips(db, lambda db: as_multi(db, q, commit_check="xid-first")) == 2
         await db.run(q.clear())
-        assert await trips(db, lambda db: db.transact(one, outcome="xid-first")) == 3
+        assert await trips(db, lambda db: db.run_transaction(one, commit_check="xid-first")) == 3
 
     play(story, relay.conninfo, pool_size=1)
 

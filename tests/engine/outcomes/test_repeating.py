@@ -28,7 +28,7 @@ def test_a_conflict_is_repeated_as_often_as_is_configured(
 
     async def story(db: Any) -> None:
         with pytest.raises(psycopg.errors.SerializationFailure) as caught:
-            await db.transact(work)
+            await db.run_transaction(work)
         notes = caught.value.__notes__
         assert "in query q.raise_state" in notes[0]
         if retries:
@@ -49,7 +49,7 @@ def test_what_would_fail_again_is_not_repeated(
 
     async def story(db: Any) -> None:
         with pytest.raises(psycopg.Error) as caught:
-            await db.transact(work, retry=NO_WAITS)
+            await db.run_transaction(work, retry=NO_WAITS)
         assert caught.value.sqlstate == state
 
     play(story)
@@ -62,9 +62,9 @@ def test_a_state_is_repeated_by_choice(play: Play, q: Any, attempts: Any) -> Non
         await tx.run(q.raise_state(state="55P03"))
 
     async def story(db: Any) -> None:
-        chosen = rx.RetryPolicy(also={"55P03"}, also_repeats=2).without_waits()
+        chosen = rx.RetryPolicy(extra_sqlstates={"55P03"}, extra_max_retries=2).without_waits()
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            await db.transact(work, retry=chosen)
+            await db.run_transaction(work, retry=chosen)
 
     play(story)
     assert attempts() == 3
@@ -80,7 +80,7 @@ def test_an_exception_of_the_programs_own_is_no_reason_to_repeat(
 
     async def story(db: Any) -> None:
         with pytest.raises(ConnectionError, match="somewhere else"):
-            await db.transact(work)
+            await db.run_transaction(work)
 
     play(story)
     assert (attempts(), marks()) == (1, [])
@@ -109,7 +109,7 @@ def test_a_conflict_at_the_commit_itself_is_repeated(
         return turn
 
     async def story(db: Any) -> None:
-        assert await db.transact(work) == 3
+        assert await db.run_transaction(work) == 3
 
     try:
         play(story, retry_interval=0)
@@ -131,7 +131,7 @@ def test_a_deferred_constraint_that_fails_at_the_commit_is_not_repeated(
 
     async def story(db: Any) -> None:
         with pytest.raises(psycopg.errors.UniqueViolation):
-            await db.transact(work)
+            await db.run_transaction(work)
 
     play(story)
     assert (attempts(), marks()) == (1, [])
@@ -155,7 +155,7 @@ def test_a_conflict_in_a_nested_block_repeats_the_whole_even_if_it_was_caught(
         return turn
 
     async def story(db: Any) -> None:
-        assert await db.transact(work) == 3
+        assert await db.run_transaction(work) == 3
 
     play(story, retry_interval=0)
     assert (attempts(), marks()) == (3, [1])
@@ -177,7 +177,7 @@ def test_another_error_in_a_nested_block_leaves_the_outer_one_going_on(
         await tx.run(q.add(n=3))
 
     async def story(db: Any) -> None:
-        await db.transact(work)
+        await db.run_transaction(work)
 
     play(story)
     assert (attempts(), marks()) == (1, [1, 3])
@@ -197,10 +197,10 @@ def test_a_nested_transact_is_a_savepoint_that_is_never_repeated_alone(
     async def work(tx: Any) -> None:
         await tx.run(q.attempt())
         await tx.run(q.add(n=1))
-        await tx.transact(inner)
+        await tx.run_transaction(inner)
 
     async def story(db: Any) -> None:
-        await db.transact(work)
+        await db.run_transaction(work)
 
     play(story, retry_interval=0)
     assert (attempts(), len(inner_calls), marks()) == (3, 3, [1, 2])
@@ -209,10 +209,10 @@ def test_a_nested_transact_is_a_savepoint_that_is_never_repeated_alone(
 def test_options_of_a_nested_transact_are_refused(play: Play, q: Any) -> None:
     async def work(tx: Any) -> None:
         with pytest.raises(rx.TransactionError, match="belong to the outermost"):
-            await tx.transact(work, isolation="serializable")
+            await tx.run_transaction(work, isolation="serializable")
 
     async def story(db: Any) -> None:
-        await db.transact(work)
+        await db.run_transaction(work)
 
     play(story)
 
@@ -231,10 +231,10 @@ def test_an_error_that_was_caught_is_never_a_silent_success(
 
     async def story(db: Any) -> None:
         if state == "40001":
-            assert await db.transact(work) == 3
+            assert await db.run_transaction(work) == 3
             return
         with pytest.raises(rx.TransactionError, match="the transaction was rolled back") as caught:
-            await db.transact(work)
+            await db.run_transaction(work)
         assert isinstance(caught.value.__cause__, psycopg.errors.DivisionByZero)
 
     play(story, retry_interval=0)
@@ -274,7 +274,7 @@ def test_a_session_that_is_ended_in_a_transaction_is_replaced_and_the_whole_repe
         return given
 
     async def story(db: Any) -> None:
-        assert await db.transact(work, isolation=isolation) == isolation
+        assert await db.run_transaction(work, isolation=isolation) == isolation
 
     play(story, retry_interval=0)
     assert (attempts(), marks()) == (3, [1, 2])
@@ -290,7 +290,7 @@ def test_a_query_that_ends_its_connection_without_a_word_is_not_tried_a_third_ti
 
     async def story(db: Any) -> None:
         with pytest.raises(psycopg.OperationalError) as caught:
-            await db.transact(work)
+            await db.run_transaction(work)
         assert "the query itself may be crashing the connection" in caught.value.__notes__[-1]
 
     play(story, proxy.conninfo, retry_interval=0)
@@ -321,12 +321,14 @@ def test_a_deadlock_has_one_victim_and_both_succeed(play: Play, q: Any, side: An
             tx.run(q.touch(n=second))
             return turn
 
-        return int(blocking.transact(both))
+        return int(blocking.run_transaction(both))
 
     async def story(db: Any) -> list[int]:
         nonlocal blocking
         if play.colour == "asyncio":
-            return await asyncio.gather(db.transact(work(1, 2)), db.transact(work(2, 1)))
+            return await asyncio.gather(
+                db.run_transaction(work(1, 2)), db.run_transaction(work(2, 1))
+            )
         blocking = db.verbs
         return await asyncio.gather(
             asyncio.to_thread(in_thread, 1, 2), asyncio.to_thread(in_thread, 2, 1)
@@ -353,7 +355,7 @@ def test_write_skew_is_never_committed_by_both(play: Play, q: Any, side: Any, ma
         async with rx.AsyncDatabase.open(play.conninfo) as other:
             for _ in range(5):
                 added = await asyncio.gather(
-                    *(other.transact(work(n), isolation="serializable") for n in (1, 2, 3))
+                    *(other.run_transaction(work(n), isolation="serializable") for n in (1, 2, 3))
                 )
                 assert sorted(added) == [False, False, True]
                 assert len(marks()) == 1
@@ -374,7 +376,9 @@ def test_a_storm_of_conflicts_ends_with_every_increment(
 
     async def worker(db: Any) -> None:
         for _ in range(turns):
-            await db.transact(increase, isolation="serializable", retry=patient, timeout=60_000)
+            await db.run_transaction(
+                increase, isolation="serializable", retry=patient, timeout=60_000
+            )
 
     async def story() -> None:
         async with rx.AsyncDatabase.open(accounts_database, pool_size=16, timeout=60_000) as db:

@@ -32,11 +32,11 @@ async def by_run_that_naps(db: Any, q: Any) -> None:
 
 
 async def by_run_with_an_id(db: Any, q: Any) -> None:
-    await db.run(q.add(n=1), outcome="xid")
+    await db.run(q.add(n=1), commit_check="xid")
 
 
-async def by_run_with_a_witness(db: Any, q: Any) -> None:
-    await db.run(q.add(n=1), outcome="witness")
+async def by_run_with_a_marker(db: Any, q: Any) -> None:
+    await db.run(q.add(n=1), commit_check="marker")
 
 
 async def by_run_many(db: Any, q: Any) -> None:
@@ -67,12 +67,12 @@ async def by_stream(db: Any, q: Any) -> None:
     assert [n async for n in db.stream(q.rows(), batch=10)] == [*range(1, 41)]
 
 
-async def by_transact(db: Any, q: Any) -> None:
+async def by_run_transaction(db: Any, q: Any) -> None:
     async def work(tx: Any) -> None:
         await tx.run(q.add(n=1))
         await tx.run(q.nap())
 
-    await db.transact(work)
+    await db.run_transaction(work)
 
 
 async def by_transaction(db: Any, q: Any) -> None:
@@ -88,9 +88,9 @@ async def by_connection(db: Any, q: Any) -> None:
 
 
 VERBS = [
-    *(by_run, by_run_that_naps, by_run_with_an_id, by_run_with_a_witness, by_run_many),
+    *(by_run, by_run_that_naps, by_run_with_an_id, by_run_with_a_marker, by_run_many),
     *(by_run_all, by_multi, by_copy_out, by_copy_in, by_health),
-    *(by_stream, by_transact, by_transaction, by_connection),
+    *(by_stream, by_run_transaction, by_transaction, by_connection),
 ]
 
 
@@ -98,12 +98,12 @@ def stream(db: rx.Database, q: Any) -> None:
     assert list(db.stream(q.rows(), batch=10)) == [*range(1, 41)]
 
 
-def transact(db: rx.Database, q: Any) -> None:
+def run_transaction(db: rx.Database, q: Any) -> None:
     def work(tx: Any) -> None:
         tx.run(q.add(n=1))
         tx.run(q.nap())
 
-    db.transact(work)
+    db.run_transaction(work)
 
 
 def transaction(db: rx.Database, q: Any) -> None:
@@ -140,9 +140,15 @@ class Direct:
 
 BLOCKING = [
     *(lambda db, q, verb=verb: run_sync(verb(Direct(db), q)) for verb in VERBS[:10]),
-    *(stream, transact, transaction, connection, figures),
+    *(stream, run_transaction, transaction, connection, figures),
 ]
-NAMES = [*(verb.__name__ for verb in VERBS[:10]), "stream", "transact", "transaction", "connection"]
+NAMES = [
+    *(verb.__name__ for verb in VERBS[:10]),
+    "stream",
+    "run_transaction",
+    "transaction",
+    "connection",
+]
 
 
 class Tracer:

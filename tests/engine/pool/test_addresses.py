@@ -221,7 +221,7 @@ def test_a_pool_at_a_server_that_became_a_standby_moves_as_a_whole_to_the_new_pr
         assert guests(spare) == 0
         with watch.at_most(3):
             assert await db.run(q.put(n=2)) == 1
-        assert await db.transact(write) == 2
+        assert await db.run_transaction(write) == 2
         await soon(lambda: guests(another) == 0)
 
     with FaultProxy(another.conninfo) as address:

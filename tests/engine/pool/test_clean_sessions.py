@@ -74,7 +74,7 @@ async def in_transaction(db: Any, bound: Any) -> None:
 
 
 async def in_transact(db: Any, bound: Any) -> None:
-    await db.transact(lambda tx: tx.run(bound))
+    await db.run_transaction(lambda tx: tx.run(bound))
 
 
 async def as_step(db: Any, bound: Any) -> None:

@@ -60,7 +60,7 @@ def test_none_waits_longer_than_their_own_time_and_the_pool_works_on(
                     *(begin(db.run, q.echo(n=n)) for n in range(50)), return_exceptions=True
                 )
             for error in errors:
-                assert isinstance(error, rx.PoolExhausted)
+                assert isinstance(error, rx.PoolExhaustedError)
                 assert isinstance(error, psycopg_pool.PoolTimeout)
                 failure = classify(error, Phase.ACQUIRE)
                 assert (failure.category, failure.verdict) == (Category.POOL, Verdict.NEVER)
@@ -95,7 +95,7 @@ def test_who_finds_no_connection_is_told_who_holds_them_and_what_helps(
         busy = begin(db.run, q.doze(n=1, seconds=0.8))
         await soon(lambda: running)
         await asyncio.sleep(0.1)
-        with pytest.raises(rx.PoolExhausted) as caught:
+        with pytest.raises(rx.PoolExhaustedError) as caught:
             await db.run(q.echo(n=2))
         over.set()
         await holder
@@ -124,9 +124,9 @@ def test_who_holds_all_connections_and_asks_for_another_is_told_so_at_once(
     async def story(db: Any) -> None:
         async with db.transaction() as tx:
             with watch.at_most(2):
-                with pytest.raises(rx.PoolExhausted, match="already holds every connection"):
+                with pytest.raises(rx.PoolExhaustedError, match="already holds every connection"):
                     await db.run(q.echo(n=1))
-                with pytest.raises(rx.PoolExhausted, match="already holds every connection"):
+                with pytest.raises(rx.PoolExhaustedError, match="already holds every connection"):
                     async with db.transaction():
                         pass
             assert await tx.run(q.echo(n=2)) == 2
@@ -151,7 +151,7 @@ def test_a_connection_that_is_held_for_long_is_warned_of_once_with_its_place(
             await asyncio.sleep(0.15)
             assert not warnings()  # nobody misses it yet
             for _ in range(2):
-                with pytest.raises(rx.PoolExhausted):
+                with pytest.raises(rx.PoolExhaustedError):
                     await db.run(q.echo(n=2))
         (warning,) = warnings()
         assert re.search(r"leak: a transaction begun at \S+\.py:\d+, \d\.\d s, t", warning)

@@ -46,7 +46,7 @@ SQL = """\
 """
 
 
-OUTCOMES = """\
+COMMIT_CHECKS = """\
     create table raxol_outcomes (
         key uuid primary key,
         is_tombstone boolean not null default false,
@@ -65,7 +65,7 @@ def side(database: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection of the test's own, next to the database under test."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("create table interrupted (n int)")
-        connection.execute(OUTCOMES)
+        connection.execute(COMMIT_CHECKS)
         yield connection
 
 
@@ -130,8 +130,8 @@ def test_an_interruption_at_any_bytecode_comes_out_and_leaves_the_pool_whole(
     ("name", "module"),
     [
         *(("by_run_all", "batch/execute_many"), ("by_run_many", "batch/execute_many")),
-        *(("by_run_with_a_witness", "batch/batch"), ("by_multi", "batch/runner")),
-        *(("by_run", "wire/pipeline"), ("transact", "wire/pipeline"), ("stream", "cursor")),
+        *(("by_run_with_a_marker", "batch/batch"), ("by_multi", "batch/runner")),
+        *(("by_run", "wire/pipeline"), ("run_transaction", "wire/pipeline"), ("stream", "cursor")),
         *(("transaction", "transaction/transaction"), ("by_copy_out", "copy/decoder")),
     ],
 )

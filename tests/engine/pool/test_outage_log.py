@@ -95,7 +95,7 @@ def test_a_refusal_while_the_pool_is_open_is_one_warning_and_names_the_sqlstate(
     async def story(db: Any) -> None:
         await db.run(q.me())
         spare.side("alter role locked password 'changed'")
-        await db.restart()
+        await db.recycle()
         for _ in range(3):
             with pytest.raises(psycopg.OperationalError):
                 await db.run(q.me())
@@ -147,7 +147,7 @@ def test_a_retry_that_succeeds_is_one_line_with_query_attempt_sqlstate_and_wait(
 
     async def story(db: Any) -> None:
         assert await db.run(q.flaky()) == 1
-        assert await db.transact(work) == 1
+        assert await db.run_transaction(work) == 1
         await db.run_many(q.put, [{"n": 1}])
         await db.run(rx.Multi().add("put", q.put(n=1)))
 
@@ -158,10 +158,11 @@ def test_a_retry_that_succeeds_is_one_line_with_query_attempt_sqlstate_and_wait(
     assert len(told) == 4
     assert all(ends in line for line in told)
     assert [
-        re.sub(r"transact\(\S+\)", "transact(work)", line.split(" succeeded")[0]) for line in told
+        re.sub(r"run_transaction\(\S+\)", "run_transaction(work)", line.split(" succeeded")[0])
+        for line in told
     ] == [
         "q.flaky",
-        "transact(work)",
+        "run_transaction(work)",
         "q.put by run_many()",
         "a Multi of put",
     ]
@@ -185,7 +186,7 @@ def test_the_log_of_pools_that_are_not_ours_stays_as_it_is(
             closed = await own.getconn()
             await closed.close()
             await own.putconn(closed)
-        await db.restart()
+        await db.recycle()
         await db.run(q.me())
 
     play(story, pool_size=2)

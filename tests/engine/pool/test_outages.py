@@ -111,7 +111,7 @@ def test_a_restart_under_load_is_no_error_to_anybody_and_writes_everything_once(
             async def put(tx: Any, n: int = n) -> None:
                 await tx.run(q.put(n=n))
 
-            await db.transact(put)
+            await db.run_transaction(put)
             written.append(n)
             stamps.append(time.monotonic())
             await db.run(q.count())

@@ -44,7 +44,7 @@ def test_it_is_called_for_each_new_connection_so_that_tokens_rotate(
 
     async def story(db: Any) -> None:
         first = await _pid(db, q)
-        await db.restart()
+        await db.recycle()
         assert await _pid(db, q) != first
 
     try:
@@ -125,7 +125,7 @@ def test_a_call_that_needs_a_new_connection_has_the_error_and_the_next_one_goes_
     async def story(db: Any) -> None:
         await _pid(db, q)
         is_broken.set()
-        await db.restart()
+        await db.recycle()
         with pytest.raises(RuntimeError, match="no token today") as caught:
             await _pid(db, q)
         assert NOTE in caught.value.__notes__
@@ -154,7 +154,7 @@ def test_one_that_does_not_return_ends_with_the_deadline(play: Play, locked: str
     async def story(db: Any) -> None:
         await _pid(db, q)
         is_slow.set()
-        await db.restart()
+        await db.recycle()
         since = time.monotonic()
         with pytest.raises(psycopg.errors.ConnectionTimeout, match="password callable has not"):
             await _pid(db, q)

@@ -159,7 +159,7 @@ def test_a_count_that_psycopg_pool_has_lost_is_noticed_repaired_and_logged_once(
     async def story(db: Any) -> None:
         keeper = keeper_of(db)
         await is_whole(db)
-        await db.restart()
+        await db.recycle()
         # Behind our back, and never given back: as a cancelled getconn() would leave it.
         lost = [await keeper._colour.wait(keeper._pool.getconn(5)) for _ in range(SIZE)]
         assert await db.run(q.echo(n=1)) == 1

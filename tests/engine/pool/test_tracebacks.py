@@ -178,7 +178,7 @@ def test_an_interrupt_while_it_connects_leaves_none_either(door: Door) -> None:
 def test_a_call_that_fails_on_an_open_database_leaves_none_either(spare: Own) -> None:
     conninfo = make_conninfo(spare.conninfo, user="locked", password="right")
     with rx.Database.open(conninfo, pool_size=1, pool_min_size=0, timeout=1000) as db:
-        db.restart()
+        db.recycle()
         spare.side(f"alter role locked password '{SECRET}'")
         try:
             with pytest.raises(Exception) as caught:  # noqa: PT011, SIM117

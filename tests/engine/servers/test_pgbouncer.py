@@ -48,7 +48,7 @@ def test_a_standby_behind_a_pooler_is_read_and_not_written(
         return count
 
     async def story(db: Any) -> None:
-        assert await db.transact(read) == 0
+        assert await db.run_transaction(read) == 0
         assert await db.run(rx.Multi().add("a", q.count())) == {"a": 0}
         assert await db.run_many(q.count, [{}, {}]) == [0, 0]
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
@@ -73,7 +73,7 @@ def test_in_statement_mode_single_statements_run(
             assert await db.run(q.put(n=n)) == 1
         assert await db.run(q.all()) == [0, 1, 2]
         with pytest.raises(psycopg.Error, match="not allowed in statement pooling mode"):
-            await db.transact(lambda tx: tx.run(q.count()))
+            await db.run_transaction(lambda tx: tx.run(q.count()))
         assert await db.run(q.count()) == 3
 
     play(story, pgbouncer(program, primary, "statement"), prepare=PREPARE, timeout=3000)

@@ -22,7 +22,7 @@ def test_pgpool_itself_sends_reads_to_the_standby(pgpool: str, primary: Any) -> 
             client.execute("select pg_current_xact_id()")
 
 
-@pytest.mark.parametrize("outcome", ["xid", "witness", "none"])
+@pytest.mark.parametrize("outcome", ["xid", "marker", "none"])
 def test_what_writes_works_with_each_way_of_telling_outcomes(
     play: Play, q: Any, pgpool: str, primary: Any, notes: Any, outcome: str
 ) -> None:
@@ -34,14 +34,14 @@ def test_what_writes_works_with_each_way_of_telling_outcomes(
 
     async def story(db: Any) -> None:
         for round_ in range(2):
-            assert await db.transact(write) == 6 * round_ + 1
-            multi = rx.Multi(outcome=outcome).add("a", q.put(n=10)).add("b", q.count())
+            assert await db.run_transaction(write) == 6 * round_ + 1
+            multi = rx.Multi(commit_check=outcome).add("a", q.put(n=10)).add("b", q.count())
             assert (await db.run(multi))["b"] == 6 * round_ + 2
             assert await db.run_many(q.put, [{"n": 20}, {"n": 21}]) == [1, 1]
-            assert await db.run(q.put(n=30), outcome=outcome) == 1
+            assert await db.run(q.put(n=30), commit_check=outcome) == 1
             assert await db.run(q.put(n=40)) == 1
 
-    play(story, pgpool, outcome=outcome, pool_size=2, pool_min_size=2)
+    play(story, pgpool, commit_check=outcome, pool_size=2, pool_min_size=2)
     assert len(notes()) == 12
 
 
@@ -59,8 +59,8 @@ def test_a_transaction_that_can_be_found_again_reads_what_it_writes(
         standby.pause_replay()
         try:
             primary.ask("insert into server_notes values (2)")
-            assert await db.transact(read) == [2]
-            assert await db.run(q.all(), outcome="xid") == [2]
+            assert await db.run_transaction(read) == [2]
+            assert await db.run(q.all(), commit_check="xid") == [2]
         finally:
             standby.resume_replay()
 
@@ -68,7 +68,7 @@ def test_a_transaction_that_can_be_found_again_reads_what_it_writes(
 
 
 @pytest.mark.parametrize("lost", ["commit_lost", "commit_answer_lost"])
-@pytest.mark.parametrize("outcome", ["xid", "witness"])
+@pytest.mark.parametrize("outcome", ["xid", "marker"])
 def test_a_lost_commit_is_settled_through_pgpool(
     play: Play, q: Any, pgpool: str, notes: Any, outcome: str, lost: str
 ) -> None:
@@ -77,7 +77,7 @@ def test_a_lost_commit_is_settled_through_pgpool(
 
     async def story(db: Any) -> None:
         fired = getattr(line, lost)()
-        await db.transact(write, outcome=outcome)
+        await db.run_transaction(write, commit_check=outcome)
         assert fired.is_set()
 
     with FaultProxy(pgpool) as line:
@@ -91,7 +91,7 @@ def test_the_other_verbs_work(play: Play, q: Any, pgpool: str, primary: Any, not
         async with db.transaction() as tx:
             await tx.run(q.put(n=3))
             assert await tx.run(q.all()) == [1, 2, 3]
-        async with db.transaction(outcome="xid") as tx:
+        async with db.transaction(commit_check="xid") as tx:
             assert await tx.run(q.all()) == [1, 2, 3]
             assert [row async for row in tx.stream(q.all())] == [1, 2, 3]
         assert len(await db.run_all([q.count(), q.all()])) == 2

@@ -14,7 +14,7 @@ from raxol_sql.failures import ServerEpoch
 if TYPE_CHECKING:
     from tests.engine.conftest import Play
 
-OUTCOME, ACROSS = 'outcome="xid"', 'outcome="xid" across a restart of the server'
+OUTCOME, ACROSS = 'commit_check="xid"', 'commit_check="xid" across a restart of the server'
 POOLER, STANDBY = "telling a pooler from a server", "telling a standby from a primary"
 LIMITS = "time limits on the server"
 # What is revoked, and what cannot be promised then.
@@ -45,11 +45,11 @@ async def every_verb(db: Any, q: Any) -> None:
         assert await tx.run(q.count()) >= 1
 
     await db.run(q.put(n=1))
-    for outcome in ("xid", "witness", "none"):
-        assert await db.run(q.put(n=2), outcome=outcome) == 1
-        await db.transact(write, outcome=outcome)
-        await db.run(rx.Multi(outcome=outcome).add("put", q.put(n=3)).add("count", q.count()))
-    async with db.transaction(outcome="xid") as tx:
+    for outcome in ("xid", "marker", "none"):
+        assert await db.run(q.put(n=2), commit_check=outcome) == 1
+        await db.run_transaction(write, commit_check=outcome)
+        await db.run(rx.Multi(commit_check=outcome).add("put", q.put(n=3)).add("count", q.count()))
+    async with db.transaction(commit_check="xid") as tx:
         await tx.run(q.put(n=4))
     assert await db.run_many(q.put, [{"n": 5}, {"n": 6}]) == [1, 1]
     assert len(await db.run_all([q.count(), q.all()])) == 2
@@ -63,7 +63,7 @@ def check_every_verb(
 ) -> None:
     async def story(db: Any) -> None:
         await every_verb(db, q)
-        await db.restart()
+        await db.recycle()
         assert await db.run(q.count()) == 15
         lost = (await db.health()).lost_promises
         assert {one.promise for one in lost} == {REFUSED[each] for each in revoked}
@@ -108,8 +108,8 @@ def test_on_an_ordinary_server_nothing_is_lost_and_nothing_is_logged(
 
 
 @pytest.mark.parametrize("lost", ["commit_lost", "commit_answer_lost"])
-@pytest.mark.parametrize("outcome", ["witness", "xid"])
-def test_a_witness_row_settles_a_lost_commit_where_no_id_can_be_asked(
+@pytest.mark.parametrize("outcome", ["marker", "xid"])
+def test_a_marker_row_settles_a_lost_commit_where_no_id_can_be_asked(
     play: Play, q: Any, line: Any, notes: Any, revoke: Any, lost: str, outcome: str
 ) -> None:
     """Asked for by name, or in place of the id."""
@@ -120,7 +120,7 @@ def test_a_witness_row_settles_a_lost_commit_where_no_id_can_be_asked(
     async def story(db: Any) -> None:
         await db.run(q.count())
         fired = getattr(line, lost)()
-        await db.transact(write, outcome=outcome)
+        await db.run_transaction(write, commit_check=outcome)
         assert fired.is_set()
 
     revoke(*REFUSED)
@@ -128,7 +128,7 @@ def test_a_witness_row_settles_a_lost_commit_where_no_id_can_be_asked(
     assert notes() == [1]
 
 
-def test_without_a_table_of_witness_rows_a_lost_commit_is_unknown(
+def test_without_a_table_of_marker_rows_a_lost_commit_is_unknown(
     play: Play, q: Any, primary: Any, line: Any, revoke: Any
 ) -> None:
     async def write(tx: Any) -> None:
@@ -137,10 +137,10 @@ def test_without_a_table_of_witness_rows_a_lost_commit_is_unknown(
     async def story(db: Any) -> None:
         await db.run(q.count())
         (lost,) = (await db.health()).lost_promises
-        assert lost.instead.startswith('outcome="none"')
+        assert lost.instead.startswith('commit_check="none"')
         line.commit_answer_lost()
         with pytest.raises(rx.OutcomeUnknownError):
-            await db.transact(write)
+            await db.run_transaction(write)
 
     revoke("execute on function pg_current_xact_id()")
     primary.ask("alter table raxol_outcomes rename to others")
@@ -156,13 +156,13 @@ def test_what_is_granted_later_is_promised_after_a_restart(
     async def story(db: Any) -> None:
         assert (await db.health()).lost_promises
         primary.ask("grant execute on function pg_current_xact_id() to public")
-        await db.restart()
+        await db.recycle()
         assert not (await db.health()).lost_promises
         line.commit_answer_lost()
-        assert await db.run(q.put(n=1), outcome="xid") == 1
+        assert await db.run(q.put(n=1), commit_check="xid") == 1
 
     revoke("execute on function pg_current_xact_id()")
-    with pytest.raises(rx.CommittedResultLost):
+    with pytest.raises(rx.CommittedResultLostError):
         play(story, line.conninfo)
 
 
@@ -170,7 +170,7 @@ def test_the_client_holds_a_limit_that_the_server_cannot_be_given(
     play: Play, q: Any, line: Any, revoke: Any
 ) -> None:
     async def story(db: Any) -> None:
-        with pytest.raises(rx.DeadlineExceeded):
+        with pytest.raises(rx.DeadlineExceededError):
             await db.run(q.nap())
         assert await db.run(q.count()) == 0
 
@@ -199,11 +199,11 @@ def test_what_is_revoked_while_a_database_is_open_costs_one_call_for_each_connec
         await tx.run(q.put(n=1))
 
     async def story(db: Any) -> None:
-        await db.transact(write)
+        await db.run_transaction(write)
         revoke("execute on function pg_current_xact_id()")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            await db.transact(write)
-        await db.transact(write)
+            await db.run_transaction(write)
+        await db.run_transaction(write)
         await db.run(rx.Multi().add("put", q.put(n=2)))
         assert await db.run(q.count()) == 3
 

@@ -38,15 +38,15 @@ def test_reads_need_no_mark_on_a_standby(play: Play, q: Any, caught_up: Any) -> 
 
     async def story(db: Any) -> None:
         told = events_of(db)
-        for outcome in ("xid", "witness", "none"):
-            assert await db.transact(read, outcome=outcome) == 2
-            assert await db.run(q.count(), outcome=outcome) == 1
-            multi = rx.Multi(outcome=outcome).add("a", q.count()).add("b", q.all())
+        for outcome in ("xid", "marker", "none"):
+            assert await db.run_transaction(read, commit_check=outcome) == 2
+            assert await db.run(q.count(), commit_check=outcome) == 1
+            multi = rx.Multi(commit_check=outcome).add("a", q.count()).add("b", q.all())
             assert await db.run(multi) == {"a": 1, "b": [1]}
         assert await db.run_many(q.count, [{}, {}]) == [1, 1]
         assert await db.run_all([q.count(), q.all()]) == [1, [1]]
         assert [row async for row in db.stream(q.all())] == [1]
-        async with db.transaction(outcome="xid") as tx:
+        async with db.transaction(commit_check="xid") as tx:
             assert await read(tx) == 2
         assert {one.outcome for one in told} == {"ok"}
         assert {one.attempts for one in told} == {1}
@@ -64,7 +64,7 @@ def test_a_read_whose_commit_is_lost_on_a_standby_is_done_again(
     async def story(db: Any) -> None:
         await db.run(q.count())
         fired = line.commit_answer_lost()
-        assert await db.transact(read) == 1
+        assert await db.run_transaction(read) == 1
         assert fired.is_set()
 
     with FaultProxy(caught_up.conninfo()) as line:
@@ -77,11 +77,11 @@ async def write_each_way(db: Any, q: Any) -> None:
 
     for attempt in (
         lambda: db.run(q.put(n=9)),
-        lambda: db.run(q.put(n=9), outcome="xid"),
-        lambda: db.run(q.put(n=9), outcome="witness"),
+        lambda: db.run(q.put(n=9), commit_check="xid"),
+        lambda: db.run(q.put(n=9), commit_check="marker"),
         lambda: db.run(rx.Multi().add("put", q.put(n=9))),
         lambda: db.run_many(q.put, [{"n": 9}]),
-        lambda: db.transact(write),
+        lambda: db.run_transaction(write),
     ):
         with pytest.raises(ReadOnly):
             await attempt()
@@ -120,7 +120,7 @@ def test_with_several_hosts_a_write_is_done_again_at_another(
         assert await db.run(q.in_recovery())
         first.heal()
         assert await db.run(q.put(n=2)) == 1
-        await db.transact(write)
+        await db.run_transaction(write)
 
     with FaultProxy(primary.conninfo()) as first, FaultProxy(caught_up.conninfo()) as second:
         first.refuse()
@@ -147,7 +147,7 @@ def test_behind_one_address_the_server_that_takes_writes_by_then_is_found(
     assert notes() == [1, 2]
 
 
-def test_a_promoted_standby_is_written_again_with_a_witness(
+def test_a_promoted_standby_is_written_again_with_a_marker(
     play: Play, q: Any, primary: Any
 ) -> None:
     """Connections that were made before the promotion learn of it by themselves."""
@@ -158,9 +158,9 @@ def test_a_promoted_standby_is_written_again_with_a_witness(
     async def story(db: Any) -> None:
         assert await db.run(q.in_recovery())
         own.promote()
-        await db.transact(write)
+        await db.run_transaction(write)
         line.commit_answer_lost()
-        await db.transact(write)
+        await db.run_transaction(write)
         assert await db.run(q.all()) == [5, 5]
 
     with primary.standby() as own, FaultProxy(own.conninfo()) as line:

@@ -60,8 +60,8 @@ async def by_run_many(db: Any, q: Any, value: Any) -> Any:
     return (await db.run_many(q.put, [{"at": value}] * 2))[1]
 
 
-async def by_transact(db: Any, q: Any, value: Any) -> Any:
-    return await db.transact(lambda tx: tx.run(q.put(at=value)))
+async def by_run_transaction(db: Any, q: Any, value: Any) -> Any:
+    return await db.run_transaction(lambda tx: tx.run(q.put(at=value)))
 
 
 async def by_transaction(db: Any, q: Any, value: Any) -> Any:
@@ -74,7 +74,7 @@ async def by_multi(db: Any, q: Any, value: Any) -> Any:
     return (await db.run(steps))["two"]
 
 
-WAYS = [by_run, by_run_many, by_transact, by_transaction, by_multi]
+WAYS = [by_run, by_run_many, by_run_transaction, by_transaction, by_multi]
 
 
 @pytest.mark.parametrize("prepare", [True, False])

@@ -72,15 +72,15 @@ async def by_run(db: Any, q: Any, value: Any) -> None:
 
 
 async def by_run_with_an_outcome(db: Any, q: Any, value: Any) -> None:
-    await db.run(q.put(at=value), outcome="xid")
+    await db.run(q.put(at=value), commit_check="xid")
 
 
 async def by_run_many(db: Any, q: Any, value: Any) -> None:
     await db.run_many(q.put, [{"at": value}])
 
 
-async def by_transact(db: Any, q: Any, value: Any) -> None:
-    await db.transact(lambda tx: tx.run(q.put(at=value)))
+async def by_run_transaction(db: Any, q: Any, value: Any) -> None:
+    await db.run_transaction(lambda tx: tx.run(q.put(at=value)))
 
 
 async def by_transaction(db: Any, q: Any, value: Any) -> None:
@@ -103,7 +103,14 @@ async def by_multi_with_a_function(db: Any, q: Any, value: Any) -> None:
 WAYS = {
     way.__name__[3:]: way
     for way in (
-        *(by_run, by_update, by_run_with_an_outcome, by_run_many, by_transact, by_transaction),
+        *(
+            by_run,
+            by_update,
+            by_run_with_an_outcome,
+            by_run_many,
+            by_run_transaction,
+            by_transaction,
+        ),
         *(by_multi, by_multi_with_a_function),
     )
 }
@@ -270,7 +277,7 @@ def test_transact_is_done_again_on_whichever_connection_it_fails(
         await warmed(4)
         alter(side, after)
         for _ in range(12):
-            await db.transact(lambda tx: tx.run(q.put(at=value)))
+            await db.run_transaction(lambda tx: tx.run(q.put(at=value)))
 
     play(story, pool_size=4, pool_min_size=4)
 
@@ -291,7 +298,7 @@ def test_transact_is_done_again_once_and_its_own_mistake_comes_out(
             await tx.run(q.put(at=2**40))
 
         with pytest.raises(psycopg.errors.NumericValueOutOfRange):
-            await db.transact(work)
+            await db.run_transaction(work)
         assert len(begun) == 1
 
     play(story, pool_size=1)

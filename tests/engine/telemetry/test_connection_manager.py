@@ -116,7 +116,7 @@ def test_d2_d3_a_connection_is_lent_and_given_back_as_it_was(
 def test_d3_whoever_keeps_a_connection_is_named_by_the_place_of_the_block(play: Play) -> None:
     async def story(db: Any) -> str:
         async with db.connection():
-            with pytest.raises(rx.PoolExhausted) as caught:
+            with pytest.raises(rx.PoolExhaustedError) as caught:
                 async with db.connection():
                     pass
         return str(caught.value)
@@ -353,7 +353,7 @@ def test_d15_a_restart_replaces_the_own_connections_and_no_others(
 
     async def story(db: Any) -> None:
         before = _backends(side)
-        await db.restart()
+        await db.recycle()
         async with db.transaction() as one, db.transaction() as two:
             after = {await one.run(q.pid()), await two.run(q.pid())}
         assert not before & after

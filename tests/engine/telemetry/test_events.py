@@ -390,7 +390,7 @@ def test_every_event_has_a_name_and_nothing_is_told_of_nothing(play: Play, write
             await db.run_all([3])
         with pytest.raises(ZeroDivisionError):
             await db.run(rx.Multi().add("a", fails))
-        assert await db.run(q.one(n=1), outcome="xid") == 1
+        assert await db.run(q.one(n=1), commit_check="xid") == 1
         return events
 
     found = [(one.name, one.operation, one.rows) for one in play(story)]

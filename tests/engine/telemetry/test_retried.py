@@ -81,8 +81,8 @@ def check_hot(db: Any, n: int, records: list[logging.LogRecord]) -> None:
     queries = db.metrics().queries
     assert n == TASKS * TIMES
     assert {name: one.failed for name, one in queries.items()} == dict.fromkeys(queries, 0)
-    assert queries["transact"].calls == TASKS * TIMES
-    assert queries["transact"].retries > 0
+    assert queries["run_transaction"].calls == TASKS * TIMES
+    assert queries["run_transaction"].retries > 0
     assert queries["q.write"].retries == 0
     assert errors_of(records) == []
 
@@ -98,7 +98,7 @@ def test_threads_that_retry_on_one_row_report_retries_of_transactions_and_no_err
 
         def repeat() -> None:
             for _ in range(TIMES):
-                db.transact(work, isolation="serializable", retry=POLICY)
+                db.run_transaction(work, isolation="serializable", retry=POLICY)
 
         threads = [threading.Thread(target=repeat) for _ in range(TASKS)]
         for thread in threads:
@@ -120,7 +120,7 @@ def test_tasks_that_retry_on_one_row_report_retries_of_transactions_and_no_error
 
             async def repeat() -> None:
                 for _ in range(TIMES):
-                    await db.transact(work, isolation="serializable", retry=POLICY)
+                    await db.run_transaction(work, isolation="serializable", retry=POLICY)
 
             await asyncio.gather(*(repeat() for _ in range(TASKS)))
             check_hot(db, await db.run(hot.read()), logged)
@@ -138,12 +138,12 @@ def test_a_transaction_is_one_event_over_all_attempts(play: Play, hot: Any) -> N
 
     async def story(db: Any) -> list[QueryEvent]:
         events = told(db)
-        await db.transact(work)
+        await db.run_transaction(work)
         return events
 
     events = play(story)
 
-    (whole,) = [one for one in events if one.name == "transact"]
+    (whole,) = [one for one in events if one.name == "run_transaction"]
     assert (whole.operation, whole.attempts, whole.outcome) == ("transaction", 3, "ok")
     assert whole.paused_ms > 0
     assert events[-1] == whole
@@ -160,12 +160,12 @@ def test_what_fails_in_the_last_attempt_is_reported_with_the_transaction(
     async def story(db: Any) -> list[QueryEvent]:
         events = told(db)
         with pytest.raises(psycopg.errors.SerializationFailure):
-            await db.transact(work, retry=rx.RetryPolicy(attempts=3))
+            await db.run_transaction(work, retry=rx.RetryPolicy(attempts=3))
         return events
 
     found = [(one.name, one.error, one.attempts) for one in play(story) if one.error]
 
-    assert found == [("q.fail_as", "40001", 1), ("transact", "40001", 3)]
+    assert found == [("q.fail_as", "40001", 1), ("run_transaction", "40001", 3)]
 
 
 def test_an_error_that_the_function_catches_is_reported_when_the_transaction_ends(
@@ -178,7 +178,7 @@ def test_an_error_that_the_function_catches_is_reported_when_the_transaction_end
 
     async def story(db: Any) -> list[QueryEvent]:
         events = told(db)
-        await db.transact(work)
+        await db.run_transaction(work)
         return events
 
     found = [(one.name, one.error) for one in play(story) if one.error]
@@ -196,11 +196,11 @@ def test_a_function_that_rolls_back_with_an_error_of_its_own_failed_nothing(
     async def story(db: Any) -> list[QueryEvent]:
         events = told(db)
         with pytest.raises(LookupError):
-            await db.transact(work)
+            await db.run_transaction(work)
         return events
 
     assert [(one.name, one.error) for one in play(story)] == [
-        *(("begin", None), ("q.read", None), ("rollback", None), ("transact", None)),
+        *(("begin", None), ("q.read", None), ("rollback", None), ("run_transaction", None)),
     ]
 
 
@@ -209,7 +209,7 @@ def test_what_ends_after_its_attempt_is_reported_as_it_is(accounts_database: str
 
     with rx.Database.open(accounts_database, pool_size=1) as db:
         events = told(db)
-        db.transact(kept.append)
+        db.run_transaction(kept.append)
         with pytest.raises(rx.TransactionError):
             kept[0].run(hot.read())
 
@@ -223,7 +223,7 @@ WAYS = {
     "create": lambda repo: repo.create(User, ANN),
     "multi": lambda repo: repo.run(repo.multi().create("one", User, ANN)),
     "insert_all": lambda repo: repo.insert_all(User, [ANN]),
-    "transact": lambda repo: repo.transact(lambda inner: inner.create(User, ANN)),
+    "run_transaction": lambda repo: repo.run_transaction(lambda inner: inner.create(User, ANN)),
 }
 
 

@@ -28,7 +28,7 @@ def _notes(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("shows", [False, True])
-@pytest.mark.parametrize("how", ["run", "run with a witness", "multi", "run_all"])
+@pytest.mark.parametrize("how", ["run", "run with a marker", "multi", "run_all"])
 def test_a8_an_error_says_the_arguments_only_if_that_is_switched_on(
     play: Play, write: Any, shows: bool, how: str
 ) -> None:
@@ -36,7 +36,7 @@ def test_a8_an_error_says_the_arguments_only_if_that_is_switched_on(
     wrong = q.add(email="SECRET42", name="NEVER42")
     ways = {
         "run": lambda db: db.run(wrong),
-        "run with a witness": lambda db: db.run(wrong, outcome="xid"),
+        "run with a marker": lambda db: db.run(wrong, commit_check="xid"),
         "multi": lambda db: db.run(rx.Multi().add("step", wrong)),
         "run_all": lambda db: db.run_all([wrong]),
     }

@@ -107,7 +107,7 @@ def test_every_verb_takes_and_gives_them_in_either_colour(
             await db.copy(queries.into, [row])
             async with db.transaction() as tx:
                 await tx.run(queries.put(**arguments))
-            await db.run(queries.put(**arguments), outcome="xid")
+            await db.run(queries.put(**arguments), commit_check="xid")
 
             assert await db.run(queries.get()) == [row] * 6
             assert await db.copy(queries.out) == [row] * 6

@@ -51,7 +51,7 @@ def test_there_are_exactly_as_many_attempts_as_the_policy_says(
 def test_only_what_does_no_harm_is_repeated(
     effect: Effect, verdict: Verdict, may_repeat: bool, is_chosen: bool
 ) -> None:
-    policy = RetryPolicy(also={"55P03"} if is_chosen else ())
+    policy = RetryPolicy(extra_sqlstates={"55P03"} if is_chosen else ())
     is_harmless = may_repeat or (
         effect in (Effect.NONE, Effect.ROLLED_BACK) and verdict is not Verdict.RESOLVE
     )
@@ -69,7 +69,7 @@ def test_only_what_does_no_harm_is_repeated(
 def test_nothing_that_may_have_happened_is_repeated_whatever_came_before(
     history: list[tuple[Failure, bool, bool]],
 ) -> None:
-    attempts = attempts_of(RetryPolicy(100, also={"55P03"}))
+    attempts = attempts_of(RetryPolicy(100, extra_sqlstates={"55P03"}))
 
     for one, may_repeat, is_mute_loss in history:
         step = attempts.after(one, may_repeat=may_repeat, is_mute_loss=is_mute_loss)
@@ -121,7 +121,7 @@ def test_a_retry_that_the_budget_does_not_pay_for_is_refused(one: Failure) -> No
 def test_what_is_repeated_by_choice_is_so_only_as_often_as_the_policy_says(
     repeats: int, conflicts: int
 ) -> None:
-    attempts = attempts_of(RetryPolicy(100, also={"55P03"}, also_repeats=repeats))
+    attempts = attempts_of(RetryPolicy(100, extra_sqlstates={"55P03"}, extra_max_retries=repeats))
 
     for _ in range(repeats):
         for _ in range(conflicts):
@@ -134,7 +134,7 @@ def test_what_is_repeated_by_choice_is_so_only_as_often_as_the_policy_says(
 
 
 def test_a_conflict_that_is_also_chosen_is_repeated_as_often_as_any() -> None:
-    attempts = attempts_of(RetryPolicy(6, also={"40001"}, also_repeats=1))
+    attempts = attempts_of(RetryPolicy(6, extra_sqlstates={"40001"}, extra_max_retries=1))
 
     for _ in range(5):
         assert isinstance(attempts.after(CONFLICT, may_repeat=False), Retry)

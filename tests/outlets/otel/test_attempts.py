@@ -73,7 +73,7 @@ def test_a_transaction_that_is_retried_is_a_span_with_its_attempts_and_without_a
         tx.run(clashing.bump())
 
     watching.over(db)
-    db.transact(meet, isolation="serializable")
+    db.run_transaction(meet, isolation="serializable")
 
     assert tries == 2
     spans = watching.spans()
@@ -83,9 +83,9 @@ def test_a_transaction_that_is_retried_is_a_span_with_its_attempts_and_without_a
     assert named.count(("clashing.bump", StatusCode.UNSET)) == 2
     assert [name for name, _ in named if "." not in name] == [
         *("begin", "rollback"),
-        *("begin", "commit", "transact"),
+        *("begin", "commit", "run_transaction"),
     ]
-    (whole,) = [span for span in spans if span.name == "transact"]
+    (whole,) = [span for span in spans if span.name == "run_transaction"]
     assert (whole.attributes or {})["raxol_sql.attempts"] == 2
 
 

@@ -48,7 +48,7 @@ def test_callers_who_wait_and_those_who_got_nothing_are_counted(
         def ask() -> None:
             try:
                 db.run(queries.users.count())
-            except rx.PoolExhausted as error:
+            except rx.PoolExhaustedError as error:
                 refused.append(error)
 
         asking = threading.Thread(target=ask)

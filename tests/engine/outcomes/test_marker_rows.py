@@ -1,4 +1,4 @@
-"""The witness row: there if and only if the transaction has happened, and settled if asked."""
+"""The marker row: there if and only if the transaction has happened, and settled if asked."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def test_a_transaction_leaves_one_row_and_none_if_it_is_rolled_back(
         raise ZeroDivisionError
 
     async def story(db: Any) -> None:
-        await db.transact(lambda tx: tx.run(q.add(n=1)), outcome="witness")
+        await db.run_transaction(lambda tx: tx.run(q.add(n=1)), commit_check="marker")
         with pytest.raises(ZeroDivisionError):
-            await db.transact(failing, outcome="witness")
+            await db.run_transaction(failing, commit_check="marker")
 
     play(story)
     assert rows() == [False]
@@ -56,13 +56,13 @@ def test_a_transaction_leaves_one_row_and_none_if_it_is_rolled_back(
 
 def test_the_configuration_may_ask_for_it(play: Play, q: Any, rows: Any) -> None:
     async def story(db: Any) -> None:
-        await db.transact(lambda tx: tx.run(q.add(n=1)))
+        await db.run_transaction(lambda tx: tx.run(q.add(n=1)))
         await db.run(rx.Multi().add("one", q.add(n=2)))
         await db.run_many(q.add, [{"n": 3}])
-        await db.run(rx.Multi(outcome="none").add("one", q.add(n=4)))
+        await db.run(rx.Multi(commit_check="none").add("one", q.add(n=4)))
         await db.run(q.add(n=5))
 
-    play(story, outcome="witness")
+    play(story, commit_check="marker")
     assert rows() == [False] * 3
 
 
@@ -71,8 +71,8 @@ def test_without_its_table_it_says_how_to_make_it(play: Play, q: Any, side: Any)
 
     async def story(db: Any) -> None:
         for work in (
-            lambda: db.transact(lambda tx: tx.run(q.add(n=1)), outcome="witness"),
-            lambda: db.run(rx.Multi(outcome="witness").add("one", q.add(n=2))),
+            lambda: db.run_transaction(lambda tx: tx.run(q.add(n=1)), commit_check="marker"),
+            lambda: db.run(rx.Multi(commit_check="marker").add("one", q.add(n=2))),
         ):
             with pytest.raises(psycopg.errors.UndefinedTable) as caught:
                 await work()
@@ -178,7 +178,7 @@ def test_a_transaction_that_was_settled_while_it_was_open_says_so(
         with rx.Database.open(accounts_database) as other:
             assert other.resolve(token_of(key)) is rx.Effect.ROLLED_BACK
         with pytest.raises(rx.TransactionError, match="another process resolved the outcome"):
-            await db.transact(lambda tx: tx.run(q.add(n=1)), outcome="witness")
+            await db.run_transaction(lambda tx: tx.run(q.add(n=1)), commit_check="marker")
 
     play(story)
     assert marks() == []
@@ -194,13 +194,13 @@ def test_rows_are_forgotten_by_age_and_their_tokens_say_so(
 
     async def story(db: Any) -> None:
         assert await db.resolve(old_token) is rx.Effect.COMMITTED
-        assert await db.forget_outcomes(7) == 1
-        assert await db.forget_outcomes(7) == 0
-        assert await db.forget_outcomes(30) == 0
+        assert await db.purge_outcomes(7) == 1
+        assert await db.purge_outcomes(7) == 0
+        assert await db.purge_outcomes(30) == 0
         assert await db.resolve(old_token) is rx.Effect.UNKNOWN
         assert await db.resolve(token_of(new)) is rx.Effect.COMMITTED
         with pytest.raises(ValueError, match="give 1 or more"):
-            await db.forget_outcomes(0)
+            await db.purge_outcomes(0)
 
     play(story)
     assert sorted(rows()) == [False, True]
@@ -209,13 +209,13 @@ def test_rows_are_forgotten_by_age_and_their_tokens_say_so(
 def test_an_outcome_that_does_not_exist_is_refused(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         for work in (
-            lambda: db.transaction(outcome="maybe"),
-            lambda: rx.Multi(outcome="maybe"),
+            lambda: db.transaction(commit_check="maybe"),
+            lambda: rx.Multi(commit_check="maybe"),
         ):
-            with pytest.raises(ValueError, match="outcome is one of xid, witness, none"):
+            with pytest.raises(ValueError, match="commit_check is one of xid, marker, none"):
                 work()
-        with pytest.raises(ValueError, match="outcome is one of"):
-            await db.transact(lambda tx: tx.run(q.add(n=1)), outcome="maybe")
+        with pytest.raises(ValueError, match="commit_check is one of"):
+            await db.run_transaction(lambda tx: tx.run(q.add(n=1)), commit_check="maybe")
 
     play(story)
 

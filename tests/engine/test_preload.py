@@ -48,16 +48,16 @@ def test_fifty_users_and_their_preferences_are_two_queries_and_not_fifty_one(
     async def story(db: Any) -> None:
         await filled(db, queries, [n % 3 for n in range(50)])
         by_user_ids = queries.user_preferences.by_user_ids
-        with db.scope() as scope:
+        with db.watch_queries() as watched:
             users = await db.run(queries.users.all())
-            attached = await db.attach(users, by_user_ids)
-        assert scope.counts == {"users.all": 1, "user_preferences.by_user_ids": 1}
+            attached = await db.preload(users, by_user_ids)
+        assert watched.counts == {"users.all": 1, "user_preferences.by_user_ids": 1}
         with (
-            pytest.warns(rx.RepeatedQueryWarning, match="by_user_ids ran 50 times in one scope"),
-            db.scope() as scope,
+            pytest.warns(rx.RepeatedQueryWarning, match="by_user_ids ran 50 times in one block"),
+            db.watch_queries() as looped,
         ):
             one_by_one = [(user, await db.run(by_user_ids(user_ids=[user.id]))) for user in users]
-        assert scope.counts == {"user_preferences.by_user_ids": 50}
+        assert looped.counts == {"user_preferences.by_user_ids": 50}
         assert attached == one_by_one
 
     play(story)
@@ -68,7 +68,7 @@ def test_fifty_users_and_their_preferences_are_two_queries_and_not_fifty_one(
     children=st.lists(st.integers(0, 3), max_size=6),
     chosen=st.lists(st.integers(0, 5), max_size=10),
 )
-def test_attach_is_the_loop_over_the_parents_without_children_and_twice_the_same_included(
+def test_preload_is_the_loop_over_the_parents_without_children_and_twice_the_same_included(
     engine_database: str, queries: rx.Queries, children: list[int], chosen: list[int]
 ) -> None:
     by_user_ids = queries.user_preferences.by_user_ids
@@ -83,22 +83,22 @@ def test_attach_is_the_loop_over_the_parents_without_children_and_twice_the_same
                 db.run(queries.user_preferences.create(user_id=user.id))
         parents = [users[n] for n in chosen if n < len(users)]
         loop = [(user, db.run(by_user_ids(user_ids=[user.id]))) for user in parents]
-        assert db.attach(parents, by_user_ids) == loop
+        assert db.preload(parents, by_user_ids) == loop
         people = [person(user) for user in parents]
-        assert db.attach(people, by_user_ids, into="preferences") == [
+        assert db.preload(people, by_user_ids, into="preferences") == [
             attrs.evolve(person(user), preferences=tuple(own)) for user, own in loop
         ]
-        assert db.attach(people, by_user_ids, into="listed") == [
+        assert db.preload(people, by_user_ids, into="listed") == [
             attrs.evolve(person(user), listed=own) for user, own in loop
         ]
 
 
-def test_attach_in_a_transaction_sees_what_that_has_done(play: Any, queries: rx.Queries) -> None:
+def test_preload_in_a_transaction_sees_what_that_has_done(play: Any, queries: rx.Queries) -> None:
     async def story(db: Any) -> None:
         users = await filled(db, queries, [0])
         async with db.transaction() as tx:
             await tx.run(queries.user_preferences.create(user_id=users[0].id))
-            ((_, own),) = await tx.attach(users, queries.user_preferences.by_user_ids)
+            ((_, own),) = await tx.preload(users, queries.user_preferences.by_user_ids)
             assert len(own) == 1
 
     play(story)
@@ -110,11 +110,11 @@ def test_one_child_takes_the_place_of_the_list_and_a_second_is_an_error(
     async def story(db: Any) -> None:
         by_user_ids = queries.user_preferences.by_user_ids
         users = [person(user) for user in await filled(db, queries, [1, 0])]
-        with_one = await db.attach(users, by_user_ids, into="newest", one=True)
+        with_one = await db.preload(users, by_user_ids, into="newest", single=True)
         assert [one.newest and one.newest.user_id for one in with_one] == [users[0].id, None]
         await db.run(queries.user_preferences.create(user_id=users[0].id))
         with pytest.raises(rx.TooManyRowsError, match="one child was expected for each id"):
-            await db.attach(users, by_user_ids, one=True)
+            await db.preload(users, by_user_ids, single=True)
 
     play(story)
 
@@ -123,10 +123,10 @@ def test_without_parents_or_keys_nothing_is_sent(play: Any, queries: rx.Queries)
     async def story(db: Any) -> None:
         by_user_ids = queries.user_preferences.by_user_ids
         nobody = Person(None, "N")  # type: ignore[arg-type]
-        with db.scope() as scope:
-            assert await db.attach([], by_user_ids) == []
-            assert await db.attach([nobody], by_user_ids) == [(nobody, [])]
-        assert scope.counts == {}
+        with db.watch_queries() as watched:
+            assert await db.preload([], by_user_ids) == []
+            assert await db.preload([nobody], by_user_ids) == [(nobody, [])]
+        assert watched.counts == {}
 
     play(story)
 
@@ -146,20 +146,23 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
         users = await filled(db, queries, [1])
         by_user_ids = queries.user_preferences.by_user_ids
         for options, told in (
-            ({"key": "idd"}, "key='idd' is no field of User; did you mean 'id'"),
-            ({"foreign": "user"}, "foreign='user' is no field of UserPreferences; did you mean"),
+            ({"parent_key": "idd"}, "parent_key='idd' is no field of User; did you mean 'id'"),
+            (
+                {"child_key": "user"},
+                "child_key='user' is no field of UserPreferences; did you mean",
+            ),
             ({"into": "prefs"}, "into='prefs' is no field of User: it has id, email"),
-            ({"parameter": "ids"}, "user_ids is missing; ids is not an argument"),
+            ({"keys_parameter": "ids"}, "user_ids is missing; ids is not an argument"),
             ({"user_ids": [1]}, "it has no parameter for the keys"),
         ):
             with pytest.raises(rx.ParameterError, match=told):
-                await db.attach(users, by_user_ids, **options)
+                await db.preload(users, by_user_ids, **options)
         with pytest.raises(rx.ParameterError, match="say which parameter takes the keys"):
-            await db.attach(users, both)
-        assert await db.attach(users, both, themes=[]) == [(users[0], [])]
-        with pytest.raises(rx.KindError, match=r"attach\(\) takes :many"):
-            await db.attach(users, queries.users.get)
+            await db.preload(users, both)
+        assert await db.preload(users, both, themes=[]) == [(users[0], [])]
+        with pytest.raises(rx.QueryKindError, match=r"preload\(\) takes :many"):
+            await db.preload(users, queries.users.get)
         with pytest.raises(TypeError, match="a list of records; not one User"):
-            await db.attach(users[0], by_user_ids)
+            await db.preload(users[0], by_user_ids)
 
     play(story)

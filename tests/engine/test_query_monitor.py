@@ -33,33 +33,36 @@ def db(accounts_database: str) -> Iterator[rx.Database]:
 def test_a_query_that_runs_again_and_again_is_warned_of_where_the_block_stands(
     db: rx.Database, queries: rx.Queries
 ) -> None:
-    with pytest.warns(rx.RepeatedQueryWarning) as caught, db.scope(limit=3) as scope:
+    with (
+        pytest.warns(rx.RepeatedQueryWarning) as caught,
+        db.watch_queries(max_repeats=3) as watched,
+    ):
         run_each(db, [queries.users.get(id=n) for n in range(4)] + [queries.users.count()])
     (warning,) = caught
     assert str(warning.message) == (
-        "users.get ran 4 times in one scope: read it in one query, as attach() does"
+        "users.get ran 4 times in one block: read all rows in one query, as preload() does"
     )
     assert warning.filename == __file__
-    assert scope.counts == {"users.get": 4, "users.count": 1}
-    assert scope.repeated == {"users.get": 4}
+    assert watched.counts == {"users.get": 4, "users.count": 1}
+    assert watched.repeated == {"users.get": 4}
 
 
 def test_what_shares_a_round_trip_is_no_repetition(db: rx.Database, queries: rx.Queries) -> None:
-    with db.scope(limit=1) as scope:
+    with db.watch_queries(max_repeats=1) as watched:
         db.run_many(queries.users.create, [{**ANN, "email": f"{n}@b.de"} for n in range(5)])
         db.run_all([queries.users.get(id=n) for n in range(5)])
         db.run(rx.Multi().add("a", queries.users.count()).add("b", queries.users.count()))
-    assert scope.counts == {}
+    assert watched.counts == {}
 
 
 def test_what_runs_in_a_transaction_counts_and_outside_of_the_block_nothing_does(
     play: Any, queries: rx.Queries
 ) -> None:
     async def story(db: Any) -> None:
-        with db.scope(limit=2) as outer:
+        with db.watch_queries(max_repeats=2) as outer:
             async with db.transaction() as tx:
                 await tx.run(queries.users.count())
-                with db.scope(limit=2) as inner:
+                with db.watch_queries(max_repeats=2) as inner:
                     await tx.run(queries.users.count())
         await db.run(queries.users.count())
         assert (outer.counts, inner.counts) == ({"users.count": 2}, {"users.count": 1})
@@ -70,15 +73,15 @@ def test_what_runs_in_a_transaction_counts_and_outside_of_the_block_nothing_does
 def test_a_scope_is_of_its_thread_and_of_the_tasks_that_it_starts(
     db: rx.Database, accounts_database: str, queries: rx.Queries
 ) -> None:
-    with db.scope() as scope:
+    with db.watch_queries() as watched:
         thread = threading.Thread(target=db.run, args=[queries.users.count()])
         thread.start()
         thread.join()
-    assert scope.counts == {}
+    assert watched.counts == {}
 
     async def story() -> Any:
         async with rx.AsyncDatabase.open(accounts_database) as adb:
-            with adb.scope() as mine:
+            with adb.watch_queries() as mine:
                 await asyncio.gather(*(adb.run(queries.users.count()) for _ in range(3)))
             return mine.counts
 
@@ -88,7 +91,7 @@ def test_a_scope_is_of_its_thread_and_of_the_tasks_that_it_starts(
 def test_an_error_that_ends_the_block_is_all_that_is_heard(
     db: rx.Database, queries: rx.Queries
 ) -> None:
-    with pytest.raises(ZeroDivisionError), db.scope(limit=1):  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), db.watch_queries(max_repeats=1):  # noqa: PT012
         db.run(queries.users.count())
         db.run(queries.users.count())
         raise ZeroDivisionError
@@ -103,23 +106,26 @@ def test_writes_that_are_each_on_their_own_are_warned_of_where_that_is_asked_for
         db.run(queries.users.clear())
 
     told = r"users.create, users.deactivate_older_than wrote rows in separate transactions"
-    with pytest.warns(rx.LoneWritesWarning, match=told), db.scope(lone_writes=True) as scope:
+    with (
+        pytest.warns(rx.LoneWritesWarning, match=told),
+        db.watch_queries(warn_lone_writes=True) as watched,
+    ):
         write_twice()
-    assert scope.lone_writes == ("users.create", "users.deactivate_older_than")
-    with db.scope():
+    assert watched.lone_writes == ("users.create", "users.deactivate_older_than")
+    with db.watch_queries():
         write_twice()
-    with db.scope(lone_writes=True), db.transaction() as tx:
+    with db.watch_queries(warn_lone_writes=True), db.transaction() as tx:
         tx.run(queries.users.create(**ANN))
         tx.run(queries.users.deactivate_older_than(age=30))
 
 
 def test_a_scope_is_used_once_and_its_limit_is_a_number_of_runs(db: rx.Database) -> None:
-    with db.scope() as scope:
+    with db.watch_queries() as watched:
         pass
-    with pytest.raises(RuntimeError, match="used once"), scope:
+    with pytest.raises(RuntimeError, match="used once"), watched:
         pass
     with pytest.raises(ValueError, match="1 or more"):
-        db.scope(limit=0)
+        db.watch_queries(max_repeats=0)
 
 
 def test_assert_no_repeats_fails_a_test_with_what_ran_how_often(
@@ -130,7 +136,7 @@ def test_assert_no_repeats_fails_a_test_with_what_ran_how_often(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with (
-            pytest.raises(AssertionError, match=r"users\.get ran 2 times, and 1 is the limit"),
+            pytest.raises(AssertionError, match=r"users\.get ran 2 times, more than max_repeats=1"),
             assert_no_repeats(db),
         ):
             run_each(db, [queries.users.get(id=1), queries.users.get(id=2)])
