@@ -75,6 +75,10 @@ async def furnished(
         # Of no call, and of nothing that was sent for one.
         error = "the server accepted the connection but did not respond"
         raise psycopg.errors.ConnectionTimeout(error) from None
+    except psycopg.errors.QueryCanceled as error:
+        # By the role's statement_timeout, which a busy server exceeds: the next attempt may not.
+        told = f"the server cancelled the set-up of the connection: {error}"
+        raise psycopg.errors.ConnectionTimeout(told) from None
     session.detach()
     await types.connected(colour, session)
     put_session(session)

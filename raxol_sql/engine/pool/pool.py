@@ -314,7 +314,7 @@ class SessionPool:
         holdings = keeper.checkouts.holdings()
         self._leaks.look(holdings, now)
         is_full = len(holdings) >= self._config.pool_size
-        is_own = is_full and keeper.checkouts.are_of(self._who(), self._colour.holds)
+        is_own = is_full and keeper.checkouts.are_of(waiter.claim, self._colour.holds)
         end = earliest(until, waiter.since + _OWN) if is_own else until
         left = _LOOKING if end is None else end - now
         if left <= 0:

@@ -107,12 +107,18 @@ class SessionRegistry:
             for session in held
         )
 
-    def are_of(self, who: Any, holds: Holds) -> bool:
-        """Whether all that are held are so by ``who``, the caller, and will be until it ends."""
+    def are_of(self, claim: CheckoutKey, holds: Holds) -> bool:
+        """
+        Whether the caller with this ``claim``, who waits, holds all sessions until its call ends.
+
+        A session that has the claim itself is on its way to the caller.
+        """
+        who = claim[2]
         return all(
-            (claim := session.holding) is not None
-            and claim[2] == who
-            and (session.outlives_call or bool(holds(who, session, claim)))
+            (held := session.holding) is not None
+            and held is not claim
+            and held[2] == who
+            and (session.outlives_call or bool(holds(who, session, held)))
             for session in self.held()
         )
 
@@ -123,7 +129,8 @@ class SessionRegistry:
         Something still references these sessions, such as the traceback of the exception that
         interrupted the call. Other threads take sessions and give them back meanwhile. A holder
         claims a session in a call, and the claim ends in that call. So a session is abandoned if
-        its holder is inside of no call, and the claim is the same before and after that look.
+        its holder is inside of no call, and this is the same before and after that look: the claim,
+        and that nothing which outlives the call holds it.
         Where the holder is in a call that may have it, or nothing claims it, it is abandoned if it
         was not used between two looks, some time apart.
         """
@@ -133,7 +140,7 @@ class SessionRegistry:
             if session.outlives_call:
                 continue
             is_held = None if claim is None else holds(claim[2], session, claim)
-            if is_held or session.holding is not claim:
+            if is_held or session.holding is not claim or session.outlives_call:
                 continue
             reference = weakref.ref(session)
             *before, since = self._unseen.get(reference, (None, None, now))

@@ -237,12 +237,13 @@ def test_the_finalizers_of_an_interrupted_block_see_the_interruption(
     def work(tx: Any) -> None:
         tx.run(slow.add(n=1))
         try:
-            tx.run(slow.sleep(seconds=5))
+            with interrupt_after(0.05):
+                tx.run(slow.sleep(seconds=5))
         except BaseException as error:
             seen.append(type(error))
             raise
 
-    with interrupt_after(0.05), pytest.raises(Alarm):
+    with pytest.raises(Alarm):
         small.run_transaction(work)
     assert seen == [Alarm]
     assert marks() == []

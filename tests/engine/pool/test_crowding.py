@@ -279,3 +279,20 @@ def test_a_pool_that_is_asked_how_it_is_takes_no_connection_from_a_call_of_anoth
         db.close()
     """
     assert program(text, accounts_database) == ["[] [] 0 True"]
+
+
+def test_a_connection_on_its_way_to_a_caller_is_none_that_the_caller_holds(
+    accounts_database: str, q: Any
+) -> None:
+    """Who holds all of them is told so at once; who is about to get one is served."""
+    with rx.Database.open(accounts_database, pool_size=1) as db, db.transaction() as tx:
+        assert tx.run(q.echo(n=1)) == 1
+        pool = db._pool
+        assert pool._keeper is not None
+        checkouts, holds = pool._keeper.checkouts, pool._colour.holds
+        (session,) = checkouts.held()
+        held, waiting = session.holding, ("q.echo", time.monotonic(), threading.get_ident())
+        assert checkouts.are_of(waiting, holds)
+        session.holding = waiting
+        assert not checkouts.are_of(waiting, holds)
+        session.holding = held
