@@ -67,6 +67,7 @@ class SearchPath:
         if reported is not None and not self._is_of_role:
             self._settle(reported, None if reported == self._home else reported)
             return
+        await self._wire.begin_now()
         result = await self._wire.ask(partial(self._wire.pgconn.send_query, _ASKED))
         self._settle(reported, result.get_value(0, 0))
 

@@ -185,7 +185,8 @@ class Session:
         return self.answer(prepared, result)
 
     async def command(self, text: str) -> str:
-        """A statement without values that is run for its effect; gives the server's tag for it."""
+        """Run a statement without values for its effect; return the server's tag for it."""
+        await self.wire.begin_now()
         result = await self.wire.ask(partial(self.wire.pgconn.send_query, text.encode()))
         return tag_of(result)
 

@@ -16,6 +16,15 @@ RESULT_LOST = (
     "do not retry; read the data again"
 )
 
+# Of what was rolled back before any COMMIT.
+ERROR_CAUGHT_INSIDE = (
+    "the transaction was rolled back, because a statement failed and your code caught the error: "
+    "re-raise it, or run the statement in a nested transaction()"
+)
+LOST_BEFORE_COMMIT = (
+    "the transaction was rolled back, because its connection was lost and your code caught the "
+    "error: re-raise it"
+)
 # With a token.
 ASK_LATER = (
     "connection lost during COMMIT, and the outcome could not be determined in time: "

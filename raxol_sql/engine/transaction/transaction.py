@@ -13,7 +13,13 @@ import psycopg
 from raxol_sql.engine.core.deadline import deadline_of, earliest
 from raxol_sql.engine.session.outcome_marker import OutcomeMarker
 from raxol_sql.engine.session.session import Session, tag_of
-from raxol_sql.engine.session.unknown_outcome import RESULT_LOST, ROLLED_BACK, problem_of
+from raxol_sql.engine.session.unknown_outcome import (
+    ERROR_CAUGHT_INSIDE,
+    LOST_BEFORE_COMMIT,
+    RESULT_LOST,
+    ROLLED_BACK,
+    problem_of,
+)
 from raxol_sql.engine.transaction.options import TransactionOptions
 from raxol_sql.engine.transaction.retrier import (
     CommitState,
@@ -29,8 +35,6 @@ from raxol_sql.telemetry import OperationTimer, Watching
 
 _savepoint_numbers = itertools.count(1)
 _GOOD_END, _BAD_END = ("commit", "release savepoint"), ("rollback", "rollback to savepoint")
-
-
 Verify = Callable[[], Awaitable[bool | None]]
 
 
@@ -43,7 +47,7 @@ class TransactionScope:
     savepoint: in a transaction it leaves everything to that one. ``until`` is when it has to end
     with all that is in it, ``verify`` what is asked where nothing else tells whether it has
     happened. One that ``repeats`` is done again by its owner after a conflict, so it does not go
-    on after one that was caught inside.
+    on after one that was caught inside, and its BEGIN travels with the first statement.
 
     Who sends the ``opening`` and the ``closing`` itself, with other statements, calls `reserve`
     instead of `enter`, `conclude` with the tag of the closing, or `commit`, then `free`, and
@@ -130,7 +134,10 @@ class TransactionScope:
                 await session.turn.acquire(end)
                 try:
                     await session.path.follow()  # in it, the question would take a snapshot
-                    await session.command(self.opening)
+                    if self._repeats and self._savepoint is None:
+                        session.wire.deferred_begin = self.opening.encode()
+                    else:
+                        await session.command(self.opening)
                 finally:
                     session.turn.release()
         except BaseException as error:
@@ -217,7 +224,7 @@ class TransactionScope:
         session.path.end_transaction(whole=self.closing == "commit")
         if self.closing == "commit":
             session.marker = session.conflict = session.failed_by = session.suspect = None
-            session.wire.overdue = None
+            session.wire.overdue = session.wire.deferred_begin = None
             session.wire.is_committing = False
             if self.marker is not None and self.marker.is_refused:
                 session.close()  # a new connection learns what is allowed by now
@@ -232,7 +239,7 @@ class TransactionScope:
         if self.closing != "commit":
             if session.in_failed_transaction:
                 await self.roll_back()
-                raise TransactionError(_SWALLOWED) from session.failed_by
+                raise TransactionError(ERROR_CAUGHT_INSIDE) from session.failed_by
             await session.command(self.closing)
             return None
         if session.conflict is not None and self._repeats:
@@ -240,7 +247,10 @@ class TransactionScope:
             await self.roll_back()
             raise session.conflict
         if session.is_lost:
-            raise mark_lost(psycopg.OperationalError(_LOST_BEFORE)) from session.failed_by
+            raise mark_lost(psycopg.OperationalError(LOST_BEFORE_COMMIT)) from session.failed_by
+        if session.wire.deferred_begin is not None:
+            self.phase = Phase.DONE  # nothing was sent
+            return None
         self.phase = session.wire.phase = Phase.COMMIT_SENT
         session.wire.is_committing = True
         completion = await session.complete(self.closing)
@@ -265,7 +275,7 @@ class TransactionScope:
         if self.closing == "commit":
             self.phase = Phase.DONE if tag == "COMMIT" else Phase.IN_TRANSACTION
             if tag != "COMMIT":
-                raise TransactionError(_SWALLOWED) from self._held().failed_by
+                raise TransactionError(ERROR_CAUGHT_INSIDE) from self._held().failed_by
 
     async def roll_back(self) -> None:
         """Takes back what was done since the opening, which may not have been sent at all."""
@@ -275,6 +285,8 @@ class TransactionScope:
                 await session.command(f"rollback to savepoint {self._savepoint}")
                 # Going back does not end it, and the server keeps every savepoint that is open.
                 await session.command(f"release savepoint {self._savepoint}")
+            elif session.wire.deferred_begin is not None:
+                session.wire.deferred_begin = None
             elif self.opening is not None and session.in_transaction:
                 await session.command("rollback")
         except psycopg.OperationalError:
@@ -386,13 +398,3 @@ class TransactionScope:
     def _held(self) -> Session:
         assert self._session is not None, "it was reserved, or entered, before"
         return self._session
-
-
-_SWALLOWED = (
-    "the transaction was rolled back, because a statement failed and your code caught the error: "
-    "re-raise it, or run the statement in a nested transaction()"
-)
-_LOST_BEFORE = (
-    "the transaction was rolled back, because its connection was lost and your code caught the "
-    "error: re-raise it"
-)

@@ -75,6 +75,8 @@ class PGConnection:
         # How many pieces of work are half done, of which a call that is interrupted would leave
         # something behind: a limit that is set, or a statement that only the server knows.
         self.unfinished = 0
+        # A BEGIN that is sent with the next request, so that it takes no round trip.
+        self.deferred_begin: bytes | None = None
         self._is_reading = False
         self._syncs = 0
         self._last_words: dict[bytes, bool] = {}
@@ -84,6 +86,8 @@ class PGConnection:
         """Whether a transaction is open, and whether it has failed."""
         if self.is_given_up:
             return TransactionStatus.UNKNOWN
+        if self.deferred_begin is not None:
+            return TransactionStatus.INTRANS
         return TransactionStatus(self.pgconn.transaction_status)
 
     @property

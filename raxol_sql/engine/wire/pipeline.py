@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from time import monotonic, perf_counter
 
 import attrs
@@ -52,7 +53,7 @@ class Pipeline(PGConnection):
     def __init__(self, colour: IOBackend, connection: Connection) -> None:
         super().__init__(colour, connection)
         self.limit: int | None = None
-        self._is_unsent = False
+        self._is_unsent = self._is_beginning = False
         self._since = 0.0
         self._patience = AdaptivePoller()
 
@@ -65,6 +66,10 @@ class Pipeline(PGConnection):
         """The result of one request; raises the driver's error if the server refused it."""
         if self.is_given_up:
             self._check_given_up()
+        if self.deferred_begin is not None:
+            (answer,) = await self.exchange([request])
+            check(answer)
+            return answer
         pgconn = self.pgconn
         patience = patience or self._patience
         watch = patience.choose()
@@ -167,11 +172,15 @@ class Pipeline(PGConnection):
             if pgconn.pipeline_status == PipelineStatus.OFF:
                 pgconn.enter_pipeline_mode()
                 self._syncs = 0
-                self._is_reading = False
+                self._is_reading = self._is_beginning = False
                 self._since = perf_counter()
                 self.received = []
                 self.aftermath = Effect.ROLLED_BACK
             self.aftermath = Effect.UNKNOWN
+            begin, self.deferred_begin = self.deferred_begin, None
+            if begin is not None:
+                self._is_beginning = True
+                pgconn.send_query_params(begin, None)
             for number, request in enumerate(requests, 1):
                 request()
                 # The server works on the first ones while the last ones are written.
@@ -194,7 +203,7 @@ class Pipeline(PGConnection):
         pgconn, waiting, patience = self.pgconn, self._waiting, self._patience
         results: list[PGresult] = []
         watch = patience.choose()
-        nothing = 0
+        nothing, is_refused = 0, False
         try:
             while True:
                 if pgconn.is_busy():
@@ -218,6 +227,15 @@ class Pipeline(PGConnection):
                 if result.status == SYNC:
                     break
                 nothing = 0
+                if self._is_beginning:
+                    self._is_beginning = False
+                    if result.status in DONE:
+                        continue
+                    # The server ignores what comes after it: one result stands for the next.
+                    is_refused = True
+                elif is_refused:
+                    is_refused = False
+                    continue
                 results.append(result)
             self._is_reading = False
             self._conclude(Effect.ROLLED_BACK, results[-1] if results else None)
@@ -226,12 +244,20 @@ class Pipeline(PGConnection):
             # It raises another error itself where the time is over.
             self.received = results
             await self._recover(error)
-            self.received = results = [*results, *self.heard]
+            # The result of a deferred BEGIN is of none of the requests.
+            heard = self.heard[1:] if self._is_beginning else self.heard
+            self.received = results = [*results, *heard]
             self._check_last_words(error, results)
             raise
         if patience.is_timed:
             patience.learn(perf_counter() - self._since)
         return results
+
+    async def begin_now(self) -> None:
+        """Send a deferred BEGIN, if there is one, before what cannot share its round trip."""
+        begin, self.deferred_begin = self.deferred_begin, None
+        if begin is not None:
+            await self.ask(partial(self.pgconn.send_query, begin))
 
     async def exchange(self, requests: Iterable[Request]) -> list[PGresult]:
         """The results of requests that are sent together; see `collect`."""
@@ -241,6 +267,7 @@ class Pipeline(PGConnection):
     async def begin_copy(self, text: bytes) -> None:
         """Starts a COPY, in either direction; it ends with `end_copy`."""
         self._check_given_up()
+        await self.begin_now()
         self._is_unsent = False
         try:
             self.pgconn.send_query(text)

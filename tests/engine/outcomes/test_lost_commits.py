@@ -179,11 +179,12 @@ def test_a_transaction_that_only_reads_is_done_again(play: Play, q: Any, proxy: 
     play(story, proxy.conninfo)
 
 
-def test_an_empty_transaction_is_done_again(play: Play, proxy: Any) -> None:
+def test_a_transaction_that_has_written_nothing_is_retried(play: Play, q: Any, proxy: Any) -> None:
     calls: list[int] = []
 
     async def work(tx: Any) -> str:
         calls.append(1)
+        await tx.run(q.lock())
         return "done"
 
     async def story(db: Any) -> None:

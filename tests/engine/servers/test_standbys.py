@@ -108,6 +108,24 @@ def test_the_error_says_that_the_only_host_is_a_standby(play: Play, q: Any, caug
     play(story, caught_up.conninfo())
 
 
+def test_a_begin_that_the_standby_refuses_is_the_error_of_the_transaction(
+    play: Play, q: Any, caught_up: Any
+) -> None:
+    """It travels with the first statement, of which the server says nothing after that."""
+
+    async def read(tx: Any) -> Any:
+        return await tx.run(q.in_recovery())
+
+    async def story(db: Any) -> None:
+        for _ in range(2):
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match="read-write mode"):
+                await db.run_transaction(read, read_only=False)
+        assert await db.run_transaction(read, read_only=True)
+        assert db.pool_status().in_use == 0
+
+    play(story, caught_up.conninfo(), pool_size=1)
+
+
 def test_with_several_hosts_a_write_is_done_again_at_another(
     play: Play, q: Any, primary: Any, caught_up: Any, notes: Any
 ) -> None:
