@@ -6,6 +6,17 @@ SQL files in, attrs records out: a SQL-first query layer for PostgreSQL, without
         user = db.run(queries.users.get(id=7))
 """
 
+try:
+    import psycopg as _psycopg  # noqa: F401 (asked for here, so that the error names the extra)
+except ModuleNotFoundError:
+    raise
+except ImportError as error:
+    raise ImportError(
+        "psycopg has found no libpq, PostgreSQL's client library. Install the system's libpq, or "
+        'run: pip install "raxol_sql[binary]"',
+        name=error.name,
+    ) from error
+
 from raxol_sql.changesets import Changeset, FieldError
 from raxol_sql.config import Config
 from raxol_sql.engine import (

@@ -45,6 +45,7 @@ RANKS = {name: rank for rank, row in enumerate(ORDER) for name in row}
 # A library, and the only parts that may import it, with the reason.
 ALLOWED = {
     "psycopg": {
+        "": "without libpq the import fails, with an error that names the extra",
         "errors": "an error of ours that a caller of the driver catches already is one of its own",
         "failures": "the errors that are classified",
         "changesets": "the errors in which a constraint is named",

@@ -10,6 +10,14 @@ This package alone imports yoyo, and nothing of raxol_sql imports this package b
 
 from __future__ import annotations
 
+try:
+    import yoyo as _yoyo  # noqa: F401 (asked for here, so that the error names the extra)
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        'Migrations need yoyo-migrations. Run: pip install "raxol_sql[cli]"',
+        name=error.name,
+    ) from error
+
 from raxol_sql.migrations.folder import new_migration
 from raxol_sql.migrations.indexes import InvalidIndex
 from raxol_sql.migrations.outcomes import new_outcomes

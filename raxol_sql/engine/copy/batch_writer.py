@@ -8,7 +8,6 @@ from operator import itemgetter
 from typing import Any, NoReturn
 
 from psycopg import abc, pq
-from psycopg._copy_base import format_row_binary, format_row_text
 from psycopg.adapt import AdaptersMap, Transformer
 from psycopg.pq import Format
 from psycopg.types.string import BytesBinaryDumper, StrBinaryDumper
@@ -24,6 +23,7 @@ from raxol_sql.engine.copy.column_writers import (
 )
 from raxol_sql.engine.copy.columns import ColumnInfo
 from raxol_sql.engine.copy.row_reader import Row, RowReader
+from raxol_sql.engine.core.driver_internals import format_row_binary, format_row_text
 from raxol_sql.engine.types.dump.dumper import CannotDump
 from raxol_sql.engine.types.dump.factory import DumperFactory
 from raxol_sql.engine.types.dump.pg_type import given

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import abc
-from psycopg._copy_base import parse_row_binary, parse_row_text
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.misc import PGresAttDesc
 
 from raxol_sql.engine.copy.encoder import HEADER, TRAILER
+from raxol_sql.engine.core.driver_internals import parse_row_binary, parse_row_text
 from raxol_sql.engine.types.formats import Loading
 from raxol_sql.errors import QueryKindError
 from raxol_sql.text import CopyShape

@@ -16,6 +16,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from raxol_sql.config import Conninfo
 from raxol_sql.engine.core.concurrency import IOBackend
+from raxol_sql.engine.core.driver_internals import idle_connections
 from raxol_sql.engine.core.mailbox import Mailbox
 from raxol_sql.engine.pool.checkouts import pool_exhausted
 from raxol_sql.engine.pool.connection_setup import put_session, take_session
@@ -375,7 +376,7 @@ class PoolKeeper:
         self._wanted.put(None)
 
     async def _end(self, pool: Any, seconds: float) -> None:
-        idle = [*pool._pool]
+        idle = idle_connections(pool)
         try:
             await self._colour.wait(pool.close(seconds))
         except BaseException:

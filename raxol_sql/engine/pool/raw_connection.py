@@ -9,6 +9,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.pq import TransactionStatus
 
 from raxol_sql.engine.core.deadline import deadline_of
+from raxol_sql.engine.core.driver_internals import HANDLERS, replace_adapters
 from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.session.session import Session
 
@@ -18,7 +19,6 @@ _KEPT = (
     *("row_factory", "cursor_factory", "server_cursor_factory"),
     *("prepare_threshold", "prepared_max"),
 )
-_HANDLERS = ("_notice_handlers", "_notify_handlers")
 
 
 class RawConnectionLease:
@@ -28,6 +28,7 @@ class RawConnectionLease:
         self._pool = pool
         self._session: Session | None = None
         self._before: dict[str, Any] = {}
+        self._adapters = AdaptersMap()
 
     async def begin(self, purpose: str) -> Any:
         """The connection, in autocommit; raises as any call that waits for one."""
@@ -37,9 +38,9 @@ class RawConnectionLease:
         self._session = session
         connection: Any = session.connection
         self._before = {name: getattr(connection, name) for name in _KEPT}
-        self._before["_adapters"] = connection.adapters
-        connection._adapters = AdaptersMap(connection.adapters)
-        for name in _HANDLERS:
+        self._adapters = connection.adapters
+        replace_adapters(connection, AdaptersMap(self._adapters))
+        for name in HANDLERS:
             self._before[name] = getattr(connection, name)
             setattr(connection, name, list(self._before[name]))
         session.keep()
@@ -68,6 +69,7 @@ class RawConnectionLease:
         connection: Any = session.connection
         for name, value in self._before.items():
             setattr(connection, name, value)
+        replace_adapters(connection, self._adapters)
         if session.wire.status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             _log.warning("a connection was given back in a transaction, which is rolled back")
             session.wire.until = deadline_of(self._pool.timeout)

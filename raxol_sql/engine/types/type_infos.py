@@ -14,8 +14,6 @@ from psycopg.pq import Format
 from psycopg.types import TypeInfo
 from psycopg.types.composite import (
     CompositeInfo,
-    _parse_binary_record,
-    _parse_text_record,
     register_composite,
 )
 from psycopg.types.enum import EnumInfo, register_enum
@@ -23,6 +21,11 @@ from psycopg.types.multirange import MultirangeInfo, register_multirange
 from psycopg.types.range import RangeInfo, register_range
 from psycopg.types.string import TextBinaryLoader, TextLoader
 
+from raxol_sql.engine.core.driver_internals import (
+    enum_labels,
+    parse_binary_record,
+    parse_text_record,
+)
 from raxol_sql.engine.types.adapters import is_builtin_adapter
 from raxol_sql.engine.types.catalog import FIRST_OF_USERS, PgType
 
@@ -84,14 +87,14 @@ class _CompositeLoader(Loader):
         text = bytes(data)
         if text == b"()":
             return [None] * min(1, len(self.types))
-        return _parse_text_record(text[1:-1])
+        return parse_text_record(text[1:-1])
 
 
 class _CompositeBinaryLoader(_CompositeLoader):
     format = Format.BINARY
 
     def _parts(self, data: Buffer) -> Sequence[Buffer | None]:
-        parts, oids = _parse_binary_record(data)
+        parts, oids = parse_binary_record(data)
         return parts if tuple(oids) == self.types else []
 
 
@@ -133,7 +136,7 @@ def _install_registered(context: AdaptContext, type: PgType, named: TypeInfo) ->
     adapters = _program(context)
     loader: Any = adapters.get_loader(named.oid, Format.TEXT)
     if isinstance(named, EnumInfo) and named.enum is not None and type.kind == "e":
-        known = getattr(loader, "_load_map", {})
+        known = enum_labels(loader)
         mapping = [(member, label.decode()) for label, member in known.items()]
         if not {label for _, label in mapping} & set(type.labels):
             return False  # another database has another type of that name
