@@ -6,6 +6,9 @@ SQL files in, attrs records out: a SQL-first query layer for PostgreSQL, without
         user = db.run(queries.users.get(id=7))
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 try:
     import psycopg as _psycopg  # noqa: F401 (asked for here, so that the error names the extra)
 except ModuleNotFoundError:
@@ -17,7 +20,6 @@ except ImportError as error:
         name=error.name,
     ) from error
 
-from raxol_sql.changesets import Changeset, FieldError
 from raxol_sql.config import Config
 from raxol_sql.engine import (
     AsyncDatabase,
@@ -70,8 +72,29 @@ from raxol_sql.failures import (
     classify,
 )
 from raxol_sql.queries import BoundQuery, Queries, Query, load
-from raxol_sql.repo import AsyncRepo, Repo, RepoMulti
 from raxol_sql.telemetry import Health, Histogram, Metrics, PoolStatus, QueryEvent, QueryMetrics
+
+if TYPE_CHECKING:
+    from raxol_sql.changesets import Changeset, FieldError
+    from raxol_sql.repo import AsyncRepo, Repo, RepoMulti
+else:
+    # Imported when they are first used: a program that only runs queries does without them.
+    _LATER = {
+        **dict.fromkeys(["Changeset", "FieldError"], "raxol_sql.changesets"),
+        **dict.fromkeys(["AsyncRepo", "Repo", "RepoMulti"], "raxol_sql.repo"),
+    }
+
+    def __getattr__(name):
+        """Return one of the names of `_LATER`, from the package that defines it."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_LATER[name]), name)
+        return value
+
+    def __dir__():
+        """Return all names, with those that are imported later."""
+        return sorted({*globals(), *__all__})
+
 
 __version__ = "0.1.0"
 

@@ -37,7 +37,6 @@ holds the value of an argument.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -52,6 +51,8 @@ _is_trial: ContextVar[bool] = ContextVar("_is_trial", default=False)
 
 def can_pickle(value: object) -> bool:
     """Whether another process could read ``value``, which may be anything."""
+    import pickle  # which a program that pickles has imported, and another does without
+
     if _is_trial.get():
         return True
     before = _is_trial.set(True)

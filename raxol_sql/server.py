@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-from raxol_sql import embedded
 from raxol_sql.config import Config, Conninfo
 
 
@@ -22,6 +21,9 @@ def target(config: Config, database: str | None = None) -> Conninfo:
     """
     changed = {"dbname": database} if database else {}
     if config.server == "embedded":
+        # Not before: a program whose server is another does without these modules.
+        from raxol_sql import embedded
+
         server = embedded.start(config.project.root)
         changed |= {"host": server.host, "port": str(server.port)}
     return config.target(**changed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import getpass
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -63,6 +62,8 @@ def environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 def _system_user(key: str) -> str | None:
     """libpq's default for the user name, which is no statement of anybody's."""
+    import getpass
+
     try:
         return getpass.getuser() if key == "username" else None
     except (KeyError, OSError, ImportError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -99,6 +98,8 @@ def _told(
 
 
 def _remedy(told: str, folder: Path) -> str:
+    import shlex
+
     trust = f"{VARIABLE}={shlex.quote(str(folder))}"
     if " belongs to " in told:
         return f"If you trust that user with what you run, set {trust}"

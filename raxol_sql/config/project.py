@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,6 +70,8 @@ class Project:
     @classmethod
     def read(cls, file: Path, environ: Mapping[str, str] | None = None) -> Project:
         """The project of one file; raises `ConfigError` as `find` does."""
+        import tomllib  # only where there is a file
+
         document: dict[str, Any] = {}
         wrong = refused = None
         try:

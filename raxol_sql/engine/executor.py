@@ -12,7 +12,6 @@ import psycopg
 from raxol_sql.engine.batch.execute_many import run_all, run_alone, run_many
 from raxol_sql.engine.batch.multi import Multi
 from raxol_sql.engine.batch.multi_runner import run_multi
-from raxol_sql.engine.copy.transfer import copy_in, copy_into_file, copy_out, is_copy_out
 from raxol_sql.engine.core.deadline import deadline_of
 from raxol_sql.engine.cursor import batches
 from raxol_sql.engine.preload import PreloadCall, parents_of
@@ -186,6 +185,9 @@ class Executor:
 
     async def copy(self, query: Query[Any], data: Any) -> Any:
         """See `Database.copy`."""
+        # Not before: most programs copy nothing, and COPY has eight modules.
+        from raxol_sql.engine.copy.transfer import copy_in, copy_into_file, copy_out, is_copy_out
+
         is_out = is_copy_out(query)
         with self._telemetry.watch(query.name, "copy", query().statement.text) as watch:
             if not is_out:

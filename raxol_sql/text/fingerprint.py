@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from raxol_sql.text.lexer import Token, TokenKind, tokenize
+from raxol_sql.text.lexer import NAME_CHARACTER, Token, TokenKind, tokenize
 from raxol_sql.text.source import Problem
 
 _MASK, _END = "?", "…"
 _VALUES = (TokenKind.NUMBER, TokenKind.STRING, TokenKind.PARAMETER)
 # The name of a column may be `x$1`.
-_PLACE = re.compile(r"(?<![\w$\x80-\U0010ffff])\$[0-9]+(?P<runs_on>[\w$\x80-\U0010ffff])?")
+_PLACE = re.compile(rf"(?<!{NAME_CHARACTER})\$[0-9]+(?P<runs_on>{NAME_CHARACTER})?")
 
 # A literal that goes on for a session with standard_conforming_strings off, and ends for others.
 _AMBIGUOUS = re.compile(r"[nN]?'(?:[^\\]|\\[^'])*\\'")

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 
-from raxol_sql.engine.types.dump.datetime_texts import has_date, has_more_than_a_date, has_zone
 from raxol_sql.engine.types.dump.dumper import CannotDump, Data
 from raxol_sql.engine.types.dump.pg_type import TargetType
 
@@ -18,8 +17,13 @@ _BOUNDARY = re.compile(r"[{}\[\](),\"]+")
 _LONGEST_NAME = 63
 _CHARACTER = re.compile(rb"\\[0-7]{3}")
 
+# `datetime_texts` is imported where a str is given for a date or time, and not before: its patterns
+# take long to compile.
+
 
 def _problem_of_date(text: str) -> str | None:
+    from raxol_sql.engine.types.dump.datetime_texts import has_more_than_a_date
+
     if not has_more_than_a_date(text):
         return None
     return (
@@ -29,6 +33,8 @@ def _problem_of_date(text: str) -> str | None:
 
 
 def _problem_of_timestamp(text: str) -> str | None:
+    from raxol_sql.engine.types.dump.datetime_texts import has_zone
+
     if not has_zone(text):
         return None
     return (
@@ -38,6 +44,8 @@ def _problem_of_timestamp(text: str) -> str | None:
 
 
 def _problem_of_time(text: str) -> str | None:
+    from raxol_sql.engine.types.dump.datetime_texts import has_date, has_zone
+
     if has_date(text):
         return "a str was given with a date, which would be lost: give the time of day alone"
     if has_zone(text):
