@@ -12,7 +12,7 @@ import psycopg
 
 import raxol_sql as rx
 from benchmarks.texts import Text
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 from raxol_sql.migrations import Migrations
 
 FOLDER = Path(__file__).parent

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from benchmarks.stage import Sizes
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 QUERIES = (10, 100, 1_000, 10_000)
 """How many a registry has."""

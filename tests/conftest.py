@@ -17,7 +17,7 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql import embedded
-from raxol_sql.accounts import Account, User, UserPreferences
+from raxol_sql.demo.accounts import Account, User, UserPreferences
 from raxol_sql.migrations import Migrations
 from tests.stopwatch import Watch
 

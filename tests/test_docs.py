@@ -52,7 +52,7 @@ def test_the_python_of_the_documents_runs_as_it_stands(
 
 @pytest.mark.parametrize("name", ["README.md", "docs/sql_files.md"])
 def test_the_sql_of_the_documents_loads(name: str, repository: Path, tmp_path: Path) -> None:
-    from raxol_sql.accounts import User
+    from raxol_sql.demo.accounts import User
 
     blocks = _blocks(repository / name, "sql")
     for number, block in enumerate(blocks):

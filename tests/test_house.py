@@ -32,7 +32,7 @@ ORDER = [
     ["embedded"],
     ["server"],
     ["engine"],
-    ["accounts", "databases", "migrations", "schema"],
+    ["demo", "databases", "migrations", "schema"],
     ["starters", "ops", "outlets"],
     ["repo"],
     [""],
@@ -285,6 +285,10 @@ def test_everything_that_is_needed_is_shipped_and_nothing_else() -> None:
         for file in PACKAGE.rglob("*")
         if file.suffix in (".py", ".sql") or file.name == "py.typed"
     }
+    # In a checkout these are links to folders, which are not walked into.
+    for folder in ("sql", "migrations"):
+        files = (CHECKOUT / folder).rglob("*.sql")
+        needed |= {f"raxol_sql/demo/{file.relative_to(CHECKOUT)}" for file in files}
     assert "raxol_sql/py.typed" in needed
     shipped = _shipped()
     if shipped is None:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import raxol_sql as rx
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 ANN = {"email": "ann@b.de", "name": "Ann", "age": 34}
 

@@ -14,7 +14,7 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql import embedded
-from raxol_sql.accounts import Account, AccountPreferences, User, UserPreferences
+from raxol_sql.demo.accounts import Account, AccountPreferences, User, UserPreferences
 from raxol_sql.text import Kind
 from raxol_sql.text.variants import all_statements
 

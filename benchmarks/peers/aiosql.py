@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from benchmarks.contender import BlockingPeer, contends, library
 from benchmarks.peers.psycopg import open_pool
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 _QUERIES = (
     ("users.get", "get(id)^", True),

@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.contender import AsyncioPeer, contends, library
 from benchmarks.stage import COLUMNS, values_of
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 _NAMES = {"dbname": "database", "host": "host", "port": "port", "user": "user"}
 _DUMP = "select id, email, name, age, active, inserted_at, updated_at from users order by id"

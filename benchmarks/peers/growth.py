@@ -17,7 +17,7 @@ from benchmarks.peers.raxol import open_database
 from benchmarks.stage import FOLDER
 from benchmarks.texts import Text
 from benchmarks.work import COLUMNS, QUERIES
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 _PER_FILE = 100
 _TYPES = ("id", "email", "age", "active", "inserted_at")

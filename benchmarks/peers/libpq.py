@@ -13,7 +13,7 @@ from psycopg.adapt import Transformer
 from psycopg.rows import args_row
 
 from benchmarks.contender import BlockingPeer, contends
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 _STATEMENTS = ("users.get", "users.page", "members.set_age", "members.change_age")
 

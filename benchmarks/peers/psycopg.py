@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from benchmarks.contender import AsyncioPeer, BlockingPeer, contends
 from benchmarks.stage import TYPES, Stage, values_of
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 Pool = ConnectionPool[psycopg.Connection[Any]]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.contender import BlockingPeer, contends, library
 from benchmarks.stage import values_of
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 _CSV = "copy newcomers (email, name, age, active, inserted_at, updated_at) from stdin (format csv)"
 _ADD = "insert into newcomers (email, name, age) values %s"

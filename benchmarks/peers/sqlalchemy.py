@@ -8,7 +8,7 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.contender import BlockingPeer, contends, library
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 
 class SQLAlchemy(BlockingPeer):

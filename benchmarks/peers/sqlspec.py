@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.contender import BlockingPeer, contends, library
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 
 class SQLSpec(BlockingPeer):

@@ -1,8 +1,9 @@
-"""`raxol-sql demo`: the repository's own queries of every kind, run and shown."""
+"""`raxol-sql demo`: the example's queries of every kind, run and shown."""
 
 from __future__ import annotations
 
 import io
+import os
 from datetime import datetime
 from typing import Any
 
@@ -12,14 +13,18 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from raxol_sql import BoundQuery, Database, Queries, databases, server
+from raxol_sql import BoundQuery, Database, Queries, databases, load, server
 from raxol_sql.cli.migrate import apply_all
 from raxol_sql.cli.output import Output, console, pairs_of, visible
-from raxol_sql.cli.project import ONE_CONNECTION, project_migrations, project_queries, reachable
+from raxol_sql.cli.project import ONE_CONNECTION, reachable
 from raxol_sql.cli.registry import tidied
-from raxol_sql.config import Config
+from raxol_sql.config import Config, Project
+from raxol_sql.demo import MIGRATIONS, QUERIES
+from raxol_sql.demo.accounts import Account, User, UserPreferences
+from raxol_sql.migrations import Migrations
 
-_NEEDED = ("users.load", "users.search", "user_preferences.create", "reports.account.overview")
+# Where one of these is set, the server that it names is meant.
+_ADDRESSES = ("DATABASE_URL", "PGSERVICE", "PGHOSTADDR")
 
 
 @click.command()
@@ -28,24 +33,40 @@ def demo(keep: bool) -> None:
     """
     Show the main job on a real PostgreSQL: SQL files in, records out.
 
-    For a clone of raxol_sql's repository, whose own queries it runs. Starts the embedded server if
-    no other is configured, makes a database of its own there, applies the migrations, runs
-    queries of every kind, and drops the database again. No other database is touched.
+    Runs the queries of an example that is installed with raxol_sql, in any folder. Starts the
+    embedded server if no other is configured, makes a separate database there, applies the
+    example's migrations, runs queries of every kind, and drops the database again. No other
+    database is touched.
     """
-    config = Config.find()
-    queries = project_queries(config.project)
-    if not all(name in queries for name in _NEEDED):
-        raise click.UsageError("the demo shows raxol_sql's own queries: run it in a clone of it")
+    config = _with_server(Config.find())
+    queries = load(QUERIES, records=[Account, User, UserPreferences])
     output = Output("table")
     maintenance = reachable(config, None, "postgres")
     # A name of its own, so that two demos on one server do not meet.
     with databases.temporary(maintenance, "raxol_demo", keep=keep) as name:
         output.say(f"using {server.describe(config)}, database {name}")
         conninfo = server.target(config, name)
-        apply_all(project_migrations(config, conninfo), output)
+        apply_all(Migrations(conninfo, MIGRATIONS), output)
         with Database.open(conninfo, **ONE_CONNECTION) as database:
             _Tour(database, queries, console()).run()
-    output.say("Next: raxol-sql setup, raxol-sql list, raxol-sql run users.search limit=5")
+    output.say(_next(config.project))
+
+
+def _with_server(config: Config) -> Config:
+    """Return the configuration, with the embedded server where none is configured at all."""
+    origins = config.origins
+    is_given = any(os.environ.get(name) for name in _ADDRESSES)
+    is_default = origins["hostname"] == origins["port"] == "default"
+    if config.project.file is not None or is_given or not is_default:
+        return config
+    return attrs.evolve(config, server="embedded", origins={**origins, "server": "raxol-sql demo"})
+
+
+def _next(project: Project) -> str:
+    """Return what a user may try after the demo."""
+    if project.file is None:
+        return "Next: raxol-sql server stop; raxol-sql init begins a project in this folder"
+    return "Next: raxol-sql setup, raxol-sql list, raxol-sql run users.search limit=5"
 
 
 class _Tour:

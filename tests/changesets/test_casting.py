@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raxol_sql.accounts import User
 from raxol_sql.changesets import Changeset
+from raxol_sql.demo.accounts import User
 from tests.changesets.conftest import FIELDS, Item, cast, said
 
 

@@ -8,8 +8,8 @@ import attrs
 import psycopg
 import pytest
 
-from raxol_sql.accounts import User, UserPreferences
 from raxol_sql.changesets import Changeset
+from raxol_sql.demo.accounts import User, UserPreferences
 
 
 def refusal(

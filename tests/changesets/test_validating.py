@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from raxol_sql.accounts import User
 from raxol_sql.changesets import Changeset, FieldError
+from raxol_sql.demo.accounts import User
 from tests.changesets.conftest import FIELDS, Item, cast, said
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raxol_sql as rx
-from raxol_sql.accounts import User, UserPreferences
+from raxol_sql.demo.accounts import User, UserPreferences
 from raxol_sql.testing import sandbox
 
 # The white space of Python's \s, at whose edges a regular expression and a CHECK part ways.

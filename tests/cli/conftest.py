@@ -28,7 +28,7 @@ def project(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -
         [project]
         queries = "{repository}/sql"
         migrations = "{repository}/migrations"
-        records = "raxol_sql.accounts"
+        records = "raxol_sql.demo.accounts"
         """
     )
     monkeypatch.chdir(tmp_path)

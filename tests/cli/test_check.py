@@ -69,7 +69,7 @@ def test_columns_that_do_not_fit_the_record_fail_without_a_row(
         "-- name: some :many -> User\n-- Some.\nselect id from users;\n"
     )
     (project / "raxol_sql.toml").write_text(
-        '[project]\nqueries = "own.sql"\nrecords = "raxol_sql.accounts"'
+        '[project]\nqueries = "own.sql"\nrecords = "raxol_sql.demo.accounts"'
     )
     code, findings = checked(raxol_sql)
     assert (code, findings) == (1, [("FAIL", "record", "own.some")])

@@ -345,11 +345,33 @@ def test_the_demo_shows_every_kind_and_leaves_nothing(
         assert left.fetchone() is None
 
 
-def test_the_demo_is_for_a_project_with_its_queries(project: Path, raxol_sql: Run) -> None:
+def test_the_demo_runs_its_own_queries_in_a_project_with_others(
+    migrated: str, project: Path, raxol_sql: Run
+) -> None:
     (project / "mine.sql").write_text("-- name: one :one\nselect 1")
     (project / "raxol_sql.toml").write_text('[project]\nqueries = "mine.sql"')
 
     ran = raxol_sql("demo")
 
-    assert ran.code == 2
-    assert "in a clone" in ran.err
+    assert ran.code == 0
+    assert "→ User(id=3, email='cy@example.org'" in ran.out
+
+
+def test_the_demo_runs_in_an_empty_folder_on_an_embedded_server(own_project: Path) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "raxol_sql", *words],
+            cwd=own_project,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    ran = run("demo")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert f"using the embedded server of {own_project}, database raxol_demo_" in ran.stdout
+    assert "→ User(id=3, email='cy@example.org'" in ran.stdout
+    assert ran.stdout.splitlines()[-1].startswith("Next: raxol-sql server stop; raxol-sql init")
+    assert run("server", "stop").stdout == "stopped\n"

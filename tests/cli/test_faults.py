@@ -24,7 +24,7 @@ def project(own_project: Path, repository: Path) -> Path:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(file.read_bytes())
     (own_project / "raxol_sql.toml").write_text(
-        '[project]\nrecords = "raxol_sql.accounts"\n[common]\nserver = "embedded"\n'
+        '[project]\nrecords = "raxol_sql.demo.accounts"\n[common]\nserver = "embedded"\n'
     )
     return own_project
 

@@ -75,7 +75,7 @@ def test_a_test_is_of_the_record_that_the_queries_of_the_table_create(
     raxol_sql: Run, project: Path, migrated: str
 ) -> None:
     out = raxol_sql("new", "test", "user_preferences").out
-    assert "import raxol_sql.accounts as records\n" in out
+    assert "import raxol_sql.demo.accounts as records\n" in out
     assert "Record = records.UserPreferences\n" in out
     assert "repo.create(records.User, " in out
 

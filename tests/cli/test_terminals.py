@@ -97,7 +97,8 @@ def on_a_terminal(
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(file.read_bytes())
     (project / "raxol_sql.toml").write_text(
-        '[project]\nqueries = "sql"\nmigrations = "migrations"\nrecords = "raxol_sql.accounts"\n'
+        '[project]\nqueries = "sql"\nmigrations = "migrations"\n'
+        'records = "raxol_sql.demo.accounts"\n'
     )
 
     def run(words: str, **environment: str) -> Any:

@@ -22,8 +22,8 @@ from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
 from raxol_sql import embedded
-from raxol_sql.accounts import Account, User, UserPreferences
 from raxol_sql.cli import main
+from raxol_sql.demo.accounts import Account, User, UserPreferences
 
 PATIENCE = 10.0
 # What the page calls the project's folder.
@@ -227,7 +227,7 @@ def folder(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             shutil.copytree(repository / part, folder / part)
         (folder / "raxol_sql.toml").write_text(
             '[project]\nqueries = "sql"\nmigrations = "migrations"\n'
-            'records = "raxol_sql.accounts"\n'
+            'records = "raxol_sql.demo.accounts"\n'
         )
         monkeypatch.chdir(folder)
         yield folder

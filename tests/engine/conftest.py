@@ -23,7 +23,7 @@ from psycopg_pool import PoolTimeout
 
 import raxol_sql as rx
 from raxol_sql import embedded
-from raxol_sql.accounts import Account, User, UserPreferences
+from raxol_sql.demo.accounts import Account, User, UserPreferences
 from raxol_sql.engine.core.concurrency import run_sync
 
 Story = Callable[[Any], Awaitable[Any]]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.accounts import Account, AccountPreferences, User
+from raxol_sql.demo.accounts import Account, AccountPreferences, User
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play

@@ -112,7 +112,7 @@ from user_preferences where user_id = any(:keys::bigint[]) and theme = :theme;
 @pytest.fixture(scope="module")
 def nested(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The queries above."""
-    from raxol_sql.accounts import UserPreferences
+    from raxol_sql.demo.accounts import UserPreferences
 
     folder = tmp_path_factory.mktemp("types")
     (folder / "q.sql").write_text(SQL)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raxol_sql as rx
-from raxol_sql.accounts import User, UserPreferences
+from raxol_sql.demo.accounts import User, UserPreferences
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql import embedded
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.accounts import User, UserPreferences
+from raxol_sql.demo.accounts import User, UserPreferences
 
 COLUMNS = "id, email, name, age, active, inserted_at, updated_at"
 GET = f"-- name: get :maybe -> User\nselect {COLUMNS} from users where id = :id;\n"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import raxol_sql as rx
-from raxol_sql.accounts import User, UserPreferences
+from raxol_sql.demo.accounts import User, UserPreferences
 
 
 def test_create_stores_a_record_and_gives_it_with_what_the_database_fills_in(

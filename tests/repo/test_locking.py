@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.accounts import User, UserPreferences
+from raxol_sql.demo.accounts import User, UserPreferences
 
 
 def users_in(side: psycopg.Connection[Any]) -> int:

@@ -124,7 +124,7 @@ def write(written: Written, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """Writes down what a place says, in a project that shows as much as it may."""
     sections = {"common": "show_sensitive_data_on_connection_error = true\n"}
     sections[written.name] = sections.get(written.name, "") + written.section
-    lines = ["[project]", 'records = "raxol_sql.accounts"']
+    lines = ["[project]", 'records = "raxol_sql.demo.accounts"']
     for name, section in sections.items():
         lines += [f"[{name}]", section]
     (folder / "raxol_sql.toml").write_text("\n".join([*lines, ""]), "utf-8", "surrogateescape")

@@ -81,7 +81,7 @@ def test_a_crash_in_a_rule_shows_where_and_no_secret(
     write(PLACES["a URL"](nowhere), folder, monkeypatch)
     (folder / "crashing.py").write_text(MODULE.format(mistake=MISTAKES[mistake]))
     file = folder / "raxol_sql.toml"
-    file.write_text(file.read_text().replace("raxol_sql.accounts", "crashing"))
+    file.write_text(file.read_text().replace("raxol_sql.demo.accounts", "crashing"))
 
     ran = _ran("validate", "User", "{}")
 
@@ -98,7 +98,7 @@ def test_a_module_of_records_that_says_a_secret_is_not_repeated(
     write(PLACES["a URL"](nowhere), folder, monkeypatch)
     (folder / "failing.py").write_text(f"raise ValueError({words!r})\n", encoding="utf-8")
     file = folder / "raxol_sql.toml"
-    file.write_text(file.read_text().replace("raxol_sql.accounts", "failing"))
+    file.write_text(file.read_text().replace("raxol_sql.demo.accounts", "failing"))
     monkeypatch.syspath_prepend(folder)
 
     seen = 0

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.accounts import User
+from raxol_sql.demo.accounts import User
 from raxol_sql.telemetry import QueryEvent
 
 if TYPE_CHECKING:
