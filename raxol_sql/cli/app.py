@@ -15,6 +15,7 @@ from raxol_sql.cli.check import check
 from raxol_sql.cli.demo import demo
 from raxol_sql.cli.docs import docs
 from raxol_sql.cli.failure import report
+from raxol_sql.cli.init import init
 from raxol_sql.cli.migrate import migrate, migrations, rollback
 from raxol_sql.cli.new import new
 from raxol_sql.cli.operations.deadlocks import deadlocks
@@ -62,6 +63,7 @@ def commands() -> None:
     \b
     Try:
       raxol-sql demo                        the whole way, on a server of its own
+      raxol-sql init                        a project that works, to begin with
       raxol-sql setup                       create the database and its tables
       raxol-sql list                        every query there is
       raxol-sql run users.search limit=5    one of them
@@ -71,7 +73,7 @@ def commands() -> None:
 
 
 for command in (
-    *(demo, setup, migrate, rollback, migrations, drift, new, config, server),
+    *(demo, init, setup, migrate, rollback, migrations, drift, new, config, server),
     *(list_queries, show, run, check, docs, validate),
     *(ping, diagnose, top, pool_status, metrics, explain, explain_error),
     *(vacuum, analyze, reindex, deadlocks),

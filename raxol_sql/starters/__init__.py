@@ -1,15 +1,25 @@
 """
-What to begin with for a table that exists: texts to paste and to edit.
+What to begin with for a new project, and for a table that exists: texts to paste and to edit.
 
 `record` writes an attrs class with its rules, `queries` a SQL file with the names that a repo
-knows, `test_file` a test of both with a `sample` that the table takes. `types` knows which type of
-Python a column has, and `checks` reads those CHECKs that say something plain.
+knows, `test_file` a test of both with a `sample` that the table takes, `project` the files of a new
+project. `types` knows which type of Python a column has, and `checks` reads those CHECKs that
+say something plain.
 """
 
 from raxol_sql.starters.names import class_name
+from raxol_sql.starters.project import project_files
 from raxol_sql.starters.queries import queries_text
 from raxol_sql.starters.record import record_text
 from raxol_sql.starters.sample import Sample, find_sample
 from raxol_sql.starters.test_file import text_of_test
 
-__all__ = ["Sample", "class_name", "find_sample", "queries_text", "record_text", "text_of_test"]
+__all__ = [
+    "Sample",
+    "class_name",
+    "find_sample",
+    "project_files",
+    "queries_text",
+    "record_text",
+    "text_of_test",
+]

@@ -28,6 +28,7 @@ ON_A_TERMINAL: dict[str, tuple[str, set[int]]] = {
     "drift": ("drift", {0, 1}),
     "explain": ("explain users.count", {0, 1}),
     "explain-error": ("explain-error 40001", {0}),
+    "init": ("init --yes", {0}),
     "list": ("list", {0}),
     "metrics": ("metrics", {0}),
     "migrate": ("migrate", {0}),

@@ -42,6 +42,7 @@ new queries users
 new test users
 ! new migration more
 ! new outcomes
+! init more --yes
 rollback
 demo
 ! server status
