@@ -235,6 +235,27 @@ def test_everything_that_is_needed_is_shipped_and_nothing_else() -> None:
     assert {name for name in shipped if not beside.match(name)} == needed
 
 
+def test_the_core_depends_on_three_libraries_and_the_metadata_says_so() -> None:
+    setup = ConfigParser()
+    setup.read(CHECKOUT / "setup.cfg", encoding="utf-8")
+    required = setup["options"]["install_requires"].split("\n")
+    names = {re.split("[<>=]", line)[0] for line in required if line and not line.startswith("#")}
+    assert names == {"attrs", "psycopg", "psycopg-pool"}
+    [psycopg] = [line for line in required if line.startswith("psycopg>")]
+    # Private names of it are used.
+    assert re.fullmatch(r"psycopg>=(3\.\d+)(\.\d+)?,<3\.\d+", psycopg)
+
+    if _shipped() is None:  # of a checkout, what was installed may be older than setup.cfg
+        return
+    metadata = importlib.metadata.metadata(rx.__name__)
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Requires-Python"] == setup["options"]["python_requires"]
+    extras = {*setup["options.extras_require"]}
+    assert {*metadata.get_all("Provides-Extra", [])} == extras
+    of_core = [one for one in metadata.get_all("Requires-Dist", []) if "extra ==" not in one]
+    assert {re.split("[<>= ]", one)[0] for one in of_core} == names
+
+
 def _shipped() -> set[str] | None:
     """The files of the distribution that the package is imported from; None for a checkout."""
     for distribution in importlib.metadata.distributions(name=rx.__name__):
