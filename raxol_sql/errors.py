@@ -1,30 +1,35 @@
 """
 Every error that raxol_sql defines, and the one tree they hang on.
 
-    RaxolSQLError ├── LoadError              ValueError            everything wrong with a tree of
-    SQL files ├── DefinitionError        ValueError            one thing wrong at one place of a SQL
-    file ├── UnknownQueryError      AttributeError,       no query or namespace of that name │   │
-    KeyError │   └── MissingQueryError                        a query that a repo needs is not
-    written ├── ParameterError         TypeError             arguments that do not fit the query ├──
-    QueryKindError              TypeError             a verb that the kind of a query does not have
-    ├── InvalidChangesetError  ValueError            input that a record cannot take ├── ConfigError
-    ValueError            configuration that is wrong or incomplete ├── ResultError
-    the answer has another shape than was promised │   ├── NoRowsError        LookupError │   ├──
-    TooManyRowsError   LookupError │   ├── RecordError        TypeError             columns that do
-    not fit the record │   └── StaleRecordError   LookupError           a record that is gone or was
-    changed meanwhile ├── TransactionError       RuntimeError          a block that did not do what
-    it says ├── DeadlineExceededError       QueryCanceled,        a call did not end in its time │
-    TimeoutError ├── PoolExhaustedError          PoolTimeout           no connection became free in
-    that time ├── OutcomeUnknownError    OperationalError      nobody can say yet whether it
-    happened ├── CommittedResultLostError    RuntimeError          it happened, and what it gave is
-    lost ├── ForkedError            RuntimeError          used in a process forked after it was
-    opened ├── EmbeddedError          RuntimeError          the embedded server cannot be had └──
-    MigrationError         RuntimeError
-        ├── MigrationLockedError                     somebody else is migrating
-        ├── MigrationFailedError                     a statement of a migration failed
-        ├── MigrationChangedError                    an applied migration was edited
-        ├── MigrationMissingError                    an applied migration has no file any more
-        └── IrreversibleError                        a migration without a way back
+    RaxolSQLError
+    ├── LoadError                ValueError       everything wrong with a tree of SQL files
+    ├── DefinitionError          ValueError       one thing wrong at one place of a SQL file
+    ├── UnknownQueryError        AttributeError,  no query or namespace of that name
+    │   │                        KeyError
+    │   └── MissingQueryError                     a query that a repo needs is not written
+    ├── ParameterError           TypeError        arguments that do not fit the query
+    ├── QueryKindError           TypeError        a method that the query's kind does not allow
+    ├── InvalidChangesetError    ValueError       input that a record cannot take
+    ├── ConfigError              ValueError       configuration that is wrong or incomplete
+    ├── ResultError                               the result has not the shape that was declared
+    │   ├── NoRowsError          LookupError
+    │   ├── TooManyRowsError     LookupError
+    │   ├── RecordError          TypeError        columns that do not fit the record
+    │   └── StaleRecordError     LookupError      a record that was deleted or changed since
+    ├── TransactionError         RuntimeError     a block that ended well, but was rolled back
+    ├── DeadlineExceededError    QueryCanceled,   a call did not end in its time
+    │                            TimeoutError
+    ├── PoolExhaustedError       PoolTimeout      no connection became free in that time
+    ├── OutcomeUnknownError      OperationalError the work may or may not have been committed
+    ├── CommittedResultLostError RuntimeError     committed, but the result was lost
+    ├── ForkedError              RuntimeError     used in a process forked after it was opened
+    ├── EmbeddedError            RuntimeError     the embedded server cannot be used
+    └── MigrationError           RuntimeError
+        ├── MigrationLockedError                  another migrator holds the lock
+        ├── MigrationFailedError                  a statement of a migration failed
+        ├── MigrationChangedError                 an applied migration was edited
+        ├── MigrationMissingError                 the file of an applied migration is missing
+        └── IrreversibleError                     a migration without a rollback
 
 The second column is the type that a caller might already be catching, of Python or of the
 driver; each error is one. Errors of the driver are not wrapped:

@@ -37,7 +37,7 @@ INTERRUPTED = 130
 
 
 class _Commands(click.Group):
-    """click ends the program with 1 when whoever read our output has enough of it."""
+    """click ends the program with 1 when the reader of its output has closed the pipe."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -62,7 +62,7 @@ def commands() -> None:
 
     \b
     Try:
-      raxol-sql demo                        the whole way, on a server of its own
+      raxol-sql demo                        everything once, on its own server
       raxol-sql init                        a project that works, to begin with
       raxol-sql setup                       create the database and its tables
       raxol-sql list                        every query there is
@@ -107,7 +107,8 @@ def main() -> NoReturn:
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has enough of it. Python would complain when it flushes at exit.
+        # The reader of the output has closed the pipe. Python would complain when it flushes at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:

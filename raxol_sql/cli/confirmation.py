@@ -9,10 +9,10 @@ import click
 
 def confirm(loss: str, name: str, *, refusal: str) -> None:
     """
-    Has somebody at a terminal type the name of what is lost, and goes on only then.
+    Have the user at a terminal type the name of what is lost, and go on only then.
 
     ``loss`` is a sentence that says what will be lost. Raises click.Abort for another name, and
-    click.UsageError with ``refusal`` where there is no terminal, and so nobody to ask.
+    click.UsageError with ``refusal`` where there is no terminal, and so no user to ask.
     """
     if not sys.stdin.isatty():
         raise click.UsageError(refusal)

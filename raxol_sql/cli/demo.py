@@ -42,7 +42,7 @@ def demo(keep: bool) -> None:
     queries = load(QUERIES, records=[Account, User, UserPreferences])
     output = Output("table")
     maintenance = reachable(config, None, "postgres")
-    # A name of its own, so that two demos on one server do not meet.
+    # Its own name, so that two demos on one server do not meet.
     with databases.temporary(maintenance, "raxol_demo", keep=keep) as name:
         output.say(f"using {server.describe(config)}, database {name}")
         conninfo = server.target(config, name)

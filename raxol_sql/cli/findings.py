@@ -42,7 +42,7 @@ def show_findings(findings: Sequence[Finding], output: Output) -> None:
 
 
 def exit_code(findings: Iterable[Finding], *, strict: bool) -> int:
-    """1 where something fails, or, if it is ``strict``, is to be seen to; else 0."""
+    """1 where something fails, or, if it is ``strict``, should be fixed; else 0."""
     seen = {one.status for one in findings}
     return FINDINGS if Status.FAIL in seen or (strict and Status.WARN in seen) else 0
 

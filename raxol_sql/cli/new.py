@@ -107,7 +107,7 @@ def test(table: str, name: str | None) -> None:
     """
     Print a test for a table's record and queries, which passes as it is.
 
-    Its values are found by asking the table, in a transaction that is taken back. The record is
+    Its values are found by asking the table, in a transaction that is rolled back. The record is
     the one that the project's queries of the table create, if they are there. Nothing is written:
     save it where pytest finds it.
 

@@ -30,14 +30,14 @@ class Output:
     """
     Where a command's results go: ``table`` for people, or ``json``.
 
-    Results go to stdout. What is said beside them goes there too for people, and to stderr for
+    Results go to stdout. Other lines go there too for people, and to stderr for
     programs.
     """
 
     format: str
 
     def say(self, text: str) -> None:
-        """A line beside the results."""
+        """A line that is no result."""
         click.echo(visible(text), err=self.format == "json")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -76,7 +76,7 @@ def reachable(config: Config, output: Output | None, database: str | None = None
     What connects to a database of a database that takes connections.
 
     Says which server is in use, to ``output``. Raises `Unreachable`, with what to do about it,
-    where there is no connection to be had.
+    where no connection can be made.
     """
     if output is not None:
         output.say(f"using {server.describe(config)}, database {database or config.database}")
@@ -96,7 +96,7 @@ _STARTUP = (
 
 
 class Unreachable(click.ClickException):
-    """There is no connection to be had, or no such database."""
+    """No connection can be made, or there is no such database."""
 
     exit_code = 3
 

@@ -122,7 +122,7 @@ def run(
     masked = () if show_sensitive else found.definition.directives.sensitive
     if found.kind is Kind.COPY:
         if output.format == "json":
-            raise click.UsageError(f"{found.name} is a :copy query, with a format of its own")
+            raise click.UsageError(f"{found.name} is a :copy query, whose format COPY decides")
         if masked:
             raise click.UsageError(f"{found.name} has sensitive columns: give --show-sensitive")
     # What a copy gives, and nothing else, goes to stdout.

@@ -1,4 +1,4 @@
-"""`raxol-sql setup`: the database and its tables, from nothing or anew."""
+"""`raxol-sql setup`: the database and its tables, created or re-created."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from raxol_sql.embedded.folder import PORT, Folder
 from raxol_sql.errors import EmbeddedError
 
 _SHOWN_LINES = 15
-# The shell's own child: it is nobody's zombie once it ends, and holds none of our pipes. Paths
+# The shell's own child: it leaves no zombie once it ends, and holds none of our pipes. Paths
 # are arguments, so that nothing in them is taken for shell.
 _LAUNCH = 'log=$1; shift; : >>"$log"; exec "$@" </dev/null >>"$log" 2>&1 & echo $!'
 

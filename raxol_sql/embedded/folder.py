@@ -57,7 +57,7 @@ class Folder:
 
     @property
     def lock(self) -> Path:
-        """The file whose lock is held by whoever starts or stops the server."""
+        """The file that the process which starts or stops the server locks."""
         return self.path / "lock"
 
     @property
@@ -158,8 +158,8 @@ def find_folder(project: Path) -> Folder | None:
     """
     The ``.raxol`` folder of the directory ``project``; None if it has none.
 
-    Raises ``EmbeddedError`` if there is no such directory, if the folder is somebody else's, or
-    if what it remembers cannot be read.
+    Raises ``EmbeddedError`` if there is no such directory, if the folder belongs to another user,
+    or if what it remembers cannot be read.
     """
     project = _checked(project)
     path = project / NAME

@@ -20,7 +20,7 @@ def locked(path: Path, deadline: Timer) -> Iterator[None]:
     """
     Hold the lock on the file ``path``, which is made if it is missing.
 
-    Raises ``EmbeddedError`` if somebody else holds it until ``deadline``. Not reentrant.
+    Raises ``EmbeddedError`` if another process holds it until ``deadline``. Not reentrant.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
@@ -32,7 +32,7 @@ def locked(path: Path, deadline: Timer) -> Iterator[None]:
         try:
             yield
         finally:
-            # Closing would not do: a child forked meanwhile still holds the same open file.
+            # Closing would not do: a child forked since then still holds the same open file.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)

@@ -79,7 +79,7 @@ def start(project: Path, *, wait: float = 30.0) -> Server:
         return running
     deadline = Timer.after(wait)
     with locked(make_folder(project).lock, deadline):
-        # Read again: whoever held the lock may have changed what is remembered.
+        # Read again: the last holder of the lock may have changed what is remembered.
         folder = make_folder(project)
         running = _settled(folder, deadline)
         return running or _started(folder, deadline)
@@ -101,7 +101,7 @@ def stop(project: Path, *, wait: float = 30.0) -> bool:
         return False
     deadline = Timer.after(wait)
     with locked(folder.lock, deadline):
-        # Read again: whoever held the lock may have changed what is remembered.
+        # Read again: the last holder of the lock may have changed what is remembered.
         folder = find_folder(project)
         data = None if folder is None else Data.at(folder.data)
         if folder is None or data is None:
@@ -117,7 +117,7 @@ def status(project: Path) -> Server | None:
 
     It asks the system and not the server, so it takes no connection and about a millisecond.
     Safe to call from any thread. Raises ``EmbeddedError`` if ``project`` is not a directory, or its
-    ``.raxol`` folder is somebody else's.
+    ``.raxol`` folder belongs to another user.
     """
     folder = find_folder(project)
     return None if folder is None else _running(folder)

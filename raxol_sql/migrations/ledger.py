@@ -2,7 +2,7 @@
 The ledger: yoyo's marks and our hashes, always written in one transaction.
 
 yoyo's tables say what is applied, so that bare yoyo reads and writes the same truth; the table
-``_raxol_migration`` beside them adds what the files looked like at that time.
+``_raxol_migration`` next to them adds what the files looked like at that time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The counters that the server keeps of a database, whoever uses it."""
+"""The counters that the server keeps of a database, of all its sessions."""
 
 from __future__ import annotations
 

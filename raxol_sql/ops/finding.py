@@ -8,7 +8,7 @@ import attrs
 
 
 class Status(enum.Enum):
-    """How it is: well, to be seen to some day, broken, or not to be told from here."""
+    """The status: passes, should be fixed, broken, or could not be checked."""
 
     OK = "OK"
     WARN = "WARN"

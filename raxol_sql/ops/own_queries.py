@@ -14,7 +14,7 @@ from raxol_sql.text import Source, parse
 
 @cache
 def own_queries(module: str, name: str, *records: type) -> Any:
-    """The queries of ``name.sql`` beside a ``module``, which gives its ``__file__``."""
+    """The queries of ``name.sql`` next to a ``module``, which gives its ``__file__``."""
     return getattr(load(Path(module).with_name(f"{name}.sql"), records=records), name)
 
 

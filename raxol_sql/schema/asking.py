@@ -1,4 +1,4 @@
-"""Asking the server through libpq, so that Ctrl-C and other threads go on meanwhile."""
+"""Asking the server through libpq, so that Ctrl-C and other threads still work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 from psycopg import generators
 from psycopg.pq.abc import PGresult
 
-# Seconds: what is asked here is not run, and is answered at once unless nobody is there.
+# Seconds: what is asked here is not run, and is answered at once unless the server is gone.
 _LONGEST = 30.0
 _LOOKING = 0.5
 

@@ -146,6 +146,6 @@ def _of_rules(target: Target, column: Any) -> Iterator[Finding]:
             Level.WARN,
             "constraint",
             str(target),
-            f"has bounds of its own, and {where} has no check",
+            f"has its own bounds, and {where} has no check",
             f"add the same check to {column.table_name}",
         )

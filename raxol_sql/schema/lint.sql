@@ -66,7 +66,7 @@ where k.contype = 'f'
         where i.indrelid = k.conrelid
             and i.indisvalid
             and m.amname in ('btree', 'hash')
-            -- Whoever asks for the children of a parent asks for no NULL.
+            -- A query for the children of a parent asks for no NULL.
             and (
                 i.indpred is null
                 or pg_get_expr(i.indpred, i.indrelid) in (

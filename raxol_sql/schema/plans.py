@@ -41,7 +41,7 @@ class Plans:
         A transaction in which plans are made, and which leaves nothing behind.
 
         A pooler keeps to one server inside of it, so that what was prepared is there for the
-        next step. Nobody waits long behind a migration, nor anybody behind this.
+        next step. No session waits long behind a migration, and none behind this.
         """
         # Statistics of a small table would have it read whole, whatever indexes there are.
         self._ask("begin; set local enable_seqscan = off; set local lock_timeout = '5s'")

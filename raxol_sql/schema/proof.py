@@ -57,7 +57,7 @@ def prove(connection: psycopg.Connection[Any], queries: Queries) -> Proof:
     Each is prepared, which asks for its tables, columns, functions and types, and described, so
     that its columns and their types are compared with the record; nothing is run. Of a :copy
     query the rows that it copies are. ``connection`` is one in autocommit, and used for nothing
-    else meanwhile. Raises psycopg's OperationalError where the server is lost, or a table is
+    else during that. Raises psycopg's OperationalError where the server is lost, or a table is
     locked for longer than five seconds.
     """
     findings: list[Finding] = []

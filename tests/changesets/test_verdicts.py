@@ -59,7 +59,7 @@ def told_by(side: psycopg.Connection[Any], statement: str, values: list[Any]) ->
 
 
 def stored(db: rx.Database, queries: rx.Queries, record: type, changes: Mapping[str, Any]) -> Any:
-    """What the table makes of changes, in a transaction that is taken back."""
+    """What the table makes of changes, in a transaction that is rolled back."""
     with sandbox(db) as tx:
         parent = tx.run(queries.users.create(email="mother@b.de", name="P", age=None))
         known = {"age": None} if record is User else {"user_id": parent.id}

@@ -1,4 +1,4 @@
-"""`raxol-sql deadlocks`: what was counted, and who waits for whom now."""
+"""`raxol-sql deadlocks`: the deadlocks counted, and the sessions that wait for locks."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def deadlocks(
     output: Output,
 ) -> int:
     """
-    Show the deadlocks that the server counted, and who waits for whom.
+    Show the deadlocks that the server counted, and which session blocks which.
 
     A deadlock is over in a second, as the server ends one of its sessions: only its number stays.
-    Exit 1 if somebody waits longer than --min-wait, or if the number grew since the last time
+    Exit 1 if a session waits longer than --min-wait, or if the number grew since the last time
     that --since FILE was given. The statements of sessions are shown without their values.
 
     \b
@@ -145,7 +145,7 @@ class _Round:
         what = "1 deadlock" if now.deadlocks == 1 else f"{now.deadlocks} deadlocks"
         self._output.say(f"{what} in {now.name}, {since}{new}{note}")
         if not waiting:
-            self._output.say("nobody waits for a lock")
+            self._output.say("no lock waits")
             return
         self._output.table(
             ["pid", "waits", "blocked_by", "lock", "relation", "transaction", "state",
@@ -209,7 +209,7 @@ def _terminate(db: Database, pid: int, yes: bool, output: Output) -> int:
     if pid <= 0:
         raise click.UsageError("a prepared transaction has no session: rollback prepared ends it")
     if blocker is None:
-        click.echo(f"pid {pid} blocks nobody in this database: nothing was done", err=True)
+        click.echo(f"pid {pid} blocks no session in this database: nothing was done", err=True)
         return FINDINGS
     _confirm(blocker, yes)
     freed = sorted({one.session.pid for one in waiting if blocker in one.by})
@@ -223,7 +223,7 @@ def _terminate(db: Database, pid: int, yes: bool, output: Output) -> int:
         )
         return FAILED
     if ended is None:
-        click.echo(f"{blocker} blocks nobody in this database: nothing was done", err=True)
+        click.echo(f"{blocker} blocks no session in this database: nothing was done", err=True)
         return FINDINGS
     if not ended:
         click.echo(f"error: {blocker} was told to end, and is still there", err=True)

@@ -78,7 +78,7 @@ def diagnose(
     reached = reach(config)
     findings = [one for one in reached.findings if one.group in groups]
     if reached.cause is not None:
-        # Whatever was asked for, this is why it is not to be had.
+        # Whatever was asked for, this is why it is missing.
         show_findings(findings or reached.network, output)
         return UNREACHABLE
     findings += _asked(config, reached, groups, measured)

@@ -77,7 +77,7 @@ def _finding(one: Difference) -> Finding:
 
 
 def _status(one: Difference) -> Status:
-    # Whoever keeps a table in partitions has most of them made by a program.
+    # Most partitions of a table are made by a program.
     is_routine = one.sort is Sort.EXTRA and one.item.kind is Kind.PARTITION
     return Status.WARN if is_routine else Status.FAIL
 
@@ -106,7 +106,7 @@ def _remedy(one: Difference) -> str:
         return f"{command}, by hand: no statement alters it in place"
     said = f"{command}, with\n{script(statements)}"
     if one.sort is Sort.EXTRA:
-        said += f"or, if nobody needs it, with\n{script(drop(one.item))}"
+        said += f"or, if it is not needed, with\n{script(drop(one.item))}"
     return said.rstrip()
 
 

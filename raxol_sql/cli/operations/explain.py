@@ -1,4 +1,4 @@
-"""`raxol-sql explain`: how the server goes about a query, and what is to be seen to in that."""
+"""`raxol-sql explain`: the plan of a query, and the problems in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLANNED = "planned only: nothing was run"
 _PLANNED_ANY = "planned for any arguments: nothing was run"
 _RAN = (
     "run in a transaction that was rolled back; what it took of sequences, or did outside of this "
-    "database, is not taken back"
+    "database, is not rolled back"
 )
 
 
@@ -53,12 +53,12 @@ def explain(
     output: Output,
 ) -> int:
     """
-    Show the plan of a query, and what is to be seen to in it.
+    Show the plan of a query, and the problems in it.
 
     Found are tables of which many rows are read one after another, and with --analyze estimates
     that are far off and what did not fit into memory. Arguments are written as for `run`; they
-    travel beside the text, and the plan shows them. What is @sensitive it does not show: such a
-    query is planned for any arguments, and with --analyze its conditions are masked.
+    travel separately from the text, and the plan shows them. What is @sensitive it does not show:
+    such a query is planned for any arguments, and with --analyze its conditions are masked.
 
     Nothing is run without --analyze. With it the query is, whatever it changes, in a transaction
     that is rolled back.

@@ -31,7 +31,7 @@ def keys() -> Iterator[Wait]:
     A block in which keys come at once, and unseen.
 
     It is given a function that waits so many seconds for keys, and gives those that came: none when
-    the time is over, and ``q`` where nobody can press anything any more. Ctrl-C raises
+    the time is over, and ``q`` where no key can be pressed any more. Ctrl-C raises
     KeyboardInterrupt as ever, Ctrl-Z does nothing, and where the process is told to end, by
     SIGTERM or SIGHUP, it does so through every ``finally``. Where stdin is no terminal of a kind
     that can do this it only waits. For the main thread.

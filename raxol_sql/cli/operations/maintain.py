@@ -40,7 +40,7 @@ def _limit(default: int | None, shown: str | bool) -> Callable[[F], F]:
 
 @click.command()
 @_tables
-@click.option("--full", is_flag=True, help="Write each table anew; it is locked whole meanwhile.")
+@click.option("--full", is_flag=True, help="Rewrite each table, under an exclusive lock.")
 @click.option("--yes", is_flag=True, help="Do not ask before --full.")
 @click.option("--analyze", is_flag=True, help="Gather the planner's statistics too.")
 @click.option("--parallel", metavar="N", type=click.IntRange(0, 1024), help="Workers for indexes.")
@@ -60,7 +60,7 @@ def vacuum(
 
     Without --table for all tables of the database; a partitioned table is its partitions. --full
     gives the room back to the system: it takes an ACCESS EXCLUSIVE lock on each table, so that
-    nobody reads or writes it meanwhile, and asks for the database's name, or for --yes. Exit 4
+    no session reads or writes it until then, and asks for the database's name, or for --yes. Exit 4
     if a table failed; the others are done all the same.
 
     \b
@@ -70,12 +70,15 @@ def vacuum(
       raxol-sql vacuum --table users --full --yes
     """
     if full and parallel is not None:
-        raise click.UsageError("--full writes a table anew, with all its indexes: no --parallel")
+        raise click.UsageError("--full rewrites a table with all its indexes: leave out --parallel")
     config = Config.find()
     with opened(config, output) as db:
         tables = _found(lambda: relation.tables(db, names, leaves=True))
         if full:
-            lock = "takes an ACCESS EXCLUSIVE lock: nobody reads or writes a table meanwhile"
+            lock = (
+                "takes an ACCESS EXCLUSIVE lock: no session can read or write the table until it "
+                "ends"
+            )
             _confirm(f"--full {lock}", config.database, yes, output)
         with Attendant(db, lock_timeout=lock_timeout) as attendant:
             return maintain_all(
@@ -139,10 +142,10 @@ def reindex(
     output: Output,
 ) -> int:
     """
-    Build indexes anew, one by one.
+    Rebuild indexes, one at a time.
 
     Without --table and --index all indexes of the database's tables. Concurrently, others read
-    and write meanwhile, and each index waits for transactions that have begun before; one that
+    and write during that, and each index waits for transactions that have begun before; one that
     fails leaves an invalid index, which is named with the statement that removes it. Exit 4 if
     an index failed; the others are done all the same. Exit 1 if there is an invalid index that
     an earlier reindex has left.
@@ -156,7 +159,7 @@ def reindex(
     config = Config.find()
     limit = (0 if concurrently else _LOCK_TIMEOUT) if lock_timeout is None else lock_timeout
     with opened(config, output) as db:
-        # A whole partitioned table has no indexes of its own that hold anything.
+        # A whole partitioned table has only indexes that hold nothing.
         owners = _found(lambda: relation.tables(db, names, leaves=True)) if names else ()
         chosen: Sequence[Index] = ()
         if owners or indexes or not names:

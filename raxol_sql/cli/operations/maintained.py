@@ -29,7 +29,7 @@ def maintain_all(
     columns: Columns,
     output: Output,
 ) -> int:
-    """Maintains them one after the other, prints what became of each, and gives the exit code."""
+    """Maintain them one after the other, print the result of each, and return the exit code."""
     done: list[Maintained] = []
     try:
         with bars(len(relations)) as watching:

@@ -50,7 +50,7 @@ def ping(wait: float, output: Output) -> int:
 
     Looks at the configuration, each step of the way to the server, the database, a query, and the
     migrations; what comes after a step that failed is skipped. Ends with 3 where there is no
-    connection to be had, with 1 where migrations are pending, edited, or without their files.
+    connection, with 1 where migrations are pending, edited, or without their files.
     `--wait` is for scripts: it tries until the server lets in, and not for a wrong password or a
     database that does not exist.
 
@@ -104,7 +104,7 @@ def _reached(config: Config, wait: float, output: Output) -> Reached:
 
 
 def _of_wrong_config(error: ConfigError) -> list[Finding]:
-    remedy = "mend that value; raxol-sql config shows all of them, once they can be read"
+    remedy = "correct that value; raxol-sql config shows all of them, once they can be read"
     return [
         Finding("config", "config", Status.FAIL, str(error), remedy),
         *_skipped("network", STEPS, "config"),
@@ -158,7 +158,7 @@ def _of_migrations(config: Config, reached: Reached) -> Finding:
     try:
         status = project_migrations(config, reached.conninfo).status()
     except (ConfigError, MigrationError) as error:
-        return found(Status.FAIL, str(error), "mend the folder of the migrations")
+        return found(Status.FAIL, str(error), "correct the folder of the migrations")
     except psycopg.Error as error:
         return found(Status.FAIL, message(error), "see what the role may read, and the server")
     return found(*_of_states(status.migrations))

@@ -80,7 +80,9 @@ def _refused(findings: list[Finding], said: str, remedy: str, output: Output) ->
 
 
 def _probed(config: Config, conninfo: Given, view: View) -> Probe | psycopg.Error | None:
-    """What became of the pool; None where it would have taken the last places of the server."""
+    """
+    The result of the pool's test; None where it would have taken the last places of the server.
+    """
     if config.pool_size > view.slots.free:
         return None
     try:

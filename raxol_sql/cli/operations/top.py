@@ -67,7 +67,7 @@ def top(interval: float, once: bool, count: int | None, svg: Path | None, output
     --once, it prints one interval. Queries are counted by pg_stat_statements where the database
     has it, and else sampled; they are called by the names that they have in the project, or that
     a comment /*query='users.get'*/ gives them. Of any other statement the values are left out.
-    Only reads, and takes one connection. Ends with 3 where the server went away meanwhile.
+    Only reads, and takes one connection. Ends with 3 where the server is lost during that.
 
     \b
     Examples:
@@ -94,7 +94,8 @@ def top(interval: float, once: bool, count: int | None, svg: Path | None, output
             _pictured(watch, svg, output)
         else:
             _printed(watch, count, output)
-        # Whoever watches sees it; a script has to be told that the last it got are old figures.
+        # A user at the screen sees it; a script has to be told that the last it got are old
+        # figures.
         return UNREACHABLE if watch.frame.trouble and not is_live else 0
     return 0
 

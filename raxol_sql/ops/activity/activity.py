@@ -135,7 +135,7 @@ class Moment:
 
     ``size`` is in bytes, as at ``sized_at``, and None where finding out takes too long.
     ``statements`` are counters by the server's id, empty without pg_stat_statements; ``labels``
-    has what those are called that moved while somebody looked.
+    has what those are called that moved during the look.
     """
 
     server: Server
@@ -231,7 +231,7 @@ def _labels(
     """
     The labels of what was called since ``before``, and those that were known then.
 
-    Without a transaction the texts of what is new are not to be had.
+    Without a transaction the texts of what is new are missing.
     """
     if before is None:
         return {}

@@ -1,4 +1,4 @@
--- What the server does now: the counters of a database, its sessions, who waits for whom, and what
+-- What the server does now: the counters of a database, its sessions, their blockers, and what
 -- pg_stat_statements has counted. Everything is read from views that cost the server little.
 
 -- name: server :one -> Server
@@ -140,7 +140,7 @@ select
     ) as blockers,
     w.locktype as kind,
     w.mode,
-    -- Whoever waits for the transaction that changed a row has a lock on that row's place.
+    -- A session that waits for the transaction that changed a row has a lock on that row's place.
     (
         select t.relation::regclass::text
         from pg_locks as t

@@ -38,8 +38,8 @@ class Rates:
     What a database has done in the ``seconds`` between two moments.
 
     ``cache_hit`` is the part of the blocks that were in memory, from 0 to 1, None where none was
-    asked for. All figures are None, and there is no query, where the counters began anew in
-    between: then nobody knows.
+    asked for. All figures are None, and there is no query, where the counters were reset in
+    between: then they are unknown.
     """
 
     seconds: float

@@ -55,7 +55,7 @@ class Slots:
 
     @property
     def room(self) -> int:
-        """How many the configured role can have in the database, if nobody else is in."""
+        """How many the configured role can have in the database, if no other session is in."""
         limits = (self.usable, self.most_of_database, self.most_of_role)
         return min(limit for limit in limits if limit is not None)
 
@@ -142,13 +142,13 @@ def judge(view: View, pool_size: int) -> list[Finding]:
 
 
 def full() -> Finding:
-    """What is seen of a server that lets nobody in any more."""
+    """What is seen of a server that accepts no more connections."""
     return Finding(
         _GROUP,
         "slots",
         Status.FAIL,
         "every place that max_connections, or a limit of the role or the database, leaves is taken",
-        "end sessions that nobody needs, lower pool_size, or raise max_connections",
+        "end sessions that are not needed, lower pool_size, or raise max_connections",
     )
 
 
@@ -160,7 +160,7 @@ def _of_slots(slots: Slots) -> Finding:
     if slots.used >= slots.usable:
         return attrs.evolve(full(), message=message)
     if slots.share > _FULL_ENOUGH:
-        remedy = "end sessions that nobody needs, lower pool_size, or raise max_connections"
+        remedy = "end sessions that are not needed, lower pool_size, or raise max_connections"
         return Finding(_GROUP, "slots", Status.WARN, message, remedy)
     return Finding(_GROUP, "slots", Status.OK, message)
 

@@ -26,7 +26,7 @@ _AFTER = 1.0
 @attrs.frozen
 class Probe:
     """
-    What became of a pool: how many sessions it was to have, and how many were held at once.
+    The result of a pool's test: how many sessions it was to have, and how many were held at once.
 
     ``first_ms`` and ``full_ms`` are when the first and the last session had answered, from before
     the pool was opened; None where none did, or not all. ``backends`` is how many processes of the
@@ -77,7 +77,7 @@ def _filled(database: Database, size: int, seconds: float, since: float) -> Prob
             with database.transaction(read_only=True) as tx:
                 pid: Any = tx.run(asking)
                 if together.broken:
-                    return  # it is one that somebody has given back
+                    return  # it is one that was released
                 answered.append((pid, (perf_counter() - since) * 1000))
                 # Held until all are: a session that is given back would be lent again.
                 with suppress(BrokenBarrierError):

@@ -1,1 +1,1 @@
-"""Everything that can be seen to be wrong with a database, group by group, with what helps."""
+"""The checks of a database, in groups, with a remedy for each finding."""

@@ -2,7 +2,7 @@
 
 -- name: places :many
 -- @timeout 5s
--- The places of data: the server's own folder, NULL for whoever may not know it, and those of
+-- The places of data: the server's own folder, NULL for a role that may not know it, and those of
 -- tablespaces. They are on this machine if the connection is no TCP connection.
 select
     'the data of the server' as name,

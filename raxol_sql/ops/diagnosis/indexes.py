@@ -1,4 +1,4 @@
-"""The indexes: those that nobody needs, and those that are broken."""
+"""The indexes: unused ones, and broken ones."""
 
 from __future__ import annotations
 

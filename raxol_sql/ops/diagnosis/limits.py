@@ -1,4 +1,4 @@
-"""From where on a diagnosis finds that something is to be seen to."""
+"""The thresholds of a diagnosis."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def of_long_running(rows: Iterable[Any], limits: Limits) -> Iterator[Finding]:
         row
         for row in rows
         if row.state == "active"
-        # Who waits for a lock is told as such, and does nothing meanwhile.
+        # Who waits for a lock is reported as such, and does nothing else.
         and not (row.is_maintenance or row.is_waiting)
         and (row.query_age or 0) > limit
     ]
@@ -107,15 +107,15 @@ def of_blocked(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
     ahead = {group[0].pid: [one.blocker_pid for one in group if one.blocker_pid] for group in found}
     for group in found[:_LISTED]:
         yield _blocked(group, culprit(group[0].pid, ahead), subject.limits.blocked_fail_s)
-    yield from _rest(found, "blocked", "nobody waits for a lock")
+    yield from _rest(found, "blocked", "no lock waits")
 
 
 def culprit(pid: int, ahead: Mapping[int, Sequence[int]]) -> int | None:
     """
-    Whom a session waits for in the end: one that waits for nobody, if there is one on the way.
+    The session at the root of a wait: one that waits for no other, if there is one on the way.
 
     ``ahead`` has the sessions that each waiting one waits for. To end one that waits itself would
-    hit somebody who does no harm. None where nobody's session is in the way.
+    end a session that does no harm. None where no session is in the way.
     """
     seen = {pid}
     while ahead.get(pid):

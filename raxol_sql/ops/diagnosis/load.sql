@@ -1,4 +1,4 @@
--- Who does what in this database now, and who waits for whom.
+-- The sessions of this database now, and their blockers.
 
 -- name: sessions :many
 -- @timeout 5s
@@ -29,7 +29,7 @@ order by a.query_start, a.pid;
 -- name: blocked :many
 -- @timeout 5s
 -- Each session of this database that waits for a lock, with each session that it waits for. Who
--- waits for a row waits for the transaction that changed it, and has a lock on the row meanwhile.
+-- waits for a row waits for the transaction that changed it, and has a lock on the row until then.
 select
     a.pid,
     extract(

@@ -1,4 +1,4 @@
-"""Rights, passwords and encryption: what somebody could do who gets hold of this session."""
+"""Rights, passwords and encryption: what an attacker could do with this session."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def of_role(subject: Subject, row: Any) -> Iterator[Finding]:
     """What is to be said of the row of ``security.role``."""
     status, remedy = Status.WARN, _LEAST
     if row.is_superuser:
-        said = f"{row.name} is a superuser, for whom there are no rights and no row security"
+        said = f"{row.name} is a superuser: the server checks no rights and no row security"
         if subject.server_is_embedded:
             said = f"{row.name} is a superuser, as the one role of the embedded server has to be"
             status, remedy = Status.OK, ""

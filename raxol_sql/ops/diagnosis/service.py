@@ -47,7 +47,7 @@ def of_server(server: Any, now: datetime) -> Iterator[Finding]:
 
 
 def of_version(major: int, today: date) -> Finding:
-    """Whether the PostgreSQL project still mends this major version, and we work with it."""
+    """Whether the PostgreSQL project still fixes this major version, and we work with it."""
     if major < _OLDEST:
         said = f"PostgreSQL {major} is older than {_OLDEST}, the oldest that raxol_sql works with"
     elif (end := end_of_life(major)) <= today:

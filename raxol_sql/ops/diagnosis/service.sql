@@ -2,7 +2,7 @@
 
 -- name: data_directory :one -> scalar
 -- @timeout 5s
--- Where the server has its data; NULL for whoever may not know.
+-- Where the server has its data; NULL for a role that may not know.
 select (select setting from pg_settings where name = 'data_directory');
 
 -- name: server :one

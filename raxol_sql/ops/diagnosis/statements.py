@@ -95,7 +95,7 @@ def _create(preloaded: Any) -> str:
 
 
 def _load(preloaded: Any) -> str:
-    # Each library is a text of its own, or the server looks for one with a comma in its name.
+    # Each library is a separate text, or the server looks for one with a comma in its name.
     others = [one.strip() for one in (preloaded.libraries or "").split(",") if one.strip()]
     all_ = ", ".join(f"'{one}'" for one in [*others, "pg_stat_statements"])
     return f"alter system set shared_preload_libraries = {all_};"

@@ -15,7 +15,7 @@ where e.extname = 'pg_stat_statements';
 
 -- name: preloaded :one
 -- @timeout 5s
--- What the server loads when it starts; NULL for whoever may not know.
+-- What the server loads when it starts; NULL for a role that may not know.
 select
     (select setting from pg_settings where name = 'shared_preload_libraries') as libraries,
     exists (select from pg_available_extensions where name = 'pg_stat_statements') as is_available;

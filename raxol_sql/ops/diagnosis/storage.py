@@ -49,7 +49,8 @@ def of_dead_rows(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
         when = "never" if row.vacuumed_at is None else f"last on {row.vacuumed_at:%Y-%m-%d %H:%M}"
         why = "" if row.is_automatic else "; autovacuum is off for it"
         said = (
-            f"{row.name} has {row.dead:,} dead rows beside {row.live:,}, and autovacuum begins at "
+            f"{row.name} has {row.dead:,} dead rows and {row.live:,} live ones, and "
+            f"autovacuum begins at "
             f"{row.threshold:,.0f}; vacuumed {when}{why}"
         )
         remedy = f"vacuum (analyze) {row.name};  -- old transactions, under load, keep it from that"
@@ -71,9 +72,9 @@ def of_room(subject: Subject, rows: Sequence[Any]) -> Iterator[Finding]:
     for row in found:
         said = (
             f"{row.name} takes {size(row.bytes)}, and its rows would take about "
-            f"{size(row.needed)}: the rest is room that only new rows of its own can use"
+            f"{size(row.needed)}: the rest is room that only new rows of this table can use"
         )
-        remedy = f"vacuum full {row.name};  -- locks it meanwhile; pg_repack does not"
+        remedy = f"vacuum full {row.name};  -- locks the table; pg_repack does not"
         yield Finding(GROUP, "bloat", Status.WARN, said, remedy)
     if not found:
         yield Finding(GROUP, "bloat", Status.OK, "no table takes much more room than its rows")

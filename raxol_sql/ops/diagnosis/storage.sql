@@ -13,7 +13,7 @@ from pg_statio_user_tables as s;
 
 -- name: dead_rows :many
 -- @timeout 5s
--- Dead rows of tables, beside how many of them have autovacuum begin; most first.
+-- Dead rows of tables, and how many of them have autovacuum begin; most first.
 select
     s.relid::regclass::text as name,
     s.n_dead_tup as dead,
@@ -50,7 +50,7 @@ limit 100;
 
 -- name: room :many
 -- @timeout 5s
--- What tables take, beside what their rows would, by the statistics of their columns; those that
+-- The size of tables, and what their rows would take, by the statistics of their columns; those that
 -- have none for a column, and those that take little, are left out. A row has a header of 23
 -- bytes, a bit for each column where one may be NULL, and a pointer of 4 bytes, and begins at a
 -- multiple of 8; each column that is not NULL may have to be moved to a multiple of what its type
@@ -124,7 +124,7 @@ order by 2 desc, 1;
 
 -- name: temporary :one
 -- @timeout 5s
--- What did not fit into work_mem, and went to the disk meanwhile, since statistics count.
+-- What did not fit into work_mem, and went to the disk, since statistics count.
 select
     s.temp_files as files,
     s.temp_bytes as bytes,

@@ -51,7 +51,7 @@ class Subject:
         driver's errors.
         """
         where: Any = database.run(own_queries(__file__, "service").data_directory())
-        # Its socket is beside its data, unless that path is too long.
+        # Its socket is next to its data, unless that path is too long.
         places = (where, *(f"{host}/data" for host in config.hostname.split(",")))
         embedded = config.server == "embedded" or any(map(is_embedded, places))
         return cls(database, config, conninfo, limits, embedded, load)

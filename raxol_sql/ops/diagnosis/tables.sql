@@ -38,7 +38,7 @@ order by 1;
 
 -- name: not_valid :many
 -- @timeout 5s
--- Constraints that new rows obey, and that nobody has held the old ones against.
+-- Constraints that new rows obey, but that were not validated for the old ones.
 select
     k.conrelid::regclass::text as table_name,
     quote_ident(k.conname) as name

@@ -25,7 +25,7 @@ def altered(expected: Item, found: Item) -> list[str] | None:
     """
     The statements, without semicolons, that make one object into another of its name.
 
-    Empty where PostgreSQL has none, and None where it has to be made anew.
+    Empty where PostgreSQL has none, and None where it has to be re-created.
     """
     if expected.kind in _BY_ITS_DEFINITION:
         return [expected.definition]
@@ -83,7 +83,7 @@ def _attribute(expected: Item, found: Item) -> list[str]:
 
 
 def _enum(expected: Item, found: Item) -> list[str]:
-    """Labels come, each beside one that is there, and never go."""
+    """Add labels, each next to one that is there; none can be dropped."""
     if not set(expected.parts) - set(found.parts):
         return []
     return list(_labels(expected, found))

@@ -44,12 +44,12 @@ def find_drift(
     conninfo: Given, folder: Path, *, ignored: Iterable[str] = (), server_wide: bool = False
 ) -> Drift:
     """
-    Makes a scratch database beside the live one, with what is applied there, and compares them.
+    Make a scratch database next to the live one, with what is applied there, and compares them.
 
     The live database is only read. Objects whose names fit one of the patterns ``ignored`` are not
     compared. A migration that would change the whole server, such as its roles, is left out unless
     ``server_wide``. Raises MigrationMissingError where an applied migration has no file, so that
-    nobody knows what it made; MigrationFailedError where one fails; what `read_folder` raises; and
+    what it made is unknown; MigrationFailedError where one fails; what `read_folder` raises; and
     psycopg.errors.InsufficientPrivilege for a role that may not create a database.
     """
     conninfo = Conninfo.of(conninfo)

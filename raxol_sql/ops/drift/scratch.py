@@ -1,4 +1,4 @@
-"""A database beside the live one, for as long as a block lasts, on which migrations are tried."""
+"""A database next to the live one, for as long as a block lasts, on which migrations are tried."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from raxol_sql.ops.drift.item import Item
 from raxol_sql.ops.drift.snapshot import Surroundings, read_snapshot
 
 ONE_CONNECTION: dict[str, Any] = {"pool_size": 1, "pool_min_size": 1}
-# Seconds that a statement waits for a lock. There is nobody else who could hold one.
+# Seconds that a statement waits for a lock. No other session could hold one.
 _LOCK_TIMEOUT = 5.0
 
 _NONE = Surroundings()
@@ -51,7 +51,7 @@ _SERVER_WIDE = re.compile(
 @attrs.frozen
 class Scratch:
     """
-    A database in which nobody else is. For one thread.
+    A database that no other session uses. For one thread.
 
     ``conninfo`` may hold a password, and is in no repr.
     """

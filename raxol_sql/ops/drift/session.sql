@@ -1,7 +1,7 @@
--- How a session is made to speak of schemas, and what a database does to those of its own.
+-- How a session is made to speak of schemas, and what the settings of a database change in that.
 
 -- name: settle :one -> scalar
--- Makes the server write every definition in one way, for this transaction, whoever asks: names
+-- Makes the server write every definition in one way, for this transaction, for every role: names
 -- with their schemas, and constants in one format.
 select count(set_config(s.name, s.value, true))
 from (
@@ -17,7 +17,7 @@ from (
 ) as s (name, value);
 
 -- name: settings :many
--- What decides what a migration makes of its text, where this database has a say of its own. It is
+-- What decides what a migration makes of its text, where this database has its own settings. It is
 -- how a session is begun with it.
 select s.name, s.setting as value
 from pg_settings as s

@@ -12,7 +12,7 @@ from raxol_sql.ops.drift.item import Item, Kind
 from raxol_sql.ops.own_queries import own_queries
 
 _FILES = ("types", "relations", "programs")
-# The tables in which migrations are booked are made by whoever migrates, and by no migration.
+# The tables in which migrations are booked are made by the migrator, and by no migration.
 _BOOKED = frozenset(
     [
         "_yoyo_log",
@@ -46,7 +46,7 @@ class Surroundings:
     """
     What decides, besides their texts, what migrations make of a database.
 
-    ``settings`` are those of its sessions where it has a say of its own: the path on which names
+    ``settings`` are those of its sessions where it has its own settings: the path on which names
     are looked for, the time zone, how moments are read. ``home`` is the schema in which migrations
     are booked, None before there is one.
     """

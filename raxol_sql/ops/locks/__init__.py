@@ -1,1 +1,1 @@
-"""Who waits for whom, how often that came to a deadlock, and how it is ended."""
+"""Blocked sessions and their blockers, deadlock counters, and how a blocker is ended."""

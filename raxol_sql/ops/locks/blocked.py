@@ -97,7 +97,7 @@ def blocked(db: Database, pid: int | None = None) -> tuple[Blocked, ...]:
             row.relation,
             row.seconds,
         )
-        # Whoever has ended since, or waits no more, is in nobody's way.
+        # A session that has ended since, or waits no more, blocks no other.
         for row in rows
         if row.pid in sessions and row.blockers
     )
@@ -105,10 +105,10 @@ def blocked(db: Database, pid: int | None = None) -> tuple[Blocked, ...]:
 
 def tree(waiting: Iterable[Blocked]) -> tuple[Branch, ...]:
     """
-    Who blocks whom: those that wait for nobody at the top, and below each whose way it is in.
+    The tree of blockers: those that wait for no other at the top, below each what it blocks.
 
     Each is there once: who waits for several is below one that holds what it wants, if that one
-    waits for nobody itself. Where sessions wait for each other, as in a deadlock that the server
+    waits for no other itself. Where sessions wait for each other, as in a deadlock that the server
     has not found yet, the one with the lowest pid is at the top. Pure.
     """
     by_pid = {one.session.pid: one for one in waiting}

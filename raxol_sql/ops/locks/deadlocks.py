@@ -50,17 +50,17 @@ def growth(before: DeadlockCount | None, now: DeadlockCount) -> Growth:
     """
     What came between two counts.
 
-    A counter that was set back meanwhile has at least what it holds now; of two databases, and of
+    A counter that was reset since then has at least what it holds now; of two databases, and of
     nothing before, nothing can be told. Pure.
     """
     if before is None:
         return Growth(None, "counting begins here")
     if not before.is_of(now):
-        return Growth(None, f"what was kept is of another database, {before.name}: begun anew")
-    if before.since != now.since or now.deadlocks < before.deadlocks:
         return Growth(
-            now.deadlocks, "the counter was reset meanwhile: what came before is not known"
+            None, f"what was kept is of another database, {before.name}: counting starts again"
         )
+    if before.since != now.since or now.deadlocks < before.deadlocks:
+        return Growth(now.deadlocks, "the counter was reset: what came before is unknown")
     return Growth(now.deadlocks - before.deadlocks)
 
 

@@ -1,4 +1,4 @@
-"""Ending a session that is in somebody's way."""
+"""Ending a session that blocks others."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ENDING, _PAUSE = 5.0, 0.05
 
 def end_blocker(db: Database, session: Session) -> bool | None:
     """
-    Ends a session of this database that is in somebody's way now, and waits until it is gone.
+    End a session of this database that blocks another now, and wait until it is gone.
 
     Gives whether it was gone in five seconds; None where nothing was done, as the session is in
-    nobody's way any more, or is one of another database. Its own session is never ended. Raises
+    no session's way any more, or is one of another database. Its own session is never ended. Raises
     psycopg.errors.InsufficientPrivilege where this role may not.
     """
     queries = _queries()

@@ -1,7 +1,7 @@
--- Ending a session that is in somebody's way.
+-- Ending a session that blocks others.
 
 -- name: terminate :maybe -> scalar
--- Ends a session of this database that is in somebody's way, if it is still the one that was seen.
+-- Ends a session of this database that blocks another, if it is still the one that was seen.
 select pg_terminate_backend(a.pid)
 from pg_stat_activity as a
 where a.pid = :pid

@@ -1,4 +1,4 @@
--- Who waits for whom, and what deadlocks the server has counted: PostgreSQL 13 to 18. All of it is
+-- Blocked sessions and their blockers, and what deadlocks the server has counted: PostgreSQL 13 to 18. All of it is
 -- there for every role; of other roles' sessions only a member of pg_read_all_stats sees more than
 -- their names, and the rest is null here.
 

@@ -1,4 +1,4 @@
-"""The session in which maintenance runs, and somebody who watches it from beside."""
+"""The session in which maintenance runs, and a second one that watches it."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ where name = 'client_connection_check_interval'
 
 # Seconds between two looks at a statement; the first one has to come before a short lock_timeout.
 _FIRST_LOOK, _LONGEST = 0.03, 0.5
-# Seconds in which a server has to answer somebody; the statement itself takes what it takes.
+# Seconds in which a server has to answer; the statement itself takes what it takes.
 _SILENT = 30.0
-_NOT_THERE = "the server has not answered for 30 s, and what became of the statement is not known"
+_NOT_THERE = "the server has not answered for 30 s, and the outcome of the statement is unknown"
 # Seconds for a statement to end that was cancelled, and between two cancellations: one that comes
 # before the statement is lost.
 _ENDING, _AGAIN = 10.0, 0.3
@@ -103,7 +103,7 @@ class Ran:
 
 class Attendant:
     """
-    Runs maintenance on a connection of its own, in autocommit, and looks at it through ``db``.
+    Runs maintenance on a separate connection, in autocommit, and looks at it through ``db``.
 
     ``lock_timeout`` is how long it waits for each lock, and ``timeout`` how long a statement may
     take, in milliseconds, 0 for no limit; limits of the role do not count. A ``with`` block
@@ -135,7 +135,7 @@ class Attendant:
         """
         How the statement ended, after it did; ``watch`` is told now and then how far it is.
 
-        An exception meanwhile, such as KeyboardInterrupt, cancels it on the server, waits for its
+        An exception during that, such as KeyboardInterrupt, cancels it on the server, waits for its
         end, and goes on.
         """
         connection = self._connect()
@@ -158,7 +158,7 @@ class Attendant:
             seen = self._look_until(ended, connection.info.backend_pid, watch)
         except BaseException:
             if not _cancel(connection, ended):
-                # Nobody closes a connection that another thread waits for.
+                # A connection that another thread waits for is not closed.
                 self._connection = None
             raise
         worker.join()

@@ -1,4 +1,4 @@
-"""VACUUM, ANALYZE and REINDEX, one table or index at a time, and what became of each."""
+"""VACUUM, ANALYZE and REINDEX, one table or index at a time, with the result of each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SKIPPING = frozenset(
 
 
 class Result(enum.Enum):
-    """What became of a table or an index: done, not done though it should be, nothing to do."""
+    """The result for a table or an index: done, not done though it should be, nothing to do."""
 
     OK = "OK"
     FAILED = "FAILED"
@@ -69,7 +69,7 @@ class Figures:
 @attrs.frozen
 class Maintained:
     """
-    What became of one table or index, ``name`` as SQL writes it.
+    The result for one table or index, ``name`` as SQL writes it.
 
     ``reason`` says why it failed or was skipped, and of what was done what the server warned of.
     ``ms`` is what it took. ``blockers`` are the pids that were in the way when it gave up.
@@ -99,11 +99,11 @@ def vacuum(
     watch: Watch | None = None,
 ) -> Maintained:
     """
-    Vacuums one table, and says what became of it.
+    Vacuum one table, and return the result.
 
-    ``full`` writes it anew, under a lock that keeps everybody out; how many dead rows are left is
-    then not counted unless ``analyze`` is asked for too. ``parallel`` is how many workers may
-    help with its indexes. ``watch`` is told now and then how far it is. What the server refuses
+    ``full`` rewrites it, under a lock that keeps all other sessions out; how many dead rows are
+    left is then not counted unless ``analyze`` is asked for too. ``parallel`` is how many workers
+    may help with its indexes. ``watch`` is told now and then how far it is. What the server refuses
     is a result; raises the driver's error where the server is gone.
     """
     options = {
@@ -128,7 +128,7 @@ def vacuum(
 
 
 def analyze(attendant: Attendant, table: Relation, *, watch: Watch | None = None) -> Maintained:
-    """Gathers the planner's statistics of one table, and says what became of it; as `vacuum`."""
+    """Gather the planner's statistics of one table, and return the result; as `vacuum`."""
     return _maintain(
         attendant,
         table,
@@ -142,14 +142,14 @@ def reindex(
     attendant: Attendant, index: Index, *, concurrently: bool = True, watch: Watch | None = None
 ) -> Maintained:
     """
-    Builds one index anew, and says what became of it; as `vacuum`.
+    Rebuild one index, and return the result; as `vacuum`.
 
-    Without ``concurrently`` nobody writes its table meanwhile, nor reads it by way of the index.
-    What cannot be done concurrently is skipped, and so is what an earlier reindex left, or another
-    one builds now.
+    Without ``concurrently`` no session writes its table until then, nor reads it by way of the
+    index. What cannot be done concurrently is skipped, and so is what an earlier reindex left, or
+    another one builds now.
     """
     if index.is_being_built:
-        return _skipped(index, "somebody builds it anew now")
+        return _skipped(index, "another session rebuilds it now")
     if index.is_leftover:
         reason = f"a reindex that failed has left it: {remedy(index.quoted)}"
         return _skipped(index, reason)
@@ -214,7 +214,7 @@ def _judged(ran: Ran, attendant: Attendant) -> tuple[Result, str]:
             reason += f": blocked by {' and '.join(map(str, ran.blocked.by))}"
         return Result.FAILED, reason
     if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedObject)):
-        return Result.SKIPPED, "it was dropped meanwhile"
+        return Result.SKIPPED, "it was dropped during that"
     words = " ".join((error.diag.message_primary or str(error)).split())
     return Result.FAILED, f"{words} (SQLSTATE {error.sqlstate})" if error.sqlstate else words
 

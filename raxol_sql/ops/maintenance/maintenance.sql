@@ -24,14 +24,14 @@ select set_config('lock_timeout', :milliseconds::integer::text, true);
 select pg_total_relation_size(c.oid) from pg_class as c where c.oid = :oid::bigint::oid;
 
 -- name: index_bytes :maybe -> scalar
--- What an index takes on disk. One that was built anew concurrently is another with the same name.
+-- What an index takes on disk. One that was rebuilt concurrently is another with the same name.
 select pg_relation_size(c.oid)
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 where n.nspname = :schema and c.relname = :name;
 
 -- name: invalid_indexes :many
--- The invalid indexes of a table that nobody builds now. One on a partitioned table waits for its
+-- The invalid indexes of a table that no session builds now. One on a partitioned table waits for its
 -- parts, and is none of them.
 select
     x.oid::bigint as oid,

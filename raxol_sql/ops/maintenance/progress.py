@@ -15,7 +15,7 @@ class Progress:
     """
     A command that runs, and its phase.
 
-    ``done`` of ``total`` are of the phase, in blocks mostly, so they begin anew with the next one;
+    ``done`` of ``total`` are of the phase, in blocks mostly, so they start again with the next one;
     ``total`` is None where the server does not know it. ``relation`` is the table's name as SQL
     writes it.
     """

@@ -23,7 +23,7 @@ class Relation:
     A table or a materialized view.
 
     ``schema`` and ``name`` are as they are, ``quoted`` is as SQL writes them, without the schema
-    where the search path finds it. A partitioned one has no rows of its own; a partition is a part
+    where the search path finds it. A partitioned one holds no rows itself; a partition is a part
     of one.
     """
 
@@ -48,7 +48,7 @@ class Index(Relation):
 
     ``table_oid`` is the table that it belongs to, ``stored_oid`` the one that it is on: another,
     where it finds what that table stores out of line. An invalid one is used by no query and paid
-    for by every write. One that is being built now is so concurrently, by somebody else.
+    for by every write. One that is being built now is so concurrently, by another session.
     """
 
     table_oid: int

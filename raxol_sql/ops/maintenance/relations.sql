@@ -22,7 +22,7 @@ order by n.nspname, c.relname;
 
 -- name: indexes :many -> Index
 -- Indexes of these tables, and of what they store out of line, with the table that they belong to.
--- Whoever builds an index anew concurrently holds this lock on the old one and on the new one.
+-- A session that rebuilds an index concurrently holds this lock on the old one and on the new one.
 select
     x.oid::bigint as oid,
     n.nspname as schema,

@@ -62,7 +62,7 @@ def of_resolving(host: str, error: OSError) -> ConnectProblem:
 
 
 def of_slow_resolving(host: str, seconds: float) -> ConnectProblem:
-    """A name that nobody answers for."""
+    """A host name without an address."""
     return ConnectProblem(
         f"the host name {host} has no address: the name servers gave no answer in {seconds:.1f} s",
         "see the name servers of this machine (/etc/resolv.conf), or give an address as the host",
@@ -90,7 +90,7 @@ def of_connecting(where: str, error: OSError, seconds: float, *, is_socket: bool
     if isinstance(error, ConnectionRefusedError):
         return ConnectProblem(
             "connection refused: no server listens there",
-            f"start the server, or mend the address; {CONFIG}",
+            f"start the server, or correct the address; {CONFIG}",
         )
     said = error.strerror or str(error)
     return ConnectProblem(
@@ -119,7 +119,7 @@ def of_no_tls(mode: str) -> ConnectProblem:
     """A server without TLS, where it is asked for."""
     return ConnectProblem(
         f"the server offers no TLS, and sslmode={mode} asks for it",
-        "set ssl = on at the server, or give sslmode=prefer where nobody listens in between",
+        "set ssl = on at the server, or use sslmode=prefer where the network is trusted",
         is_final=True,
     )
 
@@ -153,7 +153,7 @@ def _of_certificate(error: ssl.SSLCertVerificationError, host: str) -> tuple[str
         return "the server's certificate has expired", "have a new one made, and reload the server"
     if code in _UNKNOWN_ISSUERS:
         return (
-            "the server's certificate comes from nobody who is trusted here",
+            "the server's certificate is signed by no authority that this client trusts",
             "name the file of the certificate that issued it in sslrootcert",
         )
     return f"the server's certificate is refused: {error.verify_message}", "have it replaced"
@@ -233,7 +233,8 @@ _LOGINS = {
         "the server is full: it has as many sessions as max_connections, or a limit of the role "
         "or the database, lets in",
         "see who has them by a place that is kept for superusers, RAXOL_DB_USER=SUPERUSER "
-        "raxol-sql pool-status; end what nobody needs, lower pool_size, or raise max_connections",
+        "raxol-sql pool-status; end sessions that are not needed, lower pool_size, or raise "
+        "max_connections",
     ),
     "55000": (
         "the database {quoted} takes no connections",

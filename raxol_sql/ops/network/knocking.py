@@ -1,4 +1,6 @@
-"""A server as it answers before any login: whether it has TLS, and whom it turns away at once."""
+"""
+A server as it answers before any login: whether it has TLS, and whether it rejects clients at once.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def reach(config: Config, *, timeout: float = 5.0) -> Reached:
 
     Each step ends within ``timeout`` seconds, whatever the network or the server does; what comes
     after one that failed is skipped. An embedded server is started if need be, which has a bound
-    of its own. Raises nothing that a network, a server or a wrong address can cause. Opens a
+    itself. Raises nothing that a network, a server or a wrong address can cause. Opens a
     few connections, one after another, and closes them. Safe for any thread.
     """
     with ExitStack() as lines:

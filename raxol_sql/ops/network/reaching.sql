@@ -1,4 +1,4 @@
--- What is asked of a server that has just let somebody in.
+-- What is asked of a server after the login.
 
 -- name: greeting :one
 -- Who is served where: no function is called, as the role may be refused any of them.

@@ -24,7 +24,7 @@ class Target:
     One of the hosts of a connection string, with its port.
 
     ``host`` is a name, an address, or the folder of a Unix socket; ``hostaddr`` the address that
-    was given beside it, or "".
+    was given with it, or "".
     """
 
     host: str

@@ -1,1 +1,1 @@
-"""The plan of a query, and what is to be seen to in it."""
+"""The plan of a query, and the problems in it."""

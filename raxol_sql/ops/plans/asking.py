@@ -58,7 +58,7 @@ def explain(
     runner: Database | Transaction, bound: BoundQuery[Any], *, analyze: bool = False
 ) -> Plan:
     """
-    The plan of a query with its arguments, which travel beside the text.
+    The plan of a query with its arguments, which travel separately from the text.
 
     Nothing is run, unless ``analyze``: then it is, with all its effects, which are for the
     caller to roll back. Takes as long as the query may. Raises what running the query would, and
@@ -86,7 +86,7 @@ def explain_any(conninfo: Given, text: str) -> Plan:
     """
     The plan of a statement for any arguments: ``$1``, ``$2`` ... stand for themselves.
 
-    On a connection of its own, in a transaction that is rolled back; nothing is run, and nobody
+    On a separate connection, in a transaction that is rolled back; nothing is run, and no session
     is waited for longer than five seconds. Raises psycopg.Error for what the server does not
     plan, and where it cannot be reached.
     """
@@ -132,7 +132,7 @@ def explain_prepared(connection: psycopg.Connection[Any], text: str) -> Plan:
     connection.execute("set local plan_cache_mode = force_generic_plan")
     nulls = f"({', '.join(['null'] * count)})" if count else ""
     plan = _planned(connection, f"explain (verbose, format json) execute {_NAME}{nulls}")
-    # It would outlive the transaction, and a pooler would hand it to somebody else.
+    # It would outlive the transaction, and a pooler would hand it to another client.
     connection.execute(f"deallocate {_NAME}")
     return plan
 

@@ -1,4 +1,4 @@
-"""What is to be seen to in a plan: pure, from its figures and what is known of its tables."""
+"""The problems in a plan: pure, from its figures and what is known of its tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Tables = Mapping[tuple[str, str], KnownTable]
 
 def findings_of(plan: Plan, tables: Tables, *, rows: int) -> list[Finding]:
     """
-    What is to be seen to in a plan.
+    The problems in a plan.
 
     Tables of which more than ``rows`` rows are read one after another; and, of a plan that was
     run, how many rows came where the server expected a hundredth or a hundred times as many, and

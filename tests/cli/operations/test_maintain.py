@@ -121,7 +121,7 @@ WRONG = [
     (["reindex", "--table", "ntoes"], "did you mean 'notes'?"),
     (["reindex", "--index", "notes_pky"], "did you mean 'notes_pkey'?"),
     (["vacuum", "--full"], "ACCESS EXCLUSIVE lock"),
-    (["vacuum", "--full", "--yes", "--parallel", "2"], "no --parallel"),
+    (["vacuum", "--full", "--yes", "--parallel", "2"], "leave out --parallel"),
     (["reindex", "--no-concurrently"], "--yes"),
     (["vacuum", "--lock-timeout", "-1"], "--lock-timeout"),
 ]

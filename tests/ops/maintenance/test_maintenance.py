@@ -154,7 +154,7 @@ def test_a_table_that_was_dropped_meanwhile_is_skipped(store: rx.Database, do: D
     with Attendant(store) as attendant:
         done = [vacuum(attendant, table), analyze(attendant, table), reindex(attendant, key)]
     assert [each.result for each in done] == [Result.SKIPPED] * 3
-    assert {each.reason for each in done} == {"it was dropped meanwhile"}
+    assert {each.reason for each in done} == {"it was dropped during that"}
 
 
 @pytest.mark.parametrize("concurrently", [True, False])

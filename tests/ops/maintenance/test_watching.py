@@ -43,7 +43,7 @@ def test_an_index_that_another_builds_anew_now_is_left_alone_and_is_no_leftover(
         done = [reindex(attendant, each) for each in beside]
     assert [each.is_leftover for each in beside] == [False, False]
     assert [each.result for each in done] == [Result.SKIPPED, Result.SKIPPED]
-    assert {each.reason for each in done} == {"somebody builds it anew now"}
+    assert {each.reason for each in done} == {"another session rebuilds it now"}
     assert [each.is_leftover for each in indexes(store)] == [False, True]
 
 
