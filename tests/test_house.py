@@ -256,6 +256,22 @@ def test_the_core_depends_on_three_libraries_and_the_metadata_says_so() -> None:
     assert {re.split("[<>= ]", one)[0] for one in of_core} == names
 
 
+def test_the_environment_lowest_has_the_lowest_versions_that_are_allowed() -> None:
+    setup, tox = ConfigParser(), ConfigParser()
+    setup.read(CHECKOUT / "setup.cfg", encoding="utf-8")
+    tox.read(CHECKOUT / "tox.ini", encoding="utf-8")
+    allowed = setup["options"]["install_requires"] + setup["options.extras_require"]["cli"]
+    lowest = dict(re.findall(r"^([\w-]+)>=([\d.]+)", allowed, re.MULTILINE))
+    tested = dict(
+        re.findall(r"^([\w-]+)(?:\[\w+\])?==([\d.]+)", tox["testenv:lowest"]["deps"], re.M)
+    )
+
+    assert tested.keys() == lowest.keys()
+    assert {name: re.sub(r"(\.0)+$", "", version) for name, version in tested.items()} == {
+        name: re.sub(r"(\.0)+$", "", version) for name, version in lowest.items()
+    }
+
+
 def _shipped() -> set[str] | None:
     """The files of the distribution that the package is imported from; None for a checkout."""
     for distribution in importlib.metadata.distributions(name=rx.__name__):

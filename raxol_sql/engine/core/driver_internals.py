@@ -1,7 +1,8 @@
 """
 Every private name of psycopg and psycopg_pool that raxol_sql uses, each with its reason.
 
-Because of them setup.cfg allows only the minor version of psycopg that they were checked with. A
+Because of them setup.cfg allows only the minor version of psycopg that they were checked with, from
+the release on in which they are as they are used here: `_connect_gen` was another before 3.3.6. A
 private name is used nowhere else, apart from the methods in `OVERRIDDEN`.
 """
 
