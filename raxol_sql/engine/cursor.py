@@ -58,7 +58,7 @@ async def _batches(
             raise parameter_error(bound, error) from None
         add_notes(error, bound.query, arguments_of(bound, shows_values=sessions.shows_values))
         if isinstance(error, psycopg.errors.SyntaxError):
-            error.add_note("stream() declares a cursor, which takes select, values and with")
+            error.add_note("stream() declares a cursor: the query must be a SELECT, VALUES or WITH statement")
         raise
     await block.exit(None)
 

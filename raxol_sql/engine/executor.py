@@ -72,7 +72,7 @@ class Executor:
         """See `Database.run`."""
         if isinstance(bound, Multi):
             if commit_check is not None:
-                raise TypeError("a Multi has its outcome itself: Multi(outcome=...)")
+                raise TypeError("run() takes no commit_check for a Multi: give it to Multi(commit_check=...)")
             return await run_multi(self._sessions, bound)
         if type(bound) is not BoundQuery or bound.query.kind is Kind.COPY:
             bound = require_bound("run()", bound)
@@ -172,15 +172,15 @@ class Executor:
         kind = bound.query.kind
         if kind is not Kind.MANY:
             raise QueryKindError(
-                bound.query.name, f"stream() takes :many, and this is :{kind.value}"
+                bound.query.name, f"stream() takes a :many query, not a :{kind.value} query"
             )
         if bound.query.is_grouped:
             problem = (
-                "stream() gives rows as they come, and @group has to see all of them: run() it"
+                "stream() yields rows as they arrive, but @group needs all rows: use run()"
             )
             raise QueryKindError(bound.query.name, problem)
         if batch < 1:
-            raise ValueError(f"batch is a number of rows, 1 or more; not {batch}")
+            raise ValueError(f"batch must be a number of rows, 1 or more, not {batch}")
         return batches(self._sessions, bound, batch)
 
     async def copy(self, query: Query[Any], data: Any) -> Any:

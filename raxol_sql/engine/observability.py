@@ -106,8 +106,8 @@ def _level_of(level: int | str) -> int:
     if isinstance(level, str):
         known = logging.getLevelNamesMapping()
         if level.upper() not in known:
-            raise ValueError(f"a level is one of {', '.join(known).lower()}; not {level!r}")
+            raise ValueError(f"level must be one of {', '.join(known).lower()}, not {level!r}")
         return known[level.upper()]
     if not isinstance(level, int) or isinstance(level, bool):
-        raise ValueError(f"a level is a name or a number of the logging module; not {level!r}")
+        raise ValueError(f"level must be a name or a number of the logging module, not {level!r}")
     return level

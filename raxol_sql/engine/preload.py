@@ -35,7 +35,7 @@ class PreloadCall:
         """
         query = require_query("preload()", self.query)
         if query.kind is not Kind.MANY:
-            problem = f"preload() takes :many, and this is :{query.kind.value}"
+            problem = f"preload() takes a :many query, not a :{query.kind.value} query"
             raise QueryKindError(query.name, problem)
         parameter = self.keys_parameter or self._only_parameter(query)
         child_key = self.child_key or parameter.removesuffix("s")
@@ -49,12 +49,12 @@ class PreloadCall:
             query.name,
             [f"say which parameter takes the keys: keys_parameter={' or '.join(map(repr, left))}"]
             if left
-            else ["it has no parameter for the keys, such as user_ids in `= any(:user_ids)`"],
+            else ["the query has no parameter for the keys, such as user_ids in `= any(:user_ids)`"],
         )
 
 
 def parents_of(given: Iterable[Any]) -> list[Any]:
     """Return the parents as a list; raise TypeError for a single record."""
     if attrs.has(type(given)):
-        raise TypeError(f"preload() takes a list of records; not one {type(given).__name__}")
+        raise TypeError(f"preload() takes a list of records, not a single {type(given).__name__}")
     return list(given)

@@ -31,7 +31,7 @@ class QueryMonitor:
 
     def __init__(self, max_repeats: int, *, warn_lone_writes: bool) -> None:
         if max_repeats < 1:
-            raise ValueError(f"max_repeats is 1 or more, not {max_repeats}")
+            raise ValueError(f"max_repeats must be 1 or more, not {max_repeats}")
         self._max_repeats = max_repeats
         self._warns_of_writes = warn_lone_writes
         self._counts: Counter[str] = Counter()
@@ -63,7 +63,7 @@ class QueryMonitor:
 
     def __enter__(self) -> Self:
         if self._token is not None:
-            raise RuntimeError("a QueryMonitor is used once: call watch_queries() again")
+            raise RuntimeError("a QueryMonitor can be entered only once: call watch_queries() again")
         self._token = current.set((*current.get(), self))
         return self
 
@@ -79,8 +79,8 @@ class QueryMonitor:
             return
         for name, count in self.repeated.items():
             warnings.warn(
-                f"{name} ran {count} times in one block: read all rows in one query, as "
-                f"preload() does",
+                f"{name} ran {count} times in one block: read all rows with one query, for "
+                f"example with preload()",
                 RepeatedQueryWarning,
                 stacklevel=2,
             )

@@ -160,7 +160,7 @@ class QueryRunner:
         not fit the columns, and the driver's errors.
         """
         if isinstance(data, AsyncIterable):
-            raise TypeError(f"{query.name}: an asynchronous iterable is for AsyncDatabase")
+            raise TypeError(f"{query.name}: copy() takes an asynchronous iterable only from an AsyncDatabase")
         return run_sync(self._executor.copy(query, data))
 
     def transaction(

@@ -142,7 +142,7 @@ def test_an_asynchronous_generator_is_copied_by_the_asyncio_colour_alone(
         if play.colour == "asyncio":
             assert await db.copy(q.into, rows()) == 3
         else:
-            with pytest.raises(TypeError, match=r"q\.into: an asynchronous iterable is for Async"):
+            with pytest.raises(TypeError, match=r"q\.into: copy\(\) takes an asynchronous"):
                 await db.copy(q.into, rows())
             assert await db.run(q.count()) == 0
 
@@ -174,7 +174,7 @@ def test_csv_is_given_as_bytes_and_not_as_rows(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         assert await db.copy(q.csv_in, b'1,"a,b"\n2,\n3,""\n') == 3
         assert pairs(await db.run(q.all())) == [(1, "a,b"), (2, None), (3, "")]
-        with pytest.raises(rx.QueryKindError, match="this COPY reads csv: hand copy"):
+        with pytest.raises(rx.QueryKindError, match="this COPY reads csv: give copy"):
             await db.copy(q.csv_in, [(4, "x")])
 
     play(story)
@@ -186,13 +186,13 @@ def test_csv_is_given_as_bytes_and_not_as_rows(play: Play, q: Any) -> None:
         ("into", (2,), r"row 1 has 1 values for 2 columns: id, body"),
         ("into", (2, "b", "c"), r"row 1 has 3 values for 2 columns: id, body"),
         ("into", {"id": 2}, r"row 1 has no body"),
-        ("into", {"id": 2, "body": "b", "x": 1}, r"row 1 has x, which is no column"),
+        ("into", {"id": 2, "body": "b", "x": 1}, r"row 1 has x, which is not a column"),
         ("into", {"Id": 2}, r"row 1 has no id; row 1 has no body; row 1 has Id, which"),
         ("into", Half(2), r"row 1 has no body"),
-        ("into", "2b", r"row 1 is a str, and no row"),
-        ("into", b"2b", r"row 1 is a bytes, and no row"),
-        ("into", 2, r"row 1 is a int, and no row"),
-        ("into", None, r"row 1 is a NoneType, and no row"),
+        ("into", "2b", r"row 1 is a str, which is not a row"),
+        ("into", b"2b", r"row 1 is a bytes, which is not a row"),
+        ("into", 2, r"row 1 is a int, which is not a row"),
+        ("into", None, r"row 1 is a NoneType, which is not a row"),
         ("into_any", {"id": 2, "body": "b"}, r"write the columns into the COPY to give rows by"),
     ],
 )
@@ -280,7 +280,7 @@ def test_rows_come_out_as_texts(play: Play, q: Any) -> None:
         assert await db.copy(q.out) == []
         await db.copy(q.into, rows)
         assert await db.copy(q.out) == [(str(n), text) for n, text in rows]
-        with pytest.raises(rx.QueryKindError, match="this COPY gives csv with header: hand copy"):
+        with pytest.raises(rx.QueryKindError, match="this COPY sends csv with header: give copy"):
             await db.copy(q.csv_out)
 
     play(story)
@@ -329,7 +329,7 @@ def test_what_is_no_binary_file_is_refused_for_data_that_comes_out(
     play: Play, q: Any, file: Any
 ) -> None:
     async def story(db: Any) -> None:
-        with pytest.raises(TypeError, match=r"q\.out: this COPY gives bytes: hand copy\(\) a file"):
+        with pytest.raises(TypeError, match=r"q\.out: this COPY sends bytes: open the file for"):
             await db.copy(q.out, file)
         assert await db.run(q.count()) == 0
 

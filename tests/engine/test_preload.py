@@ -160,9 +160,9 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
         with pytest.raises(rx.ParameterError, match="say which parameter takes the keys"):
             await db.preload(users, both)
         assert await db.preload(users, both, themes=[]) == [(users[0], [])]
-        with pytest.raises(rx.QueryKindError, match=r"preload\(\) takes :many"):
+        with pytest.raises(rx.QueryKindError, match=r"preload\(\) takes a :many"):
             await db.preload(users, queries.users.get)
-        with pytest.raises(TypeError, match="a list of records; not one User"):
+        with pytest.raises(TypeError, match="a list of records, not a single User"):
             await db.preload(users[0], by_user_ids)
 
     play(story)

@@ -159,7 +159,7 @@ def test_other_kinds_and_objects_are_refused(
         users = queries.users
         for bound in (users.count(), users.get(id=1), users.clear(), users.dump()):
             with pytest.raises(
-                rx.QueryKindError, match=rf"stream\(\) takes :many, .* :{bound.query.kind.value}"
+                rx.QueryKindError, match=rf"stream\(\) takes a :many query, not a :{bound.query.kind.value}"
             ):
                 await collect(db.stream(bound))
         with pytest.raises(
@@ -170,7 +170,7 @@ def test_other_kinds_and_objects_are_refused(
         with pytest.raises(TypeError, match="not str"):
             await collect(db.stream("select 1"))
         for batch in (0, -1):
-            with pytest.raises(ValueError, match=f"1 or more; not {batch}"):
+            with pytest.raises(ValueError, match=f"1 or more, not {batch}"):
                 await collect(db.stream(q.numbers(n=1), batch=batch))
 
     play(story)

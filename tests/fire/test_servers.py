@@ -180,7 +180,7 @@ def test_a_commit_that_stops_waiting_for_its_standby_has_happened_and_says_so(
         db.run_transaction(lambda tx: tx.run(entry(bank.queries, "local")), commit_check=outcome)
 
     assert names(server) == ["local"]
-    assert "committed, but maybe on this server alone" in caplog.text
+    assert "committed, but possibly not replicated to a standby" in caplog.text
 
 
 def test_a_conflict_with_the_replay_on_a_standby_is_repeated(

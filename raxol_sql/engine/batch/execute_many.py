@@ -205,7 +205,7 @@ def _bind(query: Query[Any], row: Any, number: int) -> BoundQuery[Any]:
     else:
         kind = type(row).__name__
         raise QueryKindError(
-            query.name, f"row {number} is a {kind}; give mappings or attrs records"
+            query.name, f"row {number} is a {kind}: give mappings or attrs records"
         )
     try:
         return query(**given)

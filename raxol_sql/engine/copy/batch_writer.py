@@ -153,7 +153,7 @@ class BatchWriter:
             reason = str(error)
         elif isinstance(error, CannotDump):
             _, _, hint = str(error).partition(": ")
-            reason = "which it does not take" + (f": {hint}" if hint else "")
+            reason = "which it does not accept" + (f": {hint}" if hint else "")
         else:
             reason = f"which cannot be written ({type(error).__name__})"
         column = self._columns[index] if index < len(self._columns) else None

@@ -164,12 +164,12 @@ def _same(value: Any, text: Data) -> Data:
 
 
 def _none(value: Any, text: Data) -> Data:
-    raise NoBinaryFormError("for which it has no binary form")
+    raise NoBinaryFormError("which has no binary form for it")
 
 
 def _no_room(value: Any, text: Data) -> Data:
     _number(value, text)
-    raise NoBinaryFormError("for which it has no room")
+    raise NoBinaryFormError("which is out of its range")
 
 
 def _number(value: Any, text: Data) -> Decimal:
@@ -177,4 +177,4 @@ def _number(value: Any, text: Data) -> Decimal:
     with suppress(InvalidOperation):
         if not isinstance(value, str):
             return Decimal(text.decode())
-    raise NoBinaryFormError("for which it has no binary form")
+    raise NoBinaryFormError("which has no binary form for it")

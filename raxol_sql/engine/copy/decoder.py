@@ -29,10 +29,10 @@ def check_rows_out(query: str, shape: CopyShape, *, names_result: bool) -> None:
     """Raises `QueryKindError` for a COPY whose rows can be had as bytes only."""
     if shape.format == "csv" or shape.layout:
         raise QueryKindError(
-            query, f"this COPY gives {shape.look}: hand copy() a binary file for it"
+            query, f"this COPY sends {shape.look}: give copy() a binary file to write to"
         )
     if shape.format == "binary" and not names_result:
-        problem = "this COPY gives binary: hand copy() a binary file for it, or name a record"
+        problem = "this COPY sends binary: give copy() a binary file to write to, or name a record"
         raise QueryKindError(query, f"{problem} in its header, as in :copy -> User")
 
 
@@ -111,7 +111,7 @@ def _transformer(context: abc.AdaptContext, oids: Sequence[int], format: Format)
 
 def _without_header(piece: bytes) -> bytes:
     if not piece.startswith(HEADER):
-        raise psycopg.DataError("this is no COPY in binary, or one of an unknown version")
+        raise psycopg.DataError("the data of this COPY is not in binary format, or in an unknown version of it")
     return piece[len(HEADER) :]
 
 
@@ -126,4 +126,4 @@ def _check_binary(
     ]
     if unreadable:
         listed = ", ".join(unreadable)
-        raise QueryKindError(query, f"not to be read in binary: {listed}; copy with (format text)")
+        raise QueryKindError(query, f"cannot read these columns in binary: {listed}; use (format text)")

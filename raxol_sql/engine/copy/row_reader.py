@@ -73,14 +73,14 @@ class RowReader:
             return tuple(row)
         else:
             raise ParameterError(
-                self._query, [f"row {number} is a {type(row).__name__}, and no row"]
+                self._query, [f"row {number} is a {type(row).__name__}, which is not a row"]
             )
         if not self._by_name:
-            problem = "write the columns into the COPY to give rows by name"
+            problem = "to give rows by name, list the columns in the COPY statement"
             raise ParameterError(self._query, [problem])
         problems = [f"row {number} has no {name}" for name in names if name not in given]
         problems += [
-            f"row {number} has {name}, which is no column" for name in given if name not in names
+            f"row {number} has {name}, which is not a column" for name in given if name not in names
         ]
         if problems:
             raise ParameterError(self._query, problems)

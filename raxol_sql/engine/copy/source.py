@@ -22,7 +22,7 @@ def ready_blocks(query: str, data: CopyData) -> AsyncIterator[bytes] | None:
     if isinstance(data, (bytes, bytearray, memoryview)):
         return _blocks(_slices(bytes(data)))
     if isinstance(data, str):
-        raise TypeError(f"{query}: copy() takes bytes, a binary file or rows; not a str")
+        raise TypeError(f"{query}: copy() takes bytes, a binary file or rows, not a str")
     if hasattr(data, "read"):
         file: Any = data
         return _blocks(iter(lambda: _read(query, file), b""))
@@ -33,7 +33,7 @@ def check_rows_in(query: str, shape: CopyShape) -> None:
     """Raises `QueryKindError` for a COPY that takes its data as bytes only."""
     if shape.format == "csv" or shape.layout:
         raise QueryKindError(
-            query, f"this COPY reads {shape.look}: hand copy() bytes or a binary file of it"
+            query, f"this COPY reads {shape.look}: give copy() bytes or a binary file in it"
         )
 
 

@@ -33,7 +33,7 @@ async def copy_in(
     """See `Database.copy`, for COPY ... FROM STDIN."""
     shape = copy_shape(query)
     if not shape.into_server:
-        raise QueryKindError(query.name, "this COPY gives data, and takes none")
+        raise QueryKindError(query.name, "this COPY sends data and takes none")
     blocks = ready_blocks(query.name, data)
     if blocks is None:
         check_rows_in(query.name, shape)
@@ -74,8 +74,8 @@ async def copy_into_file(
     _shape_out(query)
     if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
         raise TypeError(
-            f"{query.name}: this COPY gives bytes: hand copy() a file that is open in binary "
-            "mode, as in open(path, 'wb')"
+            f"{query.name}: this COPY sends bytes: open the file for copy() in binary mode, "
+            "as in open(path, 'wb')"
         )
     count = 0
     with explaining(query):
@@ -122,7 +122,7 @@ async def _table_columns(session: Session, shape: CopyShape) -> list[ColumnInfo]
 def _shape_out(query: Query[Any]) -> CopyShape:
     shape = copy_shape(query)
     if shape.into_server:
-        raise QueryKindError(query.name, "this COPY takes data: give it the rows")
+        raise QueryKindError(query.name, "this COPY takes data: give copy() the rows")
     return shape
 
 

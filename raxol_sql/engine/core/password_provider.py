@@ -106,4 +106,4 @@ def _secret_in(done: futures.Future[Any] | asyncio.Future[Any]) -> Secret:
 
 
 def _late(longest: float) -> ConnectionTimeout:
-    return ConnectionTimeout(f"the password callable has not returned in {longest:.1f} s")
+    return ConnectionTimeout(f"the password callable did not return within {longest:.1f} s")

@@ -129,8 +129,8 @@ class Connector:
     def silent(self) -> str:
         """What has not answered the attempt that is under way."""
         if self._is_asking:
-            return "the password callable has not returned"
-        return "the server has not answered"
+            return "the password callable has not returned yet"
+        return "the server has not responded yet"
 
     @property
     def is_over(self) -> bool:

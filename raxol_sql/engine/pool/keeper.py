@@ -38,12 +38,12 @@ _COMMAND = 30.0  # that a command, such as closing the pool, may take
 _STOPPING = 1.5  # that the server may take to end a statement whose caller is gone
 CLOSED = "this database is closed"
 _NOT_ENDED = (
-    "a connection was not given back, so it was closed and replaced: %s. Use `with`, so that the "
-    "transaction or stream ends."
+    "a connection was not returned, so the pool closed and replaced it: %s. Use `with`, so that "
+    "the transaction or stream ends."
 )
 _INTERRUPTED = (
-    "a call was interrupted while it held a connection, which was closed and replaced; this is "
-    "logged once"
+    "a call was interrupted while it held a connection; the pool closed and replaced the "
+    "connection; this is logged once"
 )
 _log = logging.getLogger("raxol_sql.pool")
 
@@ -143,7 +143,7 @@ class PoolKeeper:
     def unserved(self, since: float, refused: Exception | None, who: Any) -> Exception:
         """The error for a caller whose time is over: the last refusal, or else what is in use."""
         now = monotonic()
-        told = f"no connection could be made in {now - since:.1f} s"
+        told = f"no connection was established within {now - since:.1f} s"
         holdings = self.checkouts.holdings()
         has_room = len(holdings) < self._size
         if refused is None and has_room:
@@ -153,7 +153,7 @@ class PoolKeeper:
             refused.add_note(told)
             return refused
         if has_room and self._dial.is_trying:
-            return psycopg.errors.ConnectionTimeout(f"{told}: {self._dial.silent} yet")
+            return psycopg.errors.ConnectionTimeout(f"{told}: {self._dial.silent}")
         return pool_exhausted(
             holdings,
             now=now,
@@ -217,7 +217,7 @@ class PoolKeeper:
         self._ensure_workers()
         self._returned.put(answered)
         if (done := await answer.get(seconds)) is None:
-            raise PoolTimeout(f"the pool has not done this in {seconds:.0f} s; try again")
+            raise PoolTimeout(f"the pool did not finish the command within {seconds:.0f} s: try again")
         if isinstance(done, Exception):
             raise done
 
@@ -360,8 +360,8 @@ class PoolKeeper:
     async def _start_again(self) -> None:
         """Replaces psycopg_pool's pool; the connections of the old one go back to it, and end."""
         _log.warning(
-            "callers wait for a connection, %s of %s are in use, and psycopg_pool makes no other: "
-            "its pool was replaced",
+            "calls wait for a connection, %s of %s are in use, and psycopg_pool opens no other: "
+            "raxol_sql replaced its pool",
             len(self.checkouts),
             self._size,
         )
@@ -396,5 +396,5 @@ async def _serve(
             timeout = await step(item)
         except Exception:
             timeout = None
-            _log.exception("the pool failed to give or to take back a connection")
+            _log.exception("the pool failed to check out or to take back a connection")
         del item

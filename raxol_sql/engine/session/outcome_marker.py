@@ -93,8 +93,8 @@ class OutcomeMarker:
             raise
         except psycopg.errors.UndefinedTable as error:
             error.add_note(
-                "commit_check='marker' needs its table: raxol-sql new outcomes, and "
-                "raxol-sql migrate"
+                "commit_check='marker' needs the table raxol_outcomes: run "
+                "`raxol-sql new outcomes`, then `raxol-sql migrate`"
             )
             raise
         self.see(result)

@@ -78,15 +78,15 @@ class _Piece:
 
 # A branch that is never taken: the server looks at the privilege all the same, and does no more.
 _NEVER = "case when current_timestamp is null then {} end"
-_POOLER, _ROLE_OF_SERVER = "telling a pooler from a server", "telling a standby from a primary"
+_POOLER, _ROLE_OF_SERVER = "detection of a pooler", "detection of a standby"
 _OUTCOME = 'commit_check="xid"'
 _ACROSS = 'commit_check="xid" across a restart of the server'
 _LIMITS = "time limits on the server"
 _INSTEAD = {
-    _POOLER: "only a process id that no server can have shows a pooler",
-    _ROLE_OF_SERVER: "the parameter in_hot_standby tells it, from PostgreSQL 14 on",
-    _ACROSS: "an outcome in doubt across a restart is unknown",
-    _LIMITS: "the client alone holds @timeout and deadlines, and cancels the statement",
+    _POOLER: "only an impossible process ID reveals a pooler",
+    _ROLE_OF_SERVER: "the parameter in_hot_standby shows it from PostgreSQL 14 on",
+    _ACROSS: "an outcome that is uncertain across a restart stays unknown",
+    _LIMITS: "the client alone enforces @timeout and deadlines, and cancels the statement",
 }
 _SNAPSHOT = "pg_current_snapshot()"
 _PIECES = (
@@ -248,8 +248,8 @@ class ServerInquiry:
         self._warned |= lost.keys()
         promises = ", ".join(dict.fromkeys(one.promise for one in lost.values()))
         _log.warning(
-            "database %s does not allow all that its connections ask for, so this is not promised "
-            "there: %s\n%s",
+            "the role lacks privileges in database %s, so these features are limited there: "
+            "%s\n%s",
             wire.pgconn.db.decode(errors="replace"),
             promises,
             "\n".join(f"- {one}" for one in lost.values()),
@@ -302,7 +302,7 @@ async def _refused(wire: Pipeline) -> dict[str, LostPromise]:
 
 async def _lost_promise(wire: Pipeline, piece: _Piece, error: psycopg.Error) -> LostPromise:
     told = " ".join((error.diag.message_primary or str(error)).split())
-    remedy = "another server, or PostgreSQL 13 or newer: this one does not have it"
+    remedy = "use PostgreSQL 13 or newer: this server lacks the function"
     if error.sqlstate == "42501":
         (role, database) = await _row(wire, b"select current_user, current_catalog")
         remedy = f"in database {_named(database)}: grant {piece.privilege} to {_named(role)}"

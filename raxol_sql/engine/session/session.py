@@ -335,8 +335,8 @@ class Session:
         if self.wire.pgconn.parameter_status(b"client_encoding") not in _UTF8:
             self.close()
             raise ConfigError(
-                "the statement changed client_encoding, and texts would come and go wrong: leave "
-                "it as it is, they travel in UTF-8 whatever the encoding of the database is"
+                "the statement changed client_encoding, which would corrupt text: leave it at "
+                "UTF8; the server converts to and from the encoding of the database"
             )
 
     async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
@@ -387,7 +387,7 @@ def _notice(reference: weakref.ref[Pipeline], told: psycopg.errors.Diagnostic) -
     # A COMMIT that is told to stop waiting for a standby is done all the same, but here alone.
     wire = reference()
     if wire is not None and wire.is_committing and told.severity_nonlocalized == "WARNING":
-        _log.warning("committed, but maybe on this server alone: %s", told.message_primary)
+        _log.warning("committed, but possibly not replicated to a standby: %s", told.message_primary)
 
 
 def tag_of(result: PGresult) -> str:

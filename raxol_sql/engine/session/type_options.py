@@ -38,14 +38,14 @@ class TypeOptions:
     def __attrs_post_init__(self) -> None:
         if self.infinity not in INFINITY:
             choices = " or ".join(map(repr, INFINITY))
-            raise ConfigError(f"infinity is {choices}; not {self.infinity!r}")
+            raise ConfigError(f"infinity must be {choices}, not {self.infinity!r}")
         if self.on_connect is not None and not callable(self.on_connect):
-            raise ConfigError("on_connect is a function that takes a connection")
+            raise ConfigError("on_connect must be a function that takes a connection")
         for name, made in self.classes.items():
             if not isinstance(name, str) or not _can_be_made(made):
                 raise ConfigError(
-                    f"types: {name!r} needs an Enum, an attrs class or a NamedTuple; "
-                    f"not a {type(made).__name__}"
+                    f"types: {name!r} needs an Enum, an attrs class or a NamedTuple, "
+                    f"not {type(made).__name__}"
                 )
         object.__setattr__(self, "catalogue", TypeCatalog(self.classes))
 

@@ -106,8 +106,8 @@ async def resolve(
     """
     if not isinstance(token, OutcomeToken):
         raise TypeError(
-            f"resolve() takes an OutcomeToken, and this is {type(token).__name__}: the token of an "
-            "OutcomeUnknownError is None where nothing was left to ask for, see its message"
+            f"resolve() takes an OutcomeToken, not {type(token).__name__}; the token of an "
+            "OutcomeUnknownError is None if the outcome cannot be determined: see its message"
         )
     now = monotonic()
     end = now + _LONGEST if until is None else max(until, now + _SHORTEST)
@@ -198,8 +198,8 @@ def _may_pass(error: psycopg.Error) -> bool:
 async def purge_outcomes(sessions: SessionSource, days: int) -> int:
     """Removes old marker rows, and keeps how far; raises ValueError for less than a day."""
     if days < 1:
-        raise ValueError(f"days is {days}; give 1 or more: somebody may still ask for the others")
-    async with held(sessions, "forgetting outcomes", None) as session:
+        raise ValueError(f"days must be 1 or more, not {days}: newer outcomes may still be resolved")
+    async with held(sessions, "purge_outcomes()", None) as session:
         answer = await session.run(_FORGET, (days,))
         count: int = answer.one(lambda row: row[0])
         return count

@@ -165,7 +165,7 @@ class ConnectionTypes:
             except MisfitError as error:
                 place = f"{error.place.removeprefix('.')} is " if error.place else "it is "
                 raise psycopg.DataError(
-                    f"a value of the type {type.regtype} makes no {made.__name__}: {place}{error}"
+                    f"cannot make a {made.__name__} of a value of type {type.regtype}: {place}{error}"
                 ) from None
 
         install_class(self.context, type.oid, made, make)
@@ -183,5 +183,5 @@ async def _asked(wire: Pipeline, oids: Iterable[int]) -> list[bytes]:
     except psycopg.errors.InsufficientPrivilege:
         if wire.status != TransactionStatus.IDLE:
             raise
-        _log.warning("this role cannot read the types of the database: they come as texts")
+        _log.warning("this role cannot read the catalogue of types: values of other types are returned as text")
         return []

@@ -24,8 +24,8 @@ _unpack = struct.Struct("!qii").unpack
 # The days of an interval that is infinite, less one.
 _INFINITE = 2**31 - 1
 _MONTHS = (
-    "an interval has months or years, whose days differ, and a timedelta has none: select it as "
-    "text, or the seconds by extract(epoch from ...)"
+    "an interval has months or years, which a timedelta cannot represent, because their length "
+    "varies: select it as text, or its seconds with extract(epoch from ...)"
 )
 # What a date or a timestamp can become that Python does not have.
 INFINITY = ("error", "clamp", "none")
@@ -56,7 +56,7 @@ class ExactIntervalLoader(Loader):
     def load(self, data: Buffer) -> timedelta:
         text = bytes(data)
         if b"inf" in text:
-            raise psycopg.DataError("an infinite interval is no timedelta: select it as text")
+            raise psycopg.DataError("a timedelta cannot represent an infinite interval: select it as text")
         if b"year" in text or b"mon" in text:
             raise psycopg.DataError(_MONTHS)
         loaded: timedelta = self._usual(text)
@@ -76,7 +76,7 @@ class ExactIntervalBinaryLoader(Loader):
             return timedelta(days, 0, micros)
         except OverflowError:
             raise psycopg.DataError(
-                "an interval is too long for a timedelta, or infinite: select it as text"
+                "an interval is infinite or too long for a timedelta: select it as text"
             ) from None
 
 

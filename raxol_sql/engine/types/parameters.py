@@ -22,10 +22,10 @@ from raxol_sql.engine.types.type_trust import INFERRED
 # A message to the server takes less than a GiB, and has some bytes for each value besides.
 _MOST = 0x3FFF_FFFF - (1 << 20)
 _TOO_LARGE = (
-    "with what goes along it makes a message of 1 GiB or more, which the server does not take; "
-    "hand it over in parts, or by copy()"
+    "the message to the server would be 1 GiB or larger, which the protocol does not allow: send "
+    "the value in parts, or use copy()"
 )
-_UNWRITABLE = "the text has a lone surrogate, half a character, which UTF-8 cannot write"
+_UNWRITABLE = "the text contains a lone surrogate, which cannot be encoded in UTF-8"
 
 
 class ParameterTypeMismatch(TypeError):  # noqa: N818 (it names the trouble, as TypeError does)

@@ -77,8 +77,8 @@ class _CompositeLoader(Loader):
         parts = self._parts(data)
         if len(parts) != len(self.types):
             raise AlteredTypeError(
-                f"the type {self.regtype} was altered since this connection learned of it: "
-                "run the query once more",
+                f"the type {self.regtype} was altered after this connection read its definition: "
+                "run the query again",
                 self._oid,
             )
         return self.make(self._transformer.load_sequence(parts))

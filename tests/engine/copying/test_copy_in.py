@@ -129,14 +129,14 @@ class Missing(defaultdict[str, Any]):
         ([], "row {0} has 0 values for 3 columns: id, name, share"),
         ({"id": 2, "name": "b"}, "row {0} has no share"),
         ({"id": 2, "name": "b", "shares": 1}, "row {0} has no share; row {0} has shares, which is"),
-        ({"id": 2, "name": "b", "share": 1, "x": 1}, "row {0} has x, which is no column"),
+        ({"id": 2, "name": "b", "share": 1, "x": 1}, "row {0} has x, which is not a column"),
         (Missing(None, id=2, name="b", x=1), "row {0} has no share; row {0} has x, which is no"),
         (Half(2, "b"), "row {0} has no share"),
-        ("abc", "row {0} is a str, and no row"),
-        (b"abc", "row {0} is a bytes, and no row"),
-        (7, "row {0} is a int, and no row"),
-        (None, "row {0} is a NoneType, and no row"),
-        ({1, 2, 3}, "row {0} is a set, and no row"),
+        ("abc", "row {0} is a str, which is not a row"),
+        (b"abc", "row {0} is a bytes, which is not a row"),
+        (7, "row {0} is a int, which is not a row"),
+        (None, "row {0} is a NoneType, which is not a row"),
+        ({1, 2, 3}, "row {0} is a set, which is not a row"),
     ],
 )
 def test_a_row_of_another_shape_is_named_by_its_number(
@@ -153,16 +153,16 @@ def test_a_row_of_another_shape_is_named_by_its_number(
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        (("SECRET", "b", 1), "id is integer, and a str was given, for which it has no binary form"),
-        ((2**31, "b", 1), "id is integer, and an int was given, for which it has no room"),
-        ((-(2**31) - 1, "b", 1), "id is integer, and an int was given, for which it has no room"),
-        ((True, "b", 1), "id is integer, and a bool was given, for which it has no binary form"),
-        ((1.5, "b", 1), "id is integer, and a float was given, which it does not take"),
-        ((2, {"SECRET": 1}, 1), "name is text, and a dict was given, which it does not take"),
+        (("SECRET", "b", 1), "id is integer, and a str was given, which has no binary form for it"),
+        ((2**31, "b", 1), "id is integer, and an int was given, which is out of its range"),
+        ((-(2**31) - 1, "b", 1), "id is integer, and an int was given, which is out of its range"),
+        ((True, "b", 1), "id is integer, and a bool was given, which has no binary form for it"),
+        ((1.5, "b", 1), "id is integer, and a float was given, which it does not accept"),
+        ((2, {"SECRET": 1}, 1), "name is text, and a dict was given, which it does not accept"),
         ((2, "SECRET\ud800", 1), "name is text, and a str was given, which cannot be written ("),
-        ((2, "b", "7"), "share is numeric, and a str was given, for which it has no binary form"),
+        ((2, "b", "7"), "share is numeric, and a str was given, which has no binary form for it"),
         ((2, "b", Decimal("1E+200000")), "share is numeric, and a Decimal was given, which cannot"),
-        ((2, "b", object()), "share is numeric, and an object was given, which it does not take"),
+        ((2, "b", object()), "share is numeric, and an object was given, which it does not accept"),
     ],
 )
 def test_a_value_without_a_binary_form_is_named_by_its_row_and_column_and_not_shown(
@@ -184,8 +184,8 @@ def test_a_value_without_a_binary_form_is_named_by_its_row_and_column_and_not_sh
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ((1.5, "b", 1), "id is integer, and a float was given, which it does not take"),
-        ((2, {"SECRET": 1}, 1), "name is text, and a dict was given, which it does not take"),
+        ((1.5, "b", 1), "id is integer, and a float was given, which it does not accept"),
+        ((2, {"SECRET": 1}, 1), "name is text, and a dict was given, which it does not accept"),
         ((2, "SECRET\0", 1), "name is text, and a str was given, which cannot be written ("),
         ((2, "SECRET\ud800", 1), "name is text, and a str was given, which cannot be written ("),
     ],

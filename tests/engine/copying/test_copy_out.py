@@ -157,7 +157,7 @@ def test_a_value_that_python_has_no_room_for_is_an_error_with_its_row(
 def test_a_column_that_is_not_read_in_binary_is_named(own: Copier, type: str) -> None:
     query = f"select 1 as id, null::{type} as odd, null::{type} as too"
     with pytest.raises(
-        rx.QueryKindError, match=r"q\.out: not to be read in binary: odd, too; copy wi"
+        rx.QueryKindError, match=r"q\.out: cannot read these columns in binary: odd, too; use"
     ):
         own.out(query, "binary")
     assert own.out(query, "text") == [(1, None, None)]
@@ -179,7 +179,7 @@ class UpperBinaryLoader(UpperLoader):
 def test_loaders_that_the_program_registered_read_their_values(own: Copier) -> None:
     own.connection.adapters.register_loader("text", UpperLoader)
     assert own.out("select 'a'::text", "text") == [("A",)]
-    with pytest.raises(rx.QueryKindError, match="not to be read in binary: text"):
+    with pytest.raises(rx.QueryKindError, match="cannot read these columns in binary: text"):
         own.out("select 'a'::text", "binary")
     own.connection.adapters.register_loader("text", UpperBinaryLoader)
     assert own.out("select 'a'::text", "binary") == [("A",)]
@@ -217,10 +217,10 @@ def test_without_a_result_a_copy_in_text_gives_texts(own: Copier) -> None:
         ("text", (), False, None),
         ("text", (), True, None),
         ("binary", (), True, None),
-        ("csv", (), False, "this COPY gives csv: hand copy() a binary file for it"),
-        ("csv", ("header",), False, "this COPY gives csv with header: hand copy() a binary file"),
-        ("text", ("null", "delimiter"), False, "this COPY gives text with null, delimiter: hand"),
-        ("binary", (), False, "this COPY gives binary: hand copy() a binary file for it, or name"),
+        ("csv", (), False, "this COPY sends csv: give copy() a binary file to write to"),
+        ("csv", ("header",), False, "this COPY sends csv with header: give copy() a binary"),
+        ("text", ("null", "delimiter"), False, "this COPY sends text with null, delimiter: give"),
+        ("binary", (), False, "this COPY sends binary: give copy() a binary file to write to"),
     ],
 )
 def test_rows_are_had_only_of_a_copy_that_they_can_be_read_from(

@@ -134,9 +134,9 @@ def test_columns_that_are_no_record_are_an_error_before_anything_is_copied(
 def test_rows_of_another_look_are_had_as_bytes_only(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         for query, data, problem in [
-            (q.header_out, (), "this COPY gives text with header: hand copy() a binary file"),
-            (q.header_in, ([],), "this COPY reads text with header: hand copy() bytes"),
-            (q.bytes_out, (), "this COPY gives binary: hand copy() a binary file for it, or name"),
+            (q.header_out, (), "this COPY sends text with header: give copy() a binary"),
+            (q.header_in, ([],), "this COPY reads text with header: give copy() bytes"),
+            (q.bytes_out, (), "this COPY sends binary: give copy() a binary file to write to"),
         ]:
             with pytest.raises(rx.QueryKindError) as caught:
                 await db.copy(query, *data)

@@ -136,7 +136,7 @@ def test_a_resolver_that_hangs_holds_nobody_for_longer_than_their_time(
         proxy.reset()
         with (
             watch.at_most(1.5),
-            pytest.raises(psycopg.errors.ConnectionTimeout, match="has not answered yet"),
+            pytest.raises(psycopg.errors.ConnectionTimeout, match="has not responded yet"),
         ):
             await db.run(q.echo(n=1))
         names.answers.set()

@@ -134,7 +134,7 @@ def test_a_process_without_files_to_open_waits_for_one_and_leaks_none(
             for file in taken:
                 os.close(file)
         def told(error):
-            note = "no connection could be made in "
+            note = "no connection was established within "
             assert isinstance(error, psycopg.OperationalError), repr(error)
             assert any(note in one for one in error.__notes__), error.__notes__
     """

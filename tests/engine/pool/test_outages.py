@@ -82,7 +82,7 @@ def test_a_call_after_an_outage_in_which_others_failed_finds_no_old_trouble(
                 await call
             failure = classify(caught.value, Phase.ACQUIRE)
             assert (failure.category, failure.verdict) == (Category.CONNECTION, Verdict.ACQUIRE)
-            assert any("no connection could be made in " in note for note in notes_of(caught))
+            assert any("no connection was established within " in note for note in notes_of(caught))
         await asyncio.sleep(0.6)  # longer than the longest pause between two attempts
         proxy.heal()
         # a pause, and a moment
@@ -157,7 +157,7 @@ def late(error: BaseException) -> None:
     """That an error says that there was no connection, and not that the pool is too small."""
     assert isinstance(error, psycopg.errors.ConnectionTimeout)
     assert not isinstance(error, psycopg_pool.PoolTimeout)
-    assert "the server has not answered yet" in str(error)
+    assert "the server has not responded yet" in str(error)
     failure = classify(error, Phase.ACQUIRE)
     assert (failure.category, failure.verdict) == (Category.CONNECTION, Verdict.ACQUIRE)
 

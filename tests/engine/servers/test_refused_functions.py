@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.engine.conftest import Play
 
 OUTCOME, ACROSS = 'commit_check="xid"', 'commit_check="xid" across a restart of the server'
-POOLER, STANDBY = "telling a pooler from a server", "telling a standby from a primary"
+POOLER, STANDBY = "detection of a pooler", "detection of a standby"
 LIMITS = "time limits on the server"
 # What is revoked, and what cannot be promised then.
 REFUSED = {

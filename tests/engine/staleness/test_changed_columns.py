@@ -171,7 +171,7 @@ def test_a_value_that_the_new_type_would_cut_is_refused_when_the_types_are_due(
             retype(side, before)
             await way(db, q, value)
             alter(side, after)
-            with pytest.raises(rx.ParameterError, match=r"at: the server takes .* here, and a"):
+            with pytest.raises(rx.ParameterError, match=r"at: the server expects .* here, and a"):
                 await way(db, q, value)
             assert stored(side) == [], name
 

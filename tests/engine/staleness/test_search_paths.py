@@ -116,7 +116,7 @@ def test_a_value_for_another_tenants_type_is_refused(play: Play, q: Any) -> None
             await tx.run(q.put(at=NOON))
         async with db.transaction() as tx:
             await tx.run(q.visit(path="ta"))
-            with pytest.raises(rx.ParameterError, match="at: the server takes date here"):
+            with pytest.raises(rx.ParameterError, match="at: the server expects date here"):
                 await tx.run(q.put(at=NOON))
 
     play(story, pool_size=1)

@@ -109,7 +109,7 @@ def test_d2_d3_a_connection_is_lent_and_given_back_as_it_was(
     play(story, pool_size=1, pool_min_size=1)
 
     assert [one.getMessage() for one in caplog.records if one.name == "raxol_sql.pool"] == [
-        "a connection was given back in a transaction, which is rolled back"
+        "a connection was returned with an open transaction, which was rolled back"
     ]
 
 

@@ -117,7 +117,7 @@ def test_a_whole_number_is_one_whatever_its_class(
 @pytest.mark.parametrize("name", [*WHOLE, "oid", "money", "regclass"])
 @pytest.mark.parametrize("value", [0.5, decimal.Decimal("1.5"), float("nan"), float("inf")])
 def test_a_number_is_never_rounded(prepared: Callable[[str], Any], name: str, value: Any) -> None:
-    with pytest.raises(ParameterTypeMismatch, match="that is no whole number"):
+    with pytest.raises(ParameterTypeMismatch, match="that is not a whole number"):
         prepared(f"select $1::{name}").one(value)
 
 

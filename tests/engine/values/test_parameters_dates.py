@@ -116,8 +116,8 @@ def test_a_date_is_cast_as_the_server_casts_it(
         ("timestamp[]", "{2026-01-01 15:30+05}", "with a time zone"),
         ("time", "15:30+05", "with a time zone, which would be ignored: give one without"),
         ("time", "2026-05-05 15:30", "with a date, which would be lost: give the time of day"),
-        ("name", "x" * 64, "name here, which has 63 bytes at most, and a longer str was given"),
-        ('"char"', "no", '"char" here, which has 1 bytes at most'),
+        ("name", "x" * 64, "name here, which holds at most 63 bytes, and a longer str was given"),
+        ('"char"', "no", '"char" here, which holds at most 1 bytes'),
     ],
 )
 def test_what_would_lose_a_part_is_refused_with_what_would_do(

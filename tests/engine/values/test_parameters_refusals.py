@@ -89,29 +89,29 @@ def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
         (
             "text",
             0.5,
-            "the server takes text here, and a float was given: give a str, or write the type "
+            "the server expects text here, and a float was given: give a str, or write the type "
             "into the SQL, as in :name::float8",
         ),
         (
             "bytea",
             uuid.UUID(int=1),
-            "the server takes bytea here, and a UUID was given: give bytes, or write the type "
+            "the server expects bytea here, and a UUID was given: give bytes, or write the type "
             "into the SQL, as in :name::uuid",
         ),
-        ("int4", b"5", "the server takes integer here, and bytes were given"),
-        ("int4", 5.5, "the server takes integer here, and a float was given that is no whole "),
+        ("int4", b"5", "the server expects integer here, and bytes were given"),
+        ("int4", 5.5, "the server expects integer here, and a float was given that is not a whole "),
         ("int4", fractions.Fraction(1), "integer here, and a Fraction was given"),
-        ("int4[]", 5, "the server takes integer[] here, and an int was given"),
-        ("int4[]", [1, [2]], "the lists within a list have to be of one length"),
-        ("text[]", ["a", 0.5], "the server takes text here, and a float was given: give a str"),
+        ("int4[]", 5, "the server expects integer[] here, and an int was given"),
+        ("int4[]", [1, [2]], "the lists within a list must have the same length"),
+        ("text[]", ["a", 0.5], "the server expects text here, and a float was given: give a str"),
         (
             "jsonb",
             {1},
-            "the server takes jsonb here, and a set was given that cannot be written as JSON",
+            "the server expects jsonb here, and a set was given that cannot be written as JSON",
         ),
         ("int4range", Multirange([]), "integer range here, and a Multirange was given"),
         ("int4multirange", Range(1, 2), "multirange here, and a Range was given"),
-        ("inet", 10, "the server takes inet here, and an int was given"),
+        ("inet", 10, "the server expects inet here, and an int was given"),
         ("percentage", fractions.Fraction(1), "a type that psycopg does not know here, and a"),
     ],
 )
@@ -132,7 +132,7 @@ def test_the_refusal_names_the_first_value_that_is_at_fault(prepared: Callable[[
         statement(1, 0.2, 0.3)
 
     assert caught.value.index == 1
-    assert str(caught.value).startswith("parameter 2: the server takes text here")
+    assert str(caught.value).startswith("parameter 2: the server expects text here")
     assert isinstance(caught.value, TypeError)
 
 

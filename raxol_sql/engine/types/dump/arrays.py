@@ -67,12 +67,12 @@ def _flattened(value: Any, nests: tuple[type, ...]) -> tuple[list[int], list[Any
         sizes = {len(item) if issubclass(type(item), nests) else None for item in items}
         size = sizes.pop()
         if sizes or size is None:
-            raise CannotDump("the lists within a list have to be of one length")
+            raise CannotDump("the lists within a list must have the same length")
         if not size:  # whatever its dimensions, an array without items is one and the same
             return [0], []
         dimensions.append(size)
         if len(dimensions) > _MOST_DIMENSIONS:
-            raise CannotDump(f"an array has {_MOST_DIMENSIONS} dimensions at most")
+            raise CannotDump(f"an array has at most {_MOST_DIMENSIONS} dimensions")
         items = [inner for item in items for inner in item]
     return dimensions, items
 

@@ -132,7 +132,7 @@ def _time(transformer: Transformer, target: TargetType, kind: type) -> ValueDump
         if target.oid in (_TIME, _INTERVAL):
             raise target.misfit("a time with a time zone was given, which would be lost")
         if value.utcoffset() is None:
-            raise target.misfit("a time was given whose time zone has no offset without a date")
+            raise target.misfit("a time was given whose time zone has no fixed UTC offset")
 
     if target.oid not in (_TIME, _TIMETZ):
         return text_dumper(text)
@@ -180,7 +180,7 @@ def _in(zone: tzinfo, value: datetime) -> datetime:
         return value.astimezone(UTC).astimezone(zone)
     except OverflowError:
         raise CannotDump(
-            "a datetime was given that is out of range in the session's zone"
+            "a datetime was given that is out of range in the session's time zone"
         ) from None
 
 
@@ -198,6 +198,6 @@ def _zone(name: bytes) -> tzinfo:
         return ZoneInfo(name.decode())
     except (KeyError, ValueError, OSError):
         raise CannotDump(
-            f"Python does not know the session's time zone {name.decode()!r}, to which a datetime "
-            "would be converted: give one without a zone"
+            f"Python does not know the session's time zone {name.decode()!r}, so it cannot convert "
+            "a datetime to it: give one without a time zone"
         ) from None

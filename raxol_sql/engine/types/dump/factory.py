@@ -126,7 +126,7 @@ class DumperFactory:
 
             def label(value: Any) -> Text:
                 if not isinstance(value.value, str):
-                    raise target.misfit(f"{given(kind)} whose value is no text, as its labels are")
+                    raise target.misfit(f"{given(kind)} whose value is not a str, as labels are")
                 return forms.text(value.value)
 
             return text_dumper(label)

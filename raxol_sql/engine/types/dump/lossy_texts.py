@@ -89,8 +89,8 @@ def checked(target: TargetType, write: Callable[[Any], Data]) -> Callable[[Any],
             most = _LONGEST_NAME if target.oid == _NAME else 1
             if len(data) > most and not (most == 1 and _CHARACTER.fullmatch(data)):
                 raise CannotDump(
-                    f"the server takes {target.name} here, which has {most} bytes at most, and a "
-                    "longer str was given: write the type into the SQL, as in :name::text"
+                    f"the server expects {target.name} here, which holds at most {most} bytes, and "
+                    "a longer str was given: write the type into the SQL, as in :name::text"
                 )
             return data
 

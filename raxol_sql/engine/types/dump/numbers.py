@@ -122,7 +122,7 @@ def _whole(target: TargetType, kind: type) -> ValueDumper:
     def whole(value: Any) -> int:
         number = int(value) if _is_finite(value) else None
         if number is None or number != value:
-            raise target.misfit(f"{given(kind)} that is no whole number: round it")
+            raise target.misfit(f"{given(kind)} that is not a whole number: round it")
         return number
 
     return ValueDumper(lambda value: form.dump(whole(value)), lambda value: form.text(whole(value)))
@@ -145,8 +145,8 @@ def _integer_text(value: Any) -> bytes:
         return str(int(value)).encode()
     except ValueError:
         raise CannotDump(
-            "an int was given that has more digits than Python writes; "
-            "sys.set_int_max_str_digits() sets how many"
+            "an int was given with more digits than Python converts to text: raise the limit with "
+            "sys.set_int_max_str_digits()"
         ) from None
 
 

@@ -74,7 +74,7 @@ class TargetType:
     @property
     def name(self) -> str:
         if self.info is None:
-            return _WITHOUT_INFO.get(self.oid, "a type that psycopg does not know")
+            return _WITHOUT_INFO.get(self.oid, "a type unknown to psycopg")
         return f"{self.info.regtype}[]" if self.is_array else self.info.regtype
 
     def refusal(self, kind: type) -> CannotDump:
@@ -89,7 +89,7 @@ class TargetType:
 
     def misfit(self, problem: str) -> CannotDump:
         """The error for that problem."""
-        return CannotDump(f"the server takes {self.name} here, and {problem}")
+        return CannotDump(f"the server expects {self.name} here, and {problem}")
 
 
 def given(kind: type) -> str:
