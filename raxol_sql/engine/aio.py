@@ -1,4 +1,4 @@
-"""The asyncio facade: the methods of the blocking one, awaited."""
+"""The asyncio interface: the methods of the synchronous one as coroutines."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ R = TypeVar("R")
 
 
 class AsyncQueryRunner:
-    """What a database and a transaction have in common: the ways to run a query."""
+    """The methods that a database and a transaction share for running queries."""
 
     def __init__(self, sessions: SessionSource) -> None:
         self._sessions = sessions
@@ -110,10 +110,10 @@ class AsyncQueryRunner:
 
     async def copy(self, query: Query[Any], data: Any = None) -> Any:
         """
-        Rows into the server, or out of it, through a :copy query: see `Database.copy`.
+        Copy rows to the server or from it, through a :copy query: see `Database.copy`.
 
-        Rows may come from an asynchronous iterable as well. A file is read and written between
-        two waits for the server, and holds the event loop for that long.
+        Rows may also come from an asynchronous iterable. Reading or writing a block of a file
+        blocks the event loop for that long.
         """
         return await self._executor.copy(query, data)
 
@@ -126,9 +126,9 @@ class AsyncQueryRunner:
         commit_check: str = "none",
     ) -> AsyncTransaction:
         """
-        A block that happens whole or not at all: ``async with db.transaction() as tx``.
+        Return an atomic block of statements: ``async with db.transaction() as tx``.
 
-        The rest is as `Database.transaction` says.
+        Otherwise as `Database.transaction`.
         """
         options = TransactionOptions(isolation, read_only, deferrable, commit_check)
         return AsyncTransaction(self._sessions, options)
@@ -146,12 +146,13 @@ class AsyncQueryRunner:
         retry: RetryPolicy | None = None,
     ) -> R:
         """
-        What ``await work(tx)`` gives, in a transaction that happens once and whole, or not at all.
+        Run ``await work(tx)`` in a transaction that takes effect at most once, and return its
+        result.
 
-        The rest is as `Database.run_transaction` says. A task that is cancelled while the COMMIT is
-        on its way waits for the answer, a moment at most, before it is: its CancelledError has a
-        note that says what became of the transaction, and `OutcomeToken.of` gives the token where
-        that is not known.
+        Otherwise as `Database.run_transaction`. A task that is cancelled while the COMMIT is in
+        progress waits for the reply for a limited time. Its CancelledError then has a note that
+        gives the outcome of the transaction, and `OutcomeToken.of` returns the token if the outcome
+        is unknown.
         """
         return await run_transaction(
             self._sessions,
@@ -179,10 +180,9 @@ async def _one_by_one(batches: AsyncGenerator[list[Any]]) -> AsyncGenerator[Any]
 
 class AsyncTransaction(AsyncQueryRunner):
     """
-    An open transaction, or a savepoint in one; made by `AsyncDatabase.transaction`.
+    An open transaction, or a savepoint in one, from `AsyncDatabase.transaction`.
 
-    Tasks that share it take turns, statement by statement. After its block it runs nothing any
-    more.
+    Tasks that share it run one statement at a time. It runs no queries after its block.
     """
 
     def __init__(self, outer: SessionSource, options: TransactionOptions) -> None:
@@ -190,7 +190,7 @@ class AsyncTransaction(AsyncQueryRunner):
 
     @classmethod
     def of(cls, block: TransactionScope) -> Self:
-        """The transaction of a block, which somebody else enters and leaves."""
+        """Return the transaction of a scope that the caller enters and exits."""
         transaction = cls.__new__(cls)
         transaction._set(block)
         return transaction
@@ -214,12 +214,12 @@ class AsyncTransaction(AsyncQueryRunner):
 
 class AsyncDatabase(AsyncQueryRunner, Observability):
     """
-    A PostgreSQL database behind a pool of connections, for asyncio.
+    A PostgreSQL database with a connection pool, for asyncio.
 
-    Made by `open`: ``async with AsyncDatabase.open() as db``, or ``db = await
-    AsyncDatabase.open()`` and a ``close`` later. For the tasks of one event loop, and to be
-    closed before that ends: asyncio may wait for ever for the workers of a pool left open. In a
-    process that was forked after it was opened it raises `ForkedError`.
+    Create it with `open`: ``async with AsyncDatabase.open() as db``, or ``db = await
+    AsyncDatabase.open()`` and ``close`` later. Use it from the tasks of one event loop, and close
+    it before the loop ends: otherwise asyncio may wait forever for the workers of the pool. In a
+    process that was forked after it was opened, it raises `ForkedError`.
     """
 
     def __init__(
@@ -242,11 +242,12 @@ class AsyncDatabase(AsyncQueryRunner, Observability):
         **configuration: object,
     ) -> Self:
         """
-        A database that opens when it is entered or awaited; arguments as for `Database.open`.
+        Return a database that opens when it is entered or awaited; arguments as for
+        `Database.open`.
 
-        The configuration is found, and `ConfigError` raised, here; the first connection is made,
-        and waited for, and the driver's errors raised, there. A ``password`` callable and
-        ``on_connect`` may be coroutine functions.
+        This call finds the configuration and raises `ConfigError`. Entering or awaiting makes the
+        first connection, waits for the server and raises the driver's errors. A ``password``
+        callable and ``on_connect`` may be coroutine functions.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
         wanted = TypeOptions(types or {}, infinity, on_connect)
@@ -295,7 +296,7 @@ class AsyncDatabase(AsyncQueryRunner, Observability):
         return self.__aenter__().__await__()
 
     async def __aenter__(self) -> Self:
-        # Starting the embedded server takes a moment, in which the loop has other work.
+        # Starting the embedded server takes time, during which the loop runs other tasks.
         await self._pool.open(await asyncio.to_thread(server.target, self.config))
         return self
 

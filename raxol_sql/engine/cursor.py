@@ -1,4 +1,4 @@
-"""The rows of a query, batch by batch, through a cursor on the server."""
+"""The rows of a query, in batches, from a server-side cursor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 async def batches(
     sessions: SessionSource, bound: BoundQuery[Any], size: int
 ) -> AsyncGenerator[list[Any]]:
-    """Lists of up to ``size`` records; see `Database.stream`."""
+    """Yield lists of up to ``size`` records; see `Database.stream`."""
     with sessions.telemetry.watch(bound.query.name, "stream", bound.statement.text) as watch:
         async with aclosing(_batches(sessions, bound, size, watch)) as lists:
             async for records in lists:
@@ -40,7 +40,7 @@ async def batches(
 async def _batches(
     sessions: SessionSource, bound: BoundQuery[Any], size: int, watch: OperationTimer
 ) -> AsyncGenerator[list[Any]]:
-    # A savepoint would take back what is done between the rows, when not all of them are taken.
+    # A savepoint would roll back work between the rows if the caller stops before the last row.
     block = TransactionScope(sessions, joins=True)
     await block.enter(f"{bound.query.name} by stream()", keeps=True)
     source = sessions if block.opening is None else block.inside
@@ -58,13 +58,15 @@ async def _batches(
             raise parameter_error(bound, error) from None
         add_notes(error, bound.query, arguments_of(bound, shows_values=sessions.shows_values))
         if isinstance(error, psycopg.errors.SyntaxError):
-            error.add_note("stream() declares a cursor: the query must be a SELECT, VALUES or WITH statement")
+            error.add_note(
+                "stream() declares a cursor: the query must be a SELECT, VALUES or WITH statement"
+            )
         raise
     await block.exit(None)
 
 
 class _Cursor:
-    """A cursor on the server, in the transaction of the sessions from ``source``."""
+    """A server-side cursor in the transaction of the sessions from ``source``."""
 
     def __init__(
         self, source: SessionSource, bound: BoundQuery[Any], size: int, watch: OperationTimer
@@ -77,7 +79,7 @@ class _Cursor:
         self._is_open = False
 
     async def batches(self) -> AsyncGenerator[list[Any]]:
-        """Lists of records; the columns are looked at even if there are no rows."""
+        """Yield lists of records; the columns are checked even if there are no rows."""
         async with self._held() as session:
             # A cursor has the columns of today, and no plan in which others could be noticed.
             prepared = await session.describe(self._bound.statement.text)
@@ -91,7 +93,7 @@ class _Cursor:
         await self.close()
 
     async def close(self) -> None:
-        """Has the server forget it, if it is still there."""
+        """Close the cursor on the server if it is still open."""
         if not self._is_open:
             return
         self._is_open = False

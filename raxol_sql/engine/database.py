@@ -1,4 +1,4 @@
-"""A database for code that blocks: its queries, its pool and its figures."""
+"""The synchronous database: queries, connection pool and telemetry."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from raxol_sql.telemetry import Health
 
 class Database(QueryRunner, Observability):
     """
-    A PostgreSQL database behind a pool of connections, for code that blocks.
+    A PostgreSQL database with a connection pool, for synchronous code.
 
-    Made by `open`. Safe to share between threads. In a process that was forked after it was
-    opened it makes connections of its own.
+    Create it with `open`. Threads may share it. In a process that was forked after it was opened,
+    it opens new connections.
     """
 
     def __init__(
@@ -54,22 +54,24 @@ class Database(QueryRunner, Observability):
         **configuration: object,
     ) -> Self:
         """
-        An open database; configuration is found as `Config.find` finds it.
+        Open a database; the configuration is found as `Config.find` does.
 
-        ``url`` and keys of the ``configuration`` (``database="x"``, ``pool_size=4``) are stronger
-        than what is found; a ``password`` callable returns a str for each new connection. ``retry``
-        replaces ``max_retries``, ``retry_interval`` and ``retry_jitter``. One connection is made at
-        once: a wrong address or password is the driver's error here. Close it, or use ``with``.
+        ``url`` and the keys of ``configuration`` (``database="x"``, ``pool_size=4``) take
+        precedence over the configuration that is found. A ``password`` callable returns a str for
+        each new connection. ``retry`` replaces ``max_retries``, ``retry_interval`` and
+        ``retry_jitter``. One connection is made at once, so that a wrong address or password raises
+        the driver's error here. Close the database, or use ``with``.
 
-        ``wait`` is how long, in seconds or as a timedelta, a server that is down, starting or full
-        is waited for; a refusal for good, such as a wrong password, is raised at once all the same.
-        The default is 0: a program that starts with a wrong address says so, and does not hang.
-        An attempt under way at its end may take 2 s more. ValueError is for one without an end.
+        ``wait`` is how long to wait for a server that is down, starting up or full, in seconds or
+        as a timedelta; a permanent failure, such as a wrong password, is still raised at once. The
+        default is 0, so that a program with a wrong address fails instead of hanging. An attempt in
+        progress when the time expires may take another 2 s. Raises ValueError for an infinite wait.
 
-        ``types`` are classes by the names of enums and composites, for values that no field of a
-        record describes. A date or timestamp that Python lacks is an error, or what ``infinity``
-        says: "clamp" to the nearest, or "none". ``on_connect`` gets each new connection, and has
-        it once more after a reset; what it raises, the attempt to connect raises.
+        ``types`` maps the names of enums and composites to classes, for values that no field of a
+        record describes. A date or timestamp that Python cannot represent is an error, or as
+        ``infinity`` selects: "clamp" to the nearest value, or "none". ``on_connect`` is called with
+        each new connection, and again after a reset; an exception from it is raised by the
+        connection attempt.
         """
         given, url, configuration = Hidden(url, configuration), None, {}
         wanted = TypeOptions(types or {}, infinity, on_connect)
@@ -80,39 +82,38 @@ class Database(QueryRunner, Observability):
 
     def resolve(self, token: OutcomeToken) -> Effect:
         """
-        What became of a transaction: `Effect.COMMITTED`, `Effect.ROLLED_BACK`, or UNKNOWN.
+        Return the outcome of a transaction: `Effect.COMMITTED`, `Effect.ROLLED_BACK` or UNKNOWN.
 
-        Of a transaction with a marker row this settles it: it cannot happen any more if it has
-        not happened. Raises the driver's error where no server answers in time.
+        For a transaction with a marker row, this call is decisive: a transaction that has not
+        committed can no longer do so. Raises the driver's error if no server answers in time.
         """
         return run_sync(self._pool.resolve(token, deadline_of(self.config.timeout)))
 
     def purge_outcomes(self, days: int = 7) -> int:
         """
-        Removes the marker rows older than so many ``days``, 1 or more; gives how many.
+        Delete the marker rows older than ``days``, 1 or more, and return their number.
 
-        A token that is older than these cannot be resolved any more, and says UNKNOWN.
+        An older token can no longer be resolved; its outcome is then UNKNOWN.
         """
         return run_sync(purge_outcomes(self._pool, days))
 
     def health(self, *, timeout: int = 5_000) -> Health:
         """
-        Whether the server answers within ``timeout`` milliseconds, the wait for a connection too.
+        Check whether the server answers within ``timeout`` ms, including the wait for a connection.
 
-        Raises nothing that the server or the pool may raise, does nothing again, and counts for no
-        budget.
+        Raises no error of the server or the pool, does not retry, and uses no retry budget.
         """
         return run_sync(checked(self._pool, timeout))
 
     @contextmanager
     def connection(self, *, purpose: str = "connection()") -> Iterator[psycopg.Connection[Any]]:
         """
-        A connection of the pool, in autocommit, for what psycopg alone can do.
+        Lend a pooled connection, in autocommit mode, for what only psycopg can do.
 
-        ``purpose`` names the block to those who wait for a connection. At its end what was set on
-        the connection is taken back, and a transaction that is still open is rolled back, with a
-        warning in the log ``raxol_sql.pool``; one that was closed is replaced. What is done on it
-        is not counted, classified or done again.
+        ``purpose`` names the block in the messages to waiting callers. At the end, the session
+        state is reset, and a transaction that is still open is rolled back, with a warning in the
+        log ``raxol_sql.pool``; a closed connection is replaced. Statements on the connection are
+        not counted, classified or retried.
         """
         lending = RawConnectionLease(self._pool)
         try:
@@ -126,19 +127,21 @@ class Database(QueryRunner, Observability):
             run_sync(lending.end())
 
     def recycle(self) -> None:
-        """Replaces every connection, one in use when it is given back: call it after migrations."""
+        """
+        Replace every connection, those in use when they are returned. Call it after migrations.
+        """
         run_sync(self._pool.drain())
 
     def resize(self, min: int, max: int) -> None:
         """
-        Changes the bounds of the pool; surplus connections end when they have been idle.
+        Change the bounds of the pool; surplus connections are closed when they have been idle.
 
         Raises ValueError unless 0 <= min <= max and max >= 1.
         """
         run_sync(self._pool.resize(min, max))
 
     def close(self) -> None:
-        """Closes all connections. Closing twice is once."""
+        """Close all connections. A second call has no effect."""
         run_sync(self._pool.close())
         self.disable_query_logging()
 

@@ -1,4 +1,4 @@
-"""The one flow of control: from a bound query to its result, in either colour."""
+"""The one control flow from a bound query to its result, for both I/O backends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from raxol_sql.text import Kind
 
 @attrs.frozen
 class _FailedAttempt:
-    """What a session knew of an error of its statement, before somebody else had it."""
+    """A database error, with the state of its session when it was raised."""
 
     error: psycopg.Error
     failure: Failure
@@ -53,12 +53,12 @@ class _FailedAttempt:
         )
 
     def check(self) -> None:
-        """Raises for a statement outside of a transaction that is not to be run again."""
+        """Raise for a statement outside a transaction that must not be run again."""
         if self.may_repeat or self.failure.effect is Effect.NONE:
             return
         raise_if_uncertain(self.error)
         if may_commit(self.text):
-            raise self.error  # a part of what a procedure did may be there for good
+            raise self.error  # a procedure may have committed part of its work
 
 
 class Executor:
@@ -72,7 +72,9 @@ class Executor:
         """See `Database.run`."""
         if isinstance(bound, Multi):
             if commit_check is not None:
-                raise TypeError("run() takes no commit_check for a Multi: give it to Multi(commit_check=...)")
+                raise TypeError(
+                    "run() takes no commit_check for a Multi: give it to Multi(commit_check=...)"
+                )
             return await run_multi(self._sessions, bound)
         if type(bound) is not BoundQuery or bound.query.kind is Kind.COPY:
             bound = require_bound("run()", bound)
@@ -96,7 +98,7 @@ class Executor:
         return result
 
     async def _run(self, bound: BoundQuery[Any], watch: OperationTimer | None) -> Any:
-        """The result of one query, done as often as it takes."""
+        """Return the result of one query, after as many attempts as needed."""
         query, sessions = bound.query, self._sessions
         timeout = query.definition.directives.timeout
         until = deadline_of(sessions.timeout if timeout is None else timeout)
@@ -166,7 +168,7 @@ class Executor:
         return await run_many(self._sessions, query, rows, commit_check)
 
     def stream(self, bound: BoundQuery[Any], batch: int) -> AsyncGenerator[list[Any]]:
-        """Lists of up to ``batch`` records; see `Database.stream`. Refuses at the call."""
+        """Return lists of up to ``batch`` records; see `Database.stream`. Raises at the call."""
         if not isinstance(bound, BoundQuery):
             bound = require_bound("stream()", bound)
         kind = bound.query.kind
@@ -175,9 +177,7 @@ class Executor:
                 bound.query.name, f"stream() takes a :many query, not a :{kind.value} query"
             )
         if bound.query.is_grouped:
-            problem = (
-                "stream() yields rows as they arrive, but @group needs all rows: use run()"
-            )
+            problem = "stream() yields rows as they arrive, but @group needs all rows: use run()"
             raise QueryKindError(bound.query.name, problem)
         if batch < 1:
             raise ValueError(f"batch must be a number of rows, 1 or more, not {batch}")

@@ -1,4 +1,4 @@
-"""The plan of a statement, whatever its arguments are."""
+"""Generic query plans, independent of the arguments."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ _COUNT = (
 
 class GenericExplainer:
     """
-    Asks for plans on a connection of its own, which it makes for each, and which only reads.
+    A source of generic plans, which opens a separate read-only connection for each.
 
-    The plan is the one that fits any arguments, so that none of them is in it. Safe for threads.
+    The plan fits any arguments, so it contains none of them. Safe for threads.
     """
 
     def __init__(self, conninfo: Conninfo) -> None:
         self._conninfo = conninfo
 
     def __call__(self, text: str) -> str:
-        """The plan as the server writes it, or why there is none, in one line. Raises nothing."""
+        """
+        Return the server's plan, or the reason why there is none, in one line. Raises nothing.
+        """
         try:
             with self._connected() as connection, connection.transaction(force_rollback=True):
-                # Here and not in `options`, which may have some of its own, and which not every
-                # pooler lets pass.
+                # Not in `options`, which may be set already, and which some poolers reject.
                 connection.execute(_LIMITS)
                 return "\n".join(_plan(connection, text))
-        except Exception as error:  # a password callable raises what it likes
+        except Exception as error:  # a password callable may raise anything
             return f"none: {type(error).__name__}"
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -48,7 +49,7 @@ class GenericExplainer:
 
 
 def _plan(connection: psycopg.Connection[tuple[Any, ...]], text: str) -> list[str]:
-    # Without values psycopg takes a text as it is.
+    # Without values, psycopg sends the text unchanged.
     if connection.info.server_version >= 160000:
         asked = f"explain (generic_plan) {text}"
         return [row[0] for row in connection.execute(asked.encode())]

@@ -1,4 +1,4 @@
-"""What a database of either colour tells of itself."""
+"""Metrics, events and query logging of a database, for both I/O backends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Logging:
 
 
 class Observability:
-    """The figures, events and log lines of a database. Safe for threads and tasks."""
+    """The metrics, events and log lines of a database. Safe for threads and tasks."""
 
     def __init__(self, pool: SessionPool, config: Config) -> None:
         self.config = config
@@ -35,25 +35,26 @@ class Observability:
 
     def subscribe(self, subscriber: Callable[[QueryEvent], object]) -> Callable[[], None]:
         """
-        From now on ``subscriber`` is called with a `QueryEvent` at the end of each operation.
+        Call ``subscriber`` with a `QueryEvent` at the end of each operation.
 
-        In the thread or task of the call, which waits for it, so it has to be quick, and to use no
-        database. One that raises is logged to ``raxol_sql.telemetry`` and called no more; the call
-        notices nothing. Gives the function that ends the subscription.
+        It is called in the thread or task of the operation, which waits for it, so it must be fast
+        and must not use a database. A subscriber that raises is logged to ``raxol_sql.telemetry``
+        and removed; the operation is not affected. Returns the function that ends the subscription.
         """
         return self._watched.telemetry.subscribe(subscriber)
 
     def metrics(self, *, reset: bool = False) -> Metrics:
         """
-        The figures since the database was opened, or since they were ``reset`` the last time.
+        Return the metrics since the database was opened, or since the last ``reset``.
 
-        Operations by the names of their queries, and the pool, whose figures only grow. Asks no
-        server. Where ``metrics`` is off in the configuration nothing is counted by name.
+        Operations are listed by the names of their queries; the counters of the pool only grow.
+        Sends nothing to the server. If ``metrics`` is off in the configuration, operations are not
+        counted.
         """
         return self._watched.telemetry.metrics(self._watched.status(), reset=reset)
 
     def pool_status(self) -> PoolStatus:
-        """How the pool of this database is at this moment; asks no server."""
+        """Return the current state of the pool, without sending anything to the server."""
         return self._watched.status()
 
     def enable_query_logging(
@@ -65,18 +66,18 @@ class Observability:
         explain: bool = False,
     ) -> None:
         """
-        From now on each operation is a line in the log ``raxol_sql.queries``; see `QueryLog`.
+        Log each operation as a line in the log ``raxol_sql.queries``; see `QueryLog`.
 
-        Of ``level``, such as ``"debug"`` or ``logging.INFO``; WARNING if it took ``slow_ms``
-        milliseconds or more (None for no limit), or more than one attempt, and ERROR if it failed.
-        ``sample`` is the share, from 0 to 1, of those that ended well and quickly that is logged.
-        ``explain`` has the plan of a slow one logged as well, at most once a minute for each name;
-        it is asked for on a connection of its own. With ``stacktrace`` in the configuration a line
-        says where the call was made. No line has a value in it.
+        The level is ``level``, such as ``"debug"`` or ``logging.INFO``; WARNING if the operation
+        took ``slow_ms`` milliseconds or more (None for no limit) or more than one attempt, and
+        ERROR if it failed. ``sample`` is the share, from 0 to 1, of fast and successful operations
+        to log. With ``explain`` the plan of a slow query is logged as well, at most once a minute
+        for each name, from a separate connection. With ``stacktrace`` in the configuration, a line
+        gives the call site. No line contains a value.
 
-        Once more replaces the options. Handlers and the level of the logger are the caller's. The
-        lines are written by a thread of their own. Raises ValueError for what is no level, or out
-        of its bounds.
+        A second call replaces the options. The caller configures the handlers and the level of the
+        logger. A separate thread writes the lines. Raises ValueError for an unknown level or an
+        option out of range.
         """
         options = LogOptions(
             _level_of(level),
@@ -91,7 +92,7 @@ class Observability:
             self._logging = _Logging(log, self._watched.telemetry.listen(log))
 
     def disable_query_logging(self) -> None:
-        """Ends it, with all lines written; again it does nothing."""
+        """Stop query logging after writing all lines; a second call has no effect."""
         with self._switching:
             self._stop_logging()
 

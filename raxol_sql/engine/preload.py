@@ -28,10 +28,10 @@ class PreloadCall:
 
     def validate(self) -> tuple[str, ChildMatcher]:
         """
-        Return the parameter that takes the keys, and what matches children with parents.
+        Return the parameter for the keys, and the matcher of children to parents.
 
-        Raises `QueryKindError` for a query that is not :many, and `ParameterError` where it is
-        not clear which parameter takes the keys.
+        Raises `QueryKindError` for a query that is not :many, and `ParameterError` if it is unclear
+        which parameter takes the keys.
         """
         query = require_query("preload()", self.query)
         if query.kind is not Kind.MANY:
@@ -49,7 +49,9 @@ class PreloadCall:
             query.name,
             [f"say which parameter takes the keys: keys_parameter={' or '.join(map(repr, left))}"]
             if left
-            else ["the query has no parameter for the keys, such as user_ids in `= any(:user_ids)`"],
+            else [
+                "the query has no parameter for the keys, such as user_ids in `= any(:user_ids)`"
+            ],
         )
 
 

@@ -1,4 +1,4 @@
-"""How often each query ran in a part of a program, to find those that run again and again."""
+"""Counts of the queries in a block, to find repeated ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from raxol_sql.text import writes
 
 
 class RepeatedQueryWarning(UserWarning):
-    """A query ran again and again in one block, where one query could have read all rows."""
+    """A query ran many times in one block, where one query could have read all rows."""
 
 
 class LoneWritesWarning(UserWarning):
@@ -41,21 +41,23 @@ class QueryMonitor:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How often each query ran, by name. What shares a round trip counts for nothing."""
+        """
+        Return how often each query ran, by name. Queries that share a round trip are not counted.
+        """
         return MappingProxyType(self._counts)
 
     @property
     def repeated(self) -> dict[str, int]:
-        """The queries that ran more than ``max_repeats`` times, the most frequent first."""
+        """Return the queries that ran more than ``max_repeats`` times, most frequent first."""
         return {name: n for name, n in self._counts.most_common() if n > self._max_repeats}
 
     @property
     def lone_writes(self) -> tuple[str, ...]:
-        """The queries that changed rows outside of any transaction, in the order they ran."""
+        """Return the queries that wrote rows outside a transaction, in order of execution."""
         return tuple(self._writes)
 
     def record(self, query: Query[Any], text: str, *, is_alone: bool) -> None:
-        """Count a query that is run."""
+        """Count a query."""
         with self._lock:
             self._counts[query.name] += 1
             if is_alone and writes(text):
@@ -63,7 +65,9 @@ class QueryMonitor:
 
     def __enter__(self) -> Self:
         if self._token is not None:
-            raise RuntimeError("a QueryMonitor can be entered only once: call watch_queries() again")
+            raise RuntimeError(
+                "a QueryMonitor can be entered only once: call watch_queries() again"
+            )
         self._token = current.set((*current.get(), self))
         return self
 

@@ -1,4 +1,4 @@
-"""The blocking facade: every method is the coroutine of the same name, run to its end."""
+"""The synchronous interface: each method runs the coroutine of the same name to completion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 class QueryRunner:
-    """What a database and a transaction have in common: the ways to run a query."""
+    """The methods that a database and a transaction share for running queries."""
 
     def __init__(self, sessions: SessionSource) -> None:
         self._sessions = sessions
@@ -37,23 +37,25 @@ class QueryRunner:
 
     def run(self, bound: BoundQuery[Any] | Multi, *, commit_check: str | None = None) -> Any:
         """
-        What the query gives: a record, None, a list of records, a count, by its kind.
+        Run a query and return its result: a record, None, a list of records or a count, by its
+        kind.
 
-        Of a `Multi`, the results of its steps by name.
+        For a `Multi`, return the results of its steps by name.
 
-        Raises `NoRowsError`, `TooManyRowsError` and `RecordError` for an answer of another shape,
-        `QueryKindError` for a :copy, and the driver's errors as they are, with a note that names
-        the query. Outside of a transaction a statement has happened by the time its answer is found
-        to have another shape.
+        Raises `NoRowsError`, `TooManyRowsError` or `RecordError` if the result does not fit the
+        query's kind or record, `QueryKindError` for a :copy query, and the driver's errors
+        unchanged, with a note that names the query. Outside a transaction, the statement has
+        already committed when a result is found not to fit.
 
-        Outside of a transaction it is done again after a failure that is safe to repeat: a
-        conflict, or work that was never sent. Where a connection is lost after a statement was
-        sent, one that is marked ``@idempotent`` is sent again; the outcome of another is unknown,
-        and `OutcomeUnknownError` is raised, without a token. With ``commit_check="marker"`` it
-        happens exactly once, whatever breaks, in a transaction of its own; with ``"xid-first"`` as
-        long as the server stays the primary, in two round trips; with ``"xid"`` in one, but then
-        the token is None where the connection is lost before the transaction's id arrives. Raises
-        `DeadlineExceededError` when the time of the ``@timeout``, or of the configuration, is over.
+        Outside a transaction, the statement is retried after a failure that is safe to retry: a
+        serialization conflict, or a statement that was never sent. If the connection is lost after
+        the statement was sent, a query marked ``@idempotent`` is sent again; for any other the
+        outcome is unknown, and `OutcomeUnknownError` is raised without a token. With
+        ``commit_check="marker"`` the statement takes effect exactly once, in its own transaction,
+        whatever fails. ``"xid-first"`` ensures the same as long as the server stays the primary, in
+        two round trips; ``"xid"`` needs one, but the token is None if the connection is lost before
+        the transaction ID arrives. Raises `DeadlineExceededError` when the ``@timeout`` of the
+        query, or the configured one, expires.
         """
         return run_sync(self._executor.run(bound, commit_check))
 
@@ -70,21 +72,22 @@ class QueryRunner:
         **arguments: Any,
     ) -> list[Any]:
         """
-        Return the parents in their order, each with its children, which one query loads for all.
+        Return the parents in order, each with its children, which a single query loads for all.
 
         ``query`` is a :many query with an array parameter for the keys, as in ``where user_id =
-        any(:user_ids)``: ``keys_parameter``, or the only required one that is not among the
-        ``arguments``. ``parent_key`` is the field of a parent that equals the field ``child_key``
-        of its children, by default the parameter without its final s: user_id.
+        any(:user_ids)``: the parameter named by ``keys_parameter``, or else the only required one
+        that is not among the ``arguments``. A parent's field ``parent_key`` equals the field
+        ``child_key`` of its children, which defaults to the name of the parameter without its final
+        s: user_id.
 
-        Without ``into`` the result is a list of pairs of a parent and its children; with it the
-        parents, with that field set to a list of them, or a tuple, by the field's type. With
-        ``single`` a parent has at most one child, which, or None, takes the place of the list.
-        Parents with the same key each get the children, a parent whose key is None gets none, and
-        without keys nothing is sent.
+        Without ``into``, the result is a list of pairs of a parent and its children. With ``into``,
+        it is the list of parents, with that field set to a list or tuple of the children, by the
+        field's type. With ``single``, a parent has at most one child; the field or pair holds this
+        child or None. Parents with the same key each get the children, a parent whose key is None
+        gets none, and without any keys the query is not sent.
 
-        Parents and children may be of two snapshots, unless both are read in one transaction that
-        is repeatable read. Raises as `run` does, `ParameterError` for unknown names, and
+        Parents and children may come from different snapshots, unless both are read in the same
+        repeatable read transaction. Raises as `run` does, `ParameterError` for unknown names, and
         `TooManyRowsError` for a second child with ``single``.
         """
         wanted = PreloadCall(query, into, parent_key, child_key, keys_parameter, single, arguments)
@@ -94,23 +97,23 @@ class QueryRunner:
         self, *, max_repeats: int = 10, warn_lone_writes: bool = False
     ) -> QueryMonitor:
         """
-        Count what `run` sends in a block, by query: ``with db.watch_queries() as watched:``.
+        Count the queries that `run` sends in a block: ``with db.watch_queries() as watched:``.
 
-        It counts for this thread or task, with the tasks that are started in the block, and for
-        all databases. At the end of the block a `RepeatedQueryWarning` names each query that ran
-        more than ``max_repeats`` times, unless an error ends the block. With ``warn_lone_writes`` a
-        `LoneWritesWarning` is given where two or more statements wrote rows, each outside of any
-        transaction. What shares a round trip, as in `run_many` and a `Multi`, is not counted.
+        Counts queries of this thread or task and of the tasks started in the block, for all
+        databases. At the end of the block a `RepeatedQueryWarning` names each query that ran more
+        than ``max_repeats`` times, unless an error ends the block. With ``warn_lone_writes``, a
+        `LoneWritesWarning` is issued if two or more statements wrote rows, each outside a
+        transaction. Queries that share a round trip, as in `run_many` and a `Multi`, are not
+        counted.
         """
         return QueryMonitor(max_repeats, warn_lone_writes=warn_lone_writes)
 
     def run_all(self, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
         """
-        The results of queries that only read, in order, in one round trip.
+        Return the results of read-only queries, in order, in one round trip.
 
-        All of them see the same moment: they run in a transaction that is read-only and
-        repeatable read, or in the one that this is. Raises as `run` does; the note says which of
-        the queries it was, from 0.
+        All queries see the same snapshot: they run in a read-only, repeatable read transaction, or
+        in this one. Raises as `run` does; a note gives the index of the query, from 0.
         """
         return run_sync(self._executor.run_all(bounds))
 
@@ -118,24 +121,24 @@ class QueryRunner:
         self, query: Query[R], rows: Iterable[Any], *, commit_check: str | None = None
     ) -> list[R]:
         """
-        The results of the query for each of ``rows``, in order; all of them happen, or none.
+        Run the query for each of ``rows``, atomically, and return the results in order.
 
-        A row is a mapping of arguments by name, or an attrs record that has them as fields. Up to
-        1,000 rows share a round trip, and the next ones are sent while these are worked on. Raises
-        as `run` does; the note names the row, from 0. ``commit_check`` is as for `run_transaction`,
-        of which None is the configuration's; inside of a transaction it is that one's, and not
-        given here.
+        A row is a mapping of arguments by name, or an attrs record with fields of these names. Up
+        to 1,000 rows share a round trip, and the next ones are sent while the server works on
+        these. Raises as `run` does; a note gives the index of the row, from 0. ``commit_check`` is
+        as for `run_transaction`; None selects the configured one. Inside a transaction it must not
+        be given.
         """
         return run_sync(self._executor.run_many(query, rows, commit_check))
 
     def stream(self, bound: BoundQuery[Any], *, batch: int = 500) -> Iterator[Any]:
         """
-        The records of a :many query, one by one, in bounded memory.
+        Return an iterator over the records of a :many query that uses bounded memory.
 
-        Rows are fetched ``batch`` at a time from a cursor on the server, in a transaction that
-        holds a connection until the last row is taken or the iterator is closed; inside of a
-        transaction, in that one. A cursor takes select, values and with, and no statement that
-        changes rows. Raises as `run` does; `QueryKindError` for another kind.
+        Rows are fetched ``batch`` at a time from a server-side cursor, in a transaction that holds
+        a connection until the last row is read or the iterator is closed; inside a transaction, in
+        this one. The statement must be a SELECT, VALUES or WITH that changes no rows. Raises as
+        `run` does; `QueryKindError` for another kind.
         """
         return iterate_sync(self._executor.stream(bound, batch))
 
@@ -147,20 +150,22 @@ class QueryRunner:
 
     def copy(self, query: Query[Any], data: Any = None) -> Any:
         """
-        Rows into the server, or out of it, through a :copy query.
+        Copy rows to the server or from it, through a :copy query.
 
-        For COPY ... FROM STDIN ``data`` are rows (sequences, mappings by column, or records), or
-        bytes or a binary file in the format that the COPY names; the count of rows is given. For
-        COPY ... TO STDOUT it is a binary file to write to, and the count of bytes is given; or
-        nothing, and a list is: of the records that the header names, or else of rows of texts.
-        What is copied in is whole or not at all; a file may hold a part of the rows when an error
-        comes out.
+        For COPY ... FROM STDIN, ``data`` is an iterable of rows (sequences, mappings by column, or
+        records), or bytes or a binary file in the format of the COPY; the result is the number of
+        rows. For COPY ... TO STDOUT, ``data`` is a binary file to write to, and the result is the
+        number of bytes; without ``data`` it is a list of the records named in the header, or else
+        of rows of text. COPY FROM is atomic; after an error in COPY TO the file may hold part of
+        the rows.
 
         Raises `QueryKindError` for another kind or direction, `ParameterError` for a row that does
         not fit the columns, and the driver's errors.
         """
         if isinstance(data, AsyncIterable):
-            raise TypeError(f"{query.name}: copy() takes an asynchronous iterable only from an AsyncDatabase")
+            raise TypeError(
+                f"{query.name}: copy() takes an asynchronous iterable only from an AsyncDatabase"
+            )
         return run_sync(self._executor.copy(query, data))
 
     def transaction(
@@ -172,17 +177,17 @@ class QueryRunner:
         commit_check: str = "none",
     ) -> Transaction:
         """
-        A block that happens whole or not at all: ``with db.transaction() as tx: tx.run(...)``.
+        Return an atomic block of statements: ``with db.transaction() as tx: tx.run(...)``.
 
-        Commits at its end and rolls back on an error. Inside of a transaction it is a savepoint,
-        and takes no options. Never repeated. ``isolation`` is read committed, repeatable read or
-        serializable; None leaves each choice to the server. Raises `TransactionError` where the
-        block ended well and the server rolled back all the same.
+        Commits at the end of the block and rolls back on an error. Inside a transaction it is a
+        savepoint and takes no options. It is never retried. ``isolation`` is read committed,
+        repeatable read or serializable; None leaves each option to the server. Raises
+        `TransactionError` if the block ended without an error but the server rolled back.
 
-        Where the COMMIT is not answered, ``commit_check`` says how the outcome is found out: "xid"
-        and "xid-first", by the transaction's id, which it gets even if it writes nothing; "marker",
-        by a row in the table raxol_outcomes, which decides after a failover too; or "none": then
-        `OutcomeUnknownError` is raised, and its token is None.
+        If no reply to COMMIT arrives, ``commit_check`` selects how the outcome is determined: "xid"
+        and "xid-first" by the transaction ID, which is assigned even if the transaction writes
+        nothing; "marker" by a row in the table raxol_outcomes, which also works after a failover;
+        with "none", `OutcomeUnknownError` is raised, and its token is None.
         """
         options = TransactionOptions(isolation, read_only, deferrable, commit_check)
         return Transaction(self._sessions, options)
@@ -200,21 +205,21 @@ class QueryRunner:
         retry: RetryPolicy | None = None,
     ) -> R:
         """
-        What ``work(tx)`` gives, in a transaction that happens once and whole, or not at all.
+        Run ``work(tx)`` in a transaction that takes effect at most once, and return its result.
 
-        After a conflict (40001, 40P01) or a lost connection everything is done again, from the
-        beginning, and so ``work`` is called again: what it does elsewhere, such as writing a file,
-        it does each time. Where the COMMIT is not answered it is found out first whether it has
-        happened: by ``commit_check``, as for `transaction`, of which None is the configuration's,
-        "xid"; and where that cannot decide by ``verify``, which is asked for True, False or None.
+        After a serialization conflict (40001, 40P01) or a lost connection, the whole transaction is
+        retried and ``work`` is called again. Its other effects, such as writing a file, occur on
+        each call. If no reply to COMMIT arrives, the outcome is determined first: by
+        ``commit_check``, as for `transaction`, where None selects the configured one ("xid" by
+        default); if that cannot decide, by ``verify``, which returns True, False or None.
 
-        ``timeout`` is for all of it, in milliseconds, 0 for no limit; None is the configuration's.
-        ``retry`` stands in place of the database's policy. Inside of a transaction this is a
-        savepoint, runs once and takes no options: what has to be repeated is the outermost.
+        ``timeout`` limits the whole call, in milliseconds; 0 is no limit, None the configured one.
+        ``retry`` replaces the database's policy. Inside a transaction this is a savepoint, runs
+        once and takes no options, because only the outermost transaction can be retried.
 
-        Raises what ``work`` raises, after rolling back; `OutcomeUnknownError` where nothing could
-        decide in time, with a token unless ``commit_check`` is "none". An exception that is no
-        error of the driver is never a reason to do it again.
+        Raises what ``work`` raises, after rolling back. Raises `OutcomeUnknownError` if the outcome
+        could not be determined in time, with a token unless ``commit_check`` is "none". Only the
+        driver's errors lead to a retry.
         """
         result: R = run_sync(
             run_transaction(
@@ -252,9 +257,9 @@ def _adapted_verify(verify: Callable[[], bool | None]) -> Verify:
 
 class Transaction(QueryRunner):
     """
-    An open transaction, or a savepoint in one; made by `Database.transaction`.
+    An open transaction, or a savepoint in one, from `Database.transaction`.
 
-    For one thread at a time. After its block it runs nothing any more.
+    Use it from one thread at a time. It runs no queries after its block.
     """
 
     def __init__(self, outer: SessionSource, options: TransactionOptions) -> None:
@@ -262,7 +267,7 @@ class Transaction(QueryRunner):
 
     @classmethod
     def of(cls, block: TransactionScope) -> Self:
-        """The transaction of a block, which somebody else enters and leaves."""
+        """Return the transaction of a scope that the caller enters and exits."""
         transaction = cls.__new__(cls)
         transaction._set(block)
         return transaction

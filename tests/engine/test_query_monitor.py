@@ -40,7 +40,8 @@ def test_a_query_that_runs_again_and_again_is_warned_of_where_the_block_stands(
         run_each(db, [queries.users.get(id=n) for n in range(4)] + [queries.users.count()])
     (warning,) = caught
     assert str(warning.message) == (
-        "users.get ran 4 times in one block: read all rows with one query, for example with preload()"
+        "users.get ran 4 times in one block: read all rows with one query, for example with "
+        "preload()"
     )
     assert warning.filename == __file__
     assert watched.counts == {"users.get": 4, "users.count": 1}

@@ -111,7 +111,9 @@ def _transformer(context: abc.AdaptContext, oids: Sequence[int], format: Format)
 
 def _without_header(piece: bytes) -> bytes:
     if not piece.startswith(HEADER):
-        raise psycopg.DataError("the data of this COPY is not in binary format, or in an unknown version of it")
+        raise psycopg.DataError(
+            "the data of this COPY is not in binary format, or in an unknown version of it"
+        )
     return piece[len(HEADER) :]
 
 
@@ -126,4 +128,6 @@ def _check_binary(
     ]
     if unreadable:
         listed = ", ".join(unreadable)
-        raise QueryKindError(query, f"cannot read these columns in binary: {listed}; use (format text)")
+        raise QueryKindError(
+            query, f"cannot read these columns in binary: {listed}; use (format text)"
+        )

@@ -217,7 +217,9 @@ class PoolKeeper:
         self._ensure_workers()
         self._returned.put(answered)
         if (done := await answer.get(seconds)) is None:
-            raise PoolTimeout(f"the pool did not finish the command within {seconds:.0f} s: try again")
+            raise PoolTimeout(
+                f"the pool did not finish the command within {seconds:.0f} s: try again"
+            )
         if isinstance(done, Exception):
             raise done
 

@@ -143,7 +143,9 @@ class SessionPool:
     async def resize(self, least: int, most: int) -> None:
         """Has it keep ``least`` connections, and make ``most`` at most."""
         if not 0 <= least <= most or most < 1:
-            raise ValueError(f"pool bounds must be 0 <= min <= max and max >= 1, not {least} and {most}")
+            raise ValueError(
+                f"pool bounds must be 0 <= min <= max and max >= 1, not {least} and {most}"
+            )
         if self._keeper is None:
             raise _not_open()
         await self._keeper.resize(least, most)
@@ -184,7 +186,9 @@ class SessionPool:
             await self._settle_in()
         who = self._who()
         if self._home is not None and _loop_of(who) is not self._home:
-            raise RuntimeError("this database was opened in another event loop: open one in this event loop")
+            raise RuntimeError(
+                "this database was opened in another event loop: open one in this event loop"
+            )
         now, idle = monotonic(), self._idle
         while idle:
             try:
@@ -385,7 +389,9 @@ class SessionPool:
 
 
 def _not_open() -> PoolClosed:
-    return PoolClosed("this database is not open: use Database.open(), or await AsyncDatabase.open()")
+    return PoolClosed(
+        "this database is not open: use Database.open(), or await AsyncDatabase.open()"
+    )
 
 
 def _loop_of(who: object) -> object:

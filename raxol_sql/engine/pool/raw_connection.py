@@ -71,7 +71,9 @@ class RawConnectionLease:
             setattr(connection, name, value)
         replace_adapters(connection, self._adapters)
         if session.wire.status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-            _log.warning("a connection was returned with an open transaction, which was rolled back")
+            _log.warning(
+                "a connection was returned with an open transaction, which was rolled back"
+            )
             session.wire.until = deadline_of(self._pool.timeout)
             try:
                 await session.command("rollback")

@@ -248,8 +248,7 @@ class ServerInquiry:
         self._warned |= lost.keys()
         promises = ", ".join(dict.fromkeys(one.promise for one in lost.values()))
         _log.warning(
-            "the role lacks privileges in database %s, so these features are limited there: "
-            "%s\n%s",
+            "the role lacks privileges in database %s, so these features are limited there: %s\n%s",
             wire.pgconn.db.decode(errors="replace"),
             promises,
             "\n".join(f"- {one}" for one in lost.values()),

@@ -387,7 +387,9 @@ def _notice(reference: weakref.ref[Pipeline], told: psycopg.errors.Diagnostic) -
     # A COMMIT that is told to stop waiting for a standby is done all the same, but here alone.
     wire = reference()
     if wire is not None and wire.is_committing and told.severity_nonlocalized == "WARNING":
-        _log.warning("committed, but possibly not replicated to a standby: %s", told.message_primary)
+        _log.warning(
+            "committed, but possibly not replicated to a standby: %s", told.message_primary
+        )
 
 
 def tag_of(result: PGresult) -> str:

@@ -27,7 +27,9 @@ class TransactionOptions:
     @isolation.validator
     def _check_isolation(self, attribute: object, value: str | None) -> None:
         if value is not None and value not in ISOLATION_LEVELS:
-            raise ValueError(f"isolation must be one of {', '.join(ISOLATION_LEVELS)}, not {value!r}")
+            raise ValueError(
+                f"isolation must be one of {', '.join(ISOLATION_LEVELS)}, not {value!r}"
+            )
 
     @commit_check.validator
     def _validate_commit_check(self, attribute: object, value: str) -> None:

@@ -198,7 +198,9 @@ def _may_pass(error: psycopg.Error) -> bool:
 async def purge_outcomes(sessions: SessionSource, days: int) -> int:
     """Removes old marker rows, and keeps how far; raises ValueError for less than a day."""
     if days < 1:
-        raise ValueError(f"days must be 1 or more, not {days}: newer outcomes may still be resolved")
+        raise ValueError(
+            f"days must be 1 or more, not {days}: newer outcomes may still be resolved"
+        )
     async with held(sessions, "purge_outcomes()", None) as session:
         answer = await session.run(_FORGET, (days,))
         count: int = answer.one(lambda row: row[0])

@@ -183,5 +183,9 @@ async def _asked(wire: Pipeline, oids: Iterable[int]) -> list[bytes]:
     except psycopg.errors.InsufficientPrivilege:
         if wire.status != TransactionStatus.IDLE:
             raise
-        _log.warning("this role cannot read the catalogue of types: values of other types are returned as text")
+        _log.warning(
+            "this role cannot read the catalogue of types: values of other "
+            "types "
+            "are returned as text"
+        )
         return []

@@ -56,7 +56,9 @@ class ExactIntervalLoader(Loader):
     def load(self, data: Buffer) -> timedelta:
         text = bytes(data)
         if b"inf" in text:
-            raise psycopg.DataError("a timedelta cannot represent an infinite interval: select it as text")
+            raise psycopg.DataError(
+                "a timedelta cannot represent an infinite interval: select it as text"
+            )
         if b"year" in text or b"mon" in text:
             raise psycopg.DataError(_MONTHS)
         loaded: timedelta = self._usual(text)

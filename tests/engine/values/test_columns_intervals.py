@@ -87,7 +87,9 @@ def test_months_are_refused_in_both_formats_as_their_days_differ(
     prepared: Callable[[str], Any], months: str
 ) -> None:
     for beside in ("1", "'red'::colour"):
-        with pytest.raises(psycopg.DataError, match="has months or years, which a timedelta cannot represent"):
+        with pytest.raises(
+            psycopg.DataError, match="has months or years, which a timedelta cannot represent"
+        ):
             prepared(f"select $1::interval, {beside}")(months)
 
 

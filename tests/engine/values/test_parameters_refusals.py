@@ -99,7 +99,11 @@ def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
             "into the SQL, as in :name::uuid",
         ),
         ("int4", b"5", "the server expects integer here, and bytes were given"),
-        ("int4", 5.5, "the server expects integer here, and a float was given that is not a whole "),
+        (
+            "int4",
+            5.5,
+            "the server expects integer here, and a float was given that is not a whole ",
+        ),
         ("int4", fractions.Fraction(1), "integer here, and a Fraction was given"),
         ("int4[]", 5, "the server expects integer[] here, and an int was given"),
         ("int4[]", [1, [2]], "the lists within a list must have the same length"),
