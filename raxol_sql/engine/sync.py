@@ -280,7 +280,7 @@ class Transaction(QueryRunner):
         try:
             run_sync(self._block.enter(keeps=True))
         except BaseException:
-            self._block.disown()  # a signal may have come just after it was entered
+            self._block.disown()  # a signal may have arrived just after the block was entered
             raise
         return self
 

@@ -165,7 +165,8 @@ class ConnectionTypes:
             except MisfitError as error:
                 place = f"{error.place.removeprefix('.')} is " if error.place else "it is "
                 raise psycopg.DataError(
-                    f"cannot make a {made.__name__} of a value of type {type.regtype}: {place}{error}"
+                    f"cannot make a {made.__name__} of a value of type {type.regtype}: "
+                    f"{place}{error}"
                 ) from None
 
         install_class(self.context, type.oid, made, make)
