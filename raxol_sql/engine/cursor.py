@@ -81,7 +81,7 @@ class _Cursor:
     async def batches(self) -> AsyncGenerator[list[Any]]:
         """Yield lists of records; the columns are checked even if there are no rows."""
         async with self._held() as session:
-            # A cursor has the columns of today, and no plan in which others could be noticed.
+            # A cursor has the current columns, but no plan that would reveal that they changed.
             prepared = await session.describe(self._bound.statement.text)
             records = await self._fetch(session, prepared, [self._declaration(session, prepared)])
             self._is_open = True
@@ -102,7 +102,7 @@ class _Cursor:
                 if not session.in_failed_transaction:
                     await session.command(f"close {self._name}")
         except (TransactionError, psycopg.OperationalError):
-            # The transaction is over, and the cursor with it.
+            # The transaction has ended, and the cursor with it.
             pass
 
     def _held(self) -> AbstractAsyncContextManager[Session]:

@@ -152,7 +152,7 @@ class Executor:
         parameter, matcher = call.validate()
         given = parents_of(parents)
         keys = matcher.keys_of(given)
-        # Wrong names are an error without parents, too.
+        # Unknown names are an error even without parents.
         bound = matcher.query.bind({**call.arguments, parameter: keys})
         children = await self.run(bound) if keys else []
         return matcher.match(given, children)

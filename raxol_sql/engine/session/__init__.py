@@ -1,1 +1,1 @@
-"""One connection with its prepared statements, and what is known of its server."""
+"""A connection with its prepared statements and the facts about its server."""

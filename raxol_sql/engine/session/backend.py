@@ -1,4 +1,4 @@
-"""Which session of the server a connection has."""
+"""The server session (backend) of a connection."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pg_stat_get_activity(pg_backend_pid())
 
 async def backend_of(wire: Pipeline) -> Backend | None:
     """
-    The session of a connection; None where the server does not tell.
+    Return the backend of a connection, or None if the server does not reveal it.
 
-    Raises the driver's errors for a connection that is lost.
+    Raises the driver's errors for a lost connection.
     """
     try:
         result = await wire.ask(partial(wire.pgconn.send_query, _BACKEND))
     except psycopg.OperationalError:
         raise
     except psycopg.Error:
-        return None  # a role that may not ask, or a server that does not have the function
+        return None  # the role lacks the privilege, or the server lacks the function
     pid, started = (
         (result.get_value(0, column) for column in range(2)) if result.ntuples else (0, 0)
     )

@@ -1,4 +1,4 @@
-"""Who has a session, since when, and from where in the program."""
+"""The holder of a session: purpose, start and call site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 _INSIDE = (str(Path(__file__).parents[2]) + os.sep, contextlib.__file__)
-# For what, since when, and who: a tuple, because every call makes one, and hardly any is looked at.
+# The purpose, the start and the owner. A tuple, because every call makes one that is rarely read.
 CheckoutKey = tuple[str, float, Any]
 # The file and the line.
 CallSite = tuple[str, int]
@@ -21,9 +21,9 @@ CallSite = tuple[str, int]
 @attrs.frozen
 class Checkout:
     """
-    A connection in use: its purpose, since when (on the monotonic clock), and its holder.
+    A connection in use: its purpose, start (monotonic) and holder.
 
-    ``place`` is where in the program a block of calls began, None for a single call.
+    ``place`` is the call site of a block of calls, None for a single call.
     """
 
     purpose: str
@@ -32,13 +32,13 @@ class Checkout:
     place: CallSite | None = None
 
     def told(self, now: float, name_of: Callable[[Any], str]) -> str:
-        """A line for people."""
+        """Return a line for the log or an error message."""
         at = f" begun at {Path(self.place[0]).name}:{self.place[1]}" if self.place else ""
         return f"{self.purpose}{at}, {now - self.since:.1f} s, {name_of(self.who)}"
 
 
 def call_site() -> CallSite:
-    """Where the innermost frame is that is not of this package, nor of what its blocks are of."""
+    """Return the innermost frame outside this package and outside contextlib."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
         frame = frame.f_back
@@ -46,6 +46,6 @@ def call_site() -> CallSite:
 
 
 def call_site_text() -> str:
-    """That place as ``file:line``."""
+    """Return the call site as ``file:line``."""
     file, line = call_site()
     return f"{file}:{line}"

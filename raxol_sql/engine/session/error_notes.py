@@ -1,4 +1,4 @@
-"""What an error says about the query that it comes from."""
+"""Notes on errors that name the query."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from raxol_sql.queries import BoundQuery, Query
 
 def add_notes(error: BaseException, query: Query[Any], more: str = "") -> None:
     """
-    Adds to an error of the driver, or of a record's class, which query it was and where.
+    Add the query and the position to an error of the driver or of a record's class.
 
-    Those of our own that have a ``query`` say so themselves; ``more`` is added to either.
+    Our own errors with a ``query`` attribute name it themselves; ``more`` is added to either.
     """
     if isinstance(error, RaxolSQLError) and hasattr(error, "query"):
         if more:
@@ -28,9 +28,9 @@ def add_notes(error: BaseException, query: Query[Any], more: str = "") -> None:
 
 def arguments_of(bound: BoundQuery[Any], *, shows_values: bool) -> str:
     """
-    What an error may say of the arguments that a query had: nothing, unless that is asked for.
+    Return the note on the arguments of a query: empty, unless the configuration allows values.
 
-    Those that are marked ``@sensitive`` are masked even then.
+    Arguments marked ``@sensitive`` are masked even then.
     """
     if not shows_values:
         return ""
@@ -43,7 +43,7 @@ def arguments_of(bound: BoundQuery[Any], *, shows_values: bool) -> str:
 
 
 def _brief(value: object) -> str:
-    """What a value looks like, but not all of a long one; raises nothing, whatever it does."""
+    """Return a shortened repr of a value; raises nothing."""
     return _BRIEF.repr(value[:_LONGEST] if isinstance(value, (bytes, bytearray)) else value)
 
 
@@ -53,7 +53,7 @@ _BRIEF.maxstring = _BRIEF.maxother = _LONGEST = 200
 
 @contextmanager
 def explaining(query: Query[Any], more: str = "") -> Iterator[None]:
-    """Explains what is raised inside."""
+    """Add notes to errors that are raised inside the block."""
     try:
         yield
     except Exception as error:
@@ -62,6 +62,6 @@ def explaining(query: Query[Any], more: str = "") -> Iterator[None]:
 
 
 def parameter_error(bound: BoundQuery[Any], error: ParameterTypeMismatch) -> ParameterError:
-    """The error for an argument that cannot be one of the type that the server asks for."""
+    """Return the error for an argument that does not fit the type of its parameter."""
     name = bound.statement.parameters[error.index]
     return ParameterError(bound.query.name, [f"{name}: {error.problem}"])

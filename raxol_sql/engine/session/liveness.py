@@ -1,4 +1,4 @@
-"""Whether the other end of a connection is still there, as far as the system knows already."""
+"""Whether the peer of a connection is still there, as far as the kernel knows."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ import psycopg
 from psycopg.pq import ConnStatus
 from psycopg.pq.abc import PGconn
 
-# That the other end will send nothing more. Linux tells it apart from data that are there, such as
-# a notification; elsewhere only a connection that is closed in both directions is seen.
+# The peer will send nothing more. Linux distinguishes this from unread data, such as a
+# notification; elsewhere only a connection closed in both directions is seen.
 _GONE = getattr(select, "POLLRDHUP", 0)
 
 
 class SocketState(enum.IntEnum):
-    """What is known of the other end; true where it is not known to be gone."""
+    """The known state of the peer; true unless it is known to be gone."""
 
     GONE = 0
     QUIET = 1
-    """Nothing came, and nothing is known."""
+    """No event on the socket."""
 
     UNREAD = 2
-    """Something came that nobody asked for: a notification, or a server's last words."""
+    """Unsolicited data: a notification, or the server's final message."""
 
 
 class Liveness:
     """
-    Looks at the socket of a connection, without a round trip and without reading from it.
+    A check of a connection's socket, without a round trip and without reading.
 
-    Reading would be no better: it takes the server's last words, which say why it closed, for a
-    sign of life, and swallows notifications. They come a moment before the end of the connection
-    does, so where something is unread only an answer is a sign of life.
+    Reading would not help: it would take the server's final error message for a sign of life, and
+    consume notifications. The message arrives just before the end of the connection, so while data
+    is unread, only a reply proves that the server is alive.
     """
 
     def __init__(self, pgconn: PGconn) -> None:
         poll = select.poll()
-        # What is asked for by nothing, and always told: errors, and the end of both directions.
+        # Events that poll always reports: errors, and the end of both directions.
         poll.register(pgconn.socket, _GONE | select.POLLIN)
         # Whether anything is to be heard, in the one way that costs nothing but the question.
         self.hears = partial(poll.poll, 0)
 
     def look(self) -> SocketState:
-        """What the system knows."""
+        """Return the state that the kernel reports."""
         found = self.hears()
         if not found:
             return SocketState.QUIET
@@ -53,17 +53,17 @@ class Liveness:
 
 
 def is_connected(pgconn: PGconn) -> bool:
-    """Whether the other end is not known to be gone; for a connection that others may use."""
+    """Return whether the peer is not known to be gone; for a connection that others may use."""
     if pgconn.status != ConnStatus.OK:
         return False
     try:
-        # Not the connection's own: two threads cannot ask one at the same time.
+        # Not the connection's own poll object: two threads cannot use one at the same time.
         return Liveness(pgconn).look() is not SocketState.GONE
     except (psycopg.Error, OSError, ValueError):
         return False  # it was closed at this moment
 
 
 def count_connected(wires: Iterable[Callable[[], Any]]) -> int:
-    """How many wires, which these references lead to, are connected."""
+    """Return how many of the referenced connections are connected."""
     alive = (reference() for reference in [*wires])
     return sum(wire is not None and is_connected(wire.pgconn) for wire in alive)

@@ -1,4 +1,4 @@
-"""What tells later whether a transaction has happened: its id, or a row of its own."""
+"""Outcome markers: the transaction ID, or a row that the transaction writes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from raxol_sql.failures import Backend, OutcomeToken
 from raxol_sql.text import first_word_of
 
 COMMIT_CHECKS = ("xid", "marker", "none", "xid-first")
-# What takes no snapshot, and has to come before what takes one to mean what it says.
+# Statements that take no snapshot, and must run before any that does.
 _BEFORE_ANY_SNAPSHOT = ("lock", "set")
-# Often the first statement of a transaction, and no router may take it for one that only reads.
+# This is often the first statement of a transaction, so no router may take it for a read.
 XID = f"{PRIMARY}select pg_current_xact_id() for update"
 _ROW = b"insert into raxol_outcomes (key) values ($1) returning "
 _ROW_AND_ID = _ROW + b"pg_current_xact_id()"
@@ -32,14 +32,14 @@ def validate_commit_check(commit_check: str) -> None:
 
 class OutcomeMarker:
     """
-    The marker of one transaction.
+    The outcome marker of one transaction.
 
-    It is asked for together with the first statement, so that it takes no round trip: not with
-    the BEGIN, because ``lock table`` has to come before any snapshot. By ``key`` it is also a row
-    that the transaction writes; else only the id that the server gave it. ``facts`` say which
-    server that is, and whether it gives ids at all; it ``is_refused`` where it did, and does not
-    any more. ``commit_check`` is one of `COMMIT_CHECKS` but "none", ``backend`` the session of the
-    transaction.
+    It is requested together with the first statement, so that it costs no round trip. It does not
+    go with BEGIN, because ``lock table`` must run before the first snapshot. With a ``key`` it is
+    also a row that the transaction writes, otherwise only the transaction ID. ``facts`` describe
+    the server, and whether it assigns IDs at all; ``is_refused`` is set if the server no longer
+    does. ``commit_check`` is one of `COMMIT_CHECKS` except "none", ``backend`` the server session
+    of the transaction.
     """
 
     def __init__(
@@ -56,18 +56,16 @@ class OutcomeMarker:
     def of(
         cls, facts: ServerFacts, commit_check: str, backend: Backend | None = None
     ) -> OutcomeMarker | None:
-        """
-        Return the marker for a ``commit_check``, as far as the server allows it; None for none.
-        """
+        """Return the marker for a ``commit_check``, as far as the server supports it, or None."""
         commit_check = facts.commit_check_for(commit_check)
         return None if commit_check == "none" else cls(facts, commit_check, backend)
 
     def comes_before(self, text: str) -> bool:
-        """Whether it may be asked for before the statement of that text."""
+        """Return whether the marker may be requested before the statement with that text."""
         return first_word_of(text) not in _BEFORE_ANY_SNAPSHOT
 
     def request(self, pgconn: PGconn) -> Request:
-        """The sending of what is answered to `learn`, and sent once."""
+        """Return the request whose result `learn` reads; it is sent once."""
         self.is_asked = True
         if self.key is None:
             return partial(pgconn.send_query_params, XID.encode(), None)
@@ -76,10 +74,10 @@ class OutcomeMarker:
 
     def learn(self, result: PGresult) -> None:
         """
-        Takes the answer in; raises the driver's error for one.
+        Record the result; raises the driver's error if it is one.
 
-        Raises `TransactionError` where somebody has settled meanwhile that this transaction is
-        not to happen.
+        Raises `TransactionError` if another process has resolved the outcome, so that this
+        transaction cannot commit.
         """
         try:
             check(result)
@@ -100,29 +98,29 @@ class OutcomeMarker:
         self.see(result)
 
     def see(self, result: PGresult) -> None:
-        """Takes in an answer that may be an error, or may have come before a connection broke."""
+        """Record a result that may be an error, or that arrived before the connection was lost."""
         xid = result.get_value(0, 0)
         if xid is not None:
             self._xid = int(xid)
 
     @property
     def is_unneeded(self) -> bool:
-        """Whether nothing was sent in the transaction that could have written anything."""
+        """Return whether the transaction sent nothing that could have written anything."""
         return not self.is_asked
 
     @property
     def has_id(self) -> bool:
-        """Whether the id of the transaction has arrived."""
+        """Return whether the transaction ID has arrived."""
         return self._xid is not None
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the COMMIT is not to be sent yet, as the id has to arrive before it."""
+        """Return whether COMMIT must wait until the transaction ID has arrived."""
         return self._is_first and self._xid is None
 
     @property
     def token(self) -> OutcomeToken | None:
-        """What to ask for; None if there is nothing that could be found."""
+        """Return the token of the outcome, or None if it cannot be resolved."""
         if self.key is None and (self._xid is None or self._facts.incarnation is None):
             return None
         return OutcomeToken(self._facts.incarnation, self._xid, self.key, backend=self._backend)

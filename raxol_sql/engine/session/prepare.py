@@ -1,4 +1,4 @@
-"""Having the server prepare and describe statements, in one round trip for all of them."""
+"""Preparing and describing statements in one round trip."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from raxol_sql.failures import Effect, Phase
 
 
 class Session(Protocol):
-    """What is asked of a session here."""
+    """The methods of a session that this module uses."""
 
     connection: Connection
     wire: Pipeline
@@ -42,11 +42,10 @@ class Session(Protocol):
 
 async def prepare_all(session: Session, texts: Iterable[str]) -> None:
     """
-    Asks the server about those of the texts that are new, or due, in one round trip.
+    Prepare those of the texts that are new or due, in one round trip.
 
-    Those of which it says something else than before are new to it, and take another one.
-
-    Raises the error of the first one that it refuses; those before it are known then.
+    Statements whose description has changed are new and take another round trip. Raises the error
+    of the first statement that the server rejects; those before it are prepared then.
     """
     await session.path.follow()
     needed = dict.fromkeys(texts)
@@ -63,7 +62,7 @@ async def prepare_all(session: Session, texts: Iterable[str]) -> None:
         session.wire.unfinished -= 1
     except psycopg.Error as error:
         session.wire.unfinished -= 1
-        # A pooler may answer with a statement that it keeps, and that is outdated.
+        # A pooler may answer with an outdated statement that it keeps.
         is_clear = suspicion_of(error) is StaleReason.NONE
         if is_clear or not session.is_shared or session.in_transaction:
             raise
@@ -76,9 +75,9 @@ async def prepare_all(session: Session, texts: Iterable[str]) -> None:
 
 async def describe(session: Session, text: str) -> Prepared:
     """
-    The statement of a text as it is at this moment, which the server does not keep.
+    Return the current description of a text, as an unnamed statement.
 
-    A pooler passes it on, and does not answer for the server.
+    A pooler forwards it instead of answering itself.
     """
     results = await session.wire.exchange(_asking(session, text))
     for result in results:
@@ -96,7 +95,7 @@ def _asking(session: Session, text: str) -> tuple[Request, Request]:
 async def _ask_about(
     session: Session, new: Sequence[str], due: Sequence[str], needed: Iterable[str]
 ) -> list[str]:
-    """Learns what is new, and gives what is no longer as it was known to be."""
+    """Prepare new statements, and return those whose description has changed."""
     looks = [_asking(session, text) for text in due]
     questions = [session.statements.questions(text, needed) for text in new]
     closing = [one for closes, _ in questions for one in closes]
@@ -106,7 +105,7 @@ async def _ask_about(
         results = iter(await session.wire.exchange(requests))
     except DeadlineExceededError as error:
         if not session.is_sent and session.wire.phase is Phase.SENT:
-            error.effect = Effect.NONE.value  # the statement itself was still to be sent
+            error.effect = Effect.NONE.value  # the statement itself had not been sent yet
         raise
     for told in itertools.islice(results, len(closing)):
         check(told)

@@ -26,14 +26,14 @@ from raxol_sql.engine.types.type_trust import FOR_EVER, INFERRED, SCHEMA_AGE, ch
 from raxol_sql.engine.wire.pipeline import Request
 from raxol_sql.text import first_word_of
 
-# A plan takes the server some tens of kilobytes in each connection.
+# A plan takes some tens of kilobytes on the server for each connection.
 LIMIT = 250
-# libpq can do so since 17.
+# libpq supports this since version 17.
 _PLANNED = ("select", "insert", "update", "delete", "merge", "values", "with", "table", "")
 _CAN_CLOSE = capabilities.has_send_close_prepared()
 
 
-# A text, or one at another place than its connection began at.
+# The text, or the text and the search path if that has changed.
 _Key = str | tuple[str, bytes]
 # The OIDs of the parameters, and those of the columns.
 Types = tuple[tuple[int, ...], tuple[int, ...]]
@@ -41,12 +41,12 @@ Types = tuple[tuple[int, ...], tuple[int, ...]]
 
 class Prepared:
     """
-    A statement that the server has described: its parameters, and its columns.
+    A statement that the server has described, with its parameters and columns.
 
-    ``name`` is what it is called on the server; without one it is not kept there, and its
-    ``text`` is sent each time. ``format`` is that of its results, if it does not depend on them.
-    Without a plan the server does not notice that it has other columns than before. ``age`` is
-    that of the schema, as far as this process noticed, when the server last described it.
+    ``name`` is its name on the server; an unnamed statement is not kept there, and its ``text`` is
+    sent each time. ``format`` is the format of its results, if it does not depend on them. Without
+    a plan, the server does not notice changed columns. ``age`` is the schema age, as this process
+    knew it, when the server last described the statement.
     """
 
     __slots__ = (
@@ -85,7 +85,7 @@ class Prepared:
         self.leaves_traces = changes_session_state(written)
         self.may_move = may_move(written)
         self.changes_schema = changes_schema(written)
-        # A read without a parenthesis calls no function in which something else could happen.
+        # A read without a parenthesis calls no function that could have another effect.
         self.may_call = "(" in written or first_word_of(written) != "select" or self.may_move
         self.types = types_of(told)
         self._known = known
@@ -96,27 +96,27 @@ class Prepared:
         self.confirm()
 
     def confirm(self) -> None:
-        """Takes in that the server describes it as before."""
+        """Record that the server describes the statement as before."""
         self.age = SCHEMA_AGE.number
         self._since = monotonic()
 
     @property
     def is_due(self) -> bool:
-        """Whether the server has to describe it once more before it may be sent."""
+        """Return whether the server must describe the statement again before it may be sent."""
         if self.age != SCHEMA_AGE.number:
             return True
         trust = self.parameters.writer.trust
         return trust != FOR_EVER and monotonic() - self._since >= trust
 
     def was_described_after(self, moment: float) -> bool:
-        """Whether that was after a moment of the monotonic clock, and no schema changed since."""
+        """Return whether it was described after a monotonic time, with no schema change since."""
         return self.age == SCHEMA_AGE.number and self._since >= moment
 
     def columns_of(self, result: PGresult) -> RowLoader:
         """
-        The columns of a result, which may be others than the server once told of.
+        Return the columns of a result, which may differ from those that the server described.
 
-        Raises `psycopg.DataError` for one that cannot be read in the format that was asked for.
+        Raises `psycopg.DataError` for a column that cannot be read in the requested format.
         """
         names, oids = _columns_in(result)
         if (names, oids) == (self.columns.names, self.columns.oids):
@@ -130,14 +130,14 @@ class Prepared:
         return RowLoader(self._known.context, names, oids, Format.TEXT)
 
     def request(self, pgconn: PGconn, values: Sequence[Any]) -> Request:
-        """The sending of it with ``values``; raises `ParameterMisfit` for one of another type."""
+        """Return the request that runs it with ``values``; raises `ParameterTypeMismatch`."""
         if not self.name:
             return self.inside(pgconn, b"", values)
         dumped, formats = self.parameters.dump(values)
         return partial(pgconn.send_query_prepared, self.name, dumped, formats, self.columns.format)
 
     def inside(self, pgconn: PGconn, before: bytes, values: Sequence[Any]) -> Request:
-        """The sending of its text with another one before it, as in ``declare c cursor for``."""
+        """Return the request for its text with a prefix, as in ``declare c cursor for``."""
         dumped, formats = self.parameters.dump(values)
         return partial(
             pgconn.send_query_params,
@@ -154,14 +154,14 @@ class Prepared:
 
 class PreparedStatements:
     """
-    The statements that a connection knows, by their texts.
+    The prepared statements of a connection, by text.
 
-    If they are ``lasting`` the server keeps them, under a name that is made of the text: whoever
-    prepares it under that name means the same statement, be it another client behind the same
-    pooler. The one whose use is longest ago goes when there are more than ``limit``.
+    If they are ``lasting``, the server keeps them under a name derived from the text, so that any
+    other client behind the same pooler means the same statement by that name. The least recently
+    used statement is closed when there are more than ``limit``.
 
-    ``place`` tells apart the search paths of the connection; None is the one that it began with.
-    Each has its own statements, as names in the same text stand for other tables there.
+    ``place`` identifies the search path of the connection; None is the initial one. Each search
+    path has its own statements, because names in the same text refer to other tables there.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class PreparedStatements:
         self._marks: dict[_Key, str] = {}
 
     def find(self, text: str) -> Prepared | None:
-        """The statement of that text, if the connection knows it; this is a use of it."""
+        """Return the statement with that text, if it is prepared, and mark it as used."""
         key = text if self.place is None else (text, self.place)
         known = self._known.get(key)
         if known is not None:
@@ -192,15 +192,15 @@ class PreparedStatements:
 
     def forget(self, text: str) -> None:
         """
-        What was known of a statement does not hold any more.
+        Discard a statement whose description is outdated.
 
-        From now on it is sent with a mark that nobody has used: a pooler that keeps statements
-        by their texts would take the same one for what it has already, outdated as that is.
+        It is sent with a fresh mark from now on: a pooler that identifies statements by text would
+        otherwise return its outdated copy.
         """
         self._forget(self._key(text))
 
     def forget_those_with(self, names: Iterable[str]) -> None:
-        """What was known of statements in which one of these names occurs does not hold."""
+        """Discard the statements whose text contains one of these names."""
         lowered = [name.lower() for name in names]
         for key in list(self._known):
             written = (key if isinstance(key, str) else key[0]).lower()
@@ -208,16 +208,16 @@ class PreparedStatements:
                 self._forget(key)
 
     def forget_all(self) -> None:
-        """What was known of the types in them does not hold any more."""
+        """Discard all statements, because what is known of their types is outdated."""
         for key in list(self._known):
             self._forget(key)
 
     def confirm(self, text: str, told: PGresult) -> bool:
         """
-        Takes in a further description of a statement; gives whether it may be sent as it is.
+        Record another description of a statement; return whether it may be sent unchanged.
 
-        One of which the parameters or the columns have other types than before is forgotten. The
-        columns of one without a plan, such as a FETCH, say nothing.
+        A statement whose parameters or columns have changed types is discarded. The columns of one
+        without a plan, such as FETCH, are ignored.
         """
         known = self._known[self._key(text)]
         parameters, columns = types_of(told)
@@ -242,7 +242,7 @@ class PreparedStatements:
             self._leftover.append(known.name)
 
     def clear(self) -> None:
-        """The server has dropped all of them."""
+        """Record that the server has dropped all statements."""
         self._known.clear()
         self._leftover.clear()
 
@@ -250,11 +250,12 @@ class PreparedStatements:
         self, text: str, needed: Iterable[str] = ()
     ) -> tuple[list[Request], list[Request]]:
         """
-        The requests that close what has to go, and those that prepare and describe a text.
+        Return the requests that close surplus statements, and those that prepare and describe a
+        text.
 
-        The last one is answered by `learn`. Those that are ``needed`` at the same time do not have
-        to go. Of several texts all that closes goes first: pgpool-II answers that at once, and
-        before what was sent earlier.
+        `learn` reads the last result. Statements that are ``needed`` at the same time are not
+        closed. If there are several texts, all closes come first: pgpool-II answers a close at
+        once, before the requests that were sent earlier.
         """
         surplus = len(self._known) + 1 - self._limit
         if surplus > 0:
@@ -271,18 +272,18 @@ class PreparedStatements:
 
     def anew(self, known: Prepared, values: Sequence[Any]) -> list[Request]:
         """
-        The requests that prepare a known statement, and run it, in one round trip.
+        Return the requests that prepare a known statement again and run it, in one round trip.
 
-        Behind a pooler each round trip may meet another server.
+        Behind a pooler, each round trip may reach another server.
         """
         preparing = self._preparing(known.text, known.name, known.types[0])
         return [*preparing, known.request(self._pgconn, values)]
 
     def learn(self, text: str, told: PGresult) -> Prepared:
-        """The statement that the server has described."""
+        """Record the statement that the server has described, and return it."""
         sent, name = self._sent(text)
-        # One that the server does not keep, or has no plan for, such as a FETCH, may have other
-        # columns when it runs, and there is none that cannot be read as text.
+        # A statement that the server does not keep, or that has no plan, such as FETCH, may have
+        # other columns when it runs; every column can be read as text.
         has_plan = first_word_of(text) in _PLANNED
         if name and not INFERRED.isdisjoint(types_of(told)[0]):
             self._leftover.append(name)
@@ -298,15 +299,15 @@ class PreparedStatements:
         self, sent: bytes, name: bytes, types: Sequence[int] | None = None
     ) -> list[Request]:
         prepare = partial(self._pgconn.send_prepare, name, sent, types)
-        # Nothing is lost by closing what is not there, and the name is free after it.
+        # Closing a missing statement is not an error, and frees the name.
         return [_closing(self._pgconn, name), prepare] if name and _CAN_CLOSE else [prepare]
 
     def _sent(self, text: str) -> tuple[bytes, bytes]:
-        """The text and the name that the server knows a statement by."""
+        """Return the text and the name of the statement on the server."""
         key = self._key(text)
         sent = (text + self._marks.get(key, "")).encode()
         if self.place is not None:
-            # A pooler tells statements apart by their texts alone.
+            # A pooler identifies statements by text only.
             sent += b"\n-- " + hashlib.blake2b(self.place, digest_size=6).hexdigest().encode()
         if not self._lasting:
             return sent, b""
@@ -326,7 +327,7 @@ def _columns_in(result: PGresult) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def types_of(told: PGresult) -> Types:
-    """The OIDs of the parameters, and those of the columns, in a description."""
+    """Return the OIDs of the parameters and of the columns of a description."""
     parameters = [told.param_type(index) for index in range(told.nparams)]
     return tuple(parameters), tuple([told.ftype(index) for index in range(told.nfields)])
 

@@ -1,4 +1,4 @@
-"""What the names in a statement stand for on one connection."""
+"""The search path of one connection."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from raxol_sql.engine.types.type_trust import SCHEMA_AGE
 from raxol_sql.engine.wire.pipeline import Pipeline
 
 _REPORTED = b"search_path"
-# Schemas that exist and may be used, in the order in which they are searched. That of temporary
-# tables is left out, as it comes with the first of these, and they are told by name.
+# Existing and usable schemas, in search order. The schema of temporary tables is left out: it
+# appears with the first of these, which is found by name.
 _ASKED = (
     b"select array(select name from unnest(current_schemas(true)) with ordinality as s (name, n) "
     rb"where name !~ '^pg_(toast_)?temp_' order by n)"
@@ -23,13 +23,13 @@ _ASKED = (
 
 class SearchPath:
     """
-    Where one connection looks for names, as far as that differs from when it was made.
+    The search path of one connection, as far as it differs from the initial one.
 
-    The server says at each change which search path it has since PostgreSQL 18; before that, and
-    for roles, the texts of statements tell when it has to be asked. What a function does inside
-    cannot be seen there. ``is_watched`` says that the last statement may have changed it, so that
-    the next one has to look whether it `has_moved`, and ``has_altered`` that one has changed the
-    schema, which a rollback would change back. Belongs to the holder of the connection.
+    Since PostgreSQL 18 the server reports each change of the search path; before that, and for
+    roles, the texts of statements show when it must be queried. Effects inside functions are not
+    seen. ``is_watched`` says that the last statement may have changed it, so that the next one must
+    check `has_moved`; ``has_altered`` that a statement changed the schema, which a rollback would
+    undo. Belongs to the holder of the connection.
     """
 
     def __init__(self, wire: Pipeline, statements: PreparedStatements) -> None:
@@ -44,7 +44,7 @@ class SearchPath:
 
     @property
     def has_moved(self) -> bool:
-        """Whether a statement may find other names than the one before."""
+        """Return whether the search path may have changed since the last statement."""
         if self._is_unsure:
             return True
         if not self.is_watched:
@@ -54,11 +54,11 @@ class SearchPath:
             if self._wire.pgconn.parameter_status(_REPORTED) != self._reported:
                 self.doubt()
         except psycopg.OperationalError:
-            pass  # a closed connection: the next request says so
+            pass  # a closed connection: the next request raises
         return self._is_unsure
 
     async def follow(self) -> None:
-        """Has the statements be those of the search path that the connection has now."""
+        """Select the prepared statements for the current search path."""
         if not self.has_moved:
             return
         if self._wire.status in (TransactionStatus.INERROR, TransactionStatus.UNKNOWN):
@@ -72,11 +72,11 @@ class SearchPath:
         self._settle(reported, result.get_value(0, 0))
 
     def doubt(self) -> None:
-        """Has it be found out before the next statement."""
+        """Query the search path before the next statement."""
         self.is_watched = self._is_unsure = True
 
     def note(self, text: str) -> None:
-        """Takes in that a statement has run that ``may_move``."""
+        """Record that a statement ran that ``may_move``."""
         is_of_role = ROLE.search(text) is not None
         if is_of_role or PATH.search(text):
             self.doubt()
@@ -86,8 +86,8 @@ class SearchPath:
         self._forget_temporary()
 
     def end_transaction(self, *, whole: bool) -> None:
-        """Takes in that a transaction has ended, or a part of it, and settings with it."""
-        # The server reports the one from before with the end.
+        """Record the end of a transaction or savepoint, which may have restored settings."""
+        # The server reports the former value with the end of the transaction.
         self.is_watched = True
         if self._is_moved:
             self.doubt()
@@ -98,7 +98,7 @@ class SearchPath:
         self._forget_temporary()
 
     def reset(self) -> None:
-        """Takes in that everything on the connection is as it was when that was made."""
+        """Record that the session state is reset."""
         self._forget_temporary()
         self._temporary.clear()
         self._is_of_role = self._is_moved = False
@@ -111,6 +111,6 @@ class SearchPath:
         self._statements.place = place
 
     def _forget_temporary(self) -> None:
-        """Has statements that name a temporary table, or one that it hides, be looked at again."""
+        """Discard statements that name a temporary table, or a table that one hides."""
         if self._temporary:
             self._statements.forget_those_with(self._temporary)

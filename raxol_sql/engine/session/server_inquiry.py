@@ -1,4 +1,4 @@
-"""What a new connection asks of its server, and what it does without where the server refuses."""
+"""Queries for facts about the server, and the features that are limited without a privilege."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from raxol_sql.telemetry import LostPromise
 PRIMARY = "/*NO LOAD BALANCE*/ "
 """Before a select, and ``for update`` after it: pgpool-II and its like take that for a write."""
 
-# Seconds: after that a new connection asks for everything again, as it may be granted by then.
+# Seconds, after which a new connection asks for everything again, because it may be granted now.
 _LASTS = 60.0
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
-# What may pass: then the connection is tried again, and nothing is concluded from it.
+# Transient errors: the connection is tried again, and no feature is limited.
 _PASSING = (Category.CONNECTION, Category.RESOURCE, Category.TIMEOUT, Category.CANCELLED)
 _VARIABLES = {
     "host": "PGHOST",
@@ -39,14 +39,13 @@ _log = logging.getLogger("raxol_sql.server")
 @attrs.frozen
 class ServerFacts:
     """
-    What a new connection learnt of its server.
+    Facts that a new connection has queried about its server.
 
-    ``is_pooled`` says that a pooler lends the connections, ``is_standby`` that the server was in
-    recovery. ``incarnation`` and ``first_xid`` are those of `Lives.note`, None where they are not
-    known. ``has_ids`` says that a transaction may ask for its id, ``tells_ids`` that the id tells
-    its outcome later, ``has_markers`` that there is a table of marker rows for those that have no
-    id, and ``sets_limits`` that a statement may bring its own time limit. ``lost`` are the promises
-    that do not hold.
+    ``is_pooled``: a pooler is in front of it. ``is_standby``: it was in recovery. ``incarnation``
+    and ``first_xid`` are those of `Lives.note`, None if unknown. ``has_ids``: a transaction may
+    query its ID. ``tells_ids``: the ID later reveals the outcome. ``has_markers``: the table of
+    marker rows exists. ``sets_limits``: a statement may bring its own timeout. ``lost``: the
+    limited features.
     """
 
     is_pooled: bool = False
@@ -60,7 +59,7 @@ class ServerFacts:
     lost: tuple[LostPromise, ...] = ()
 
     def commit_check_for(self, wanted: str) -> str:
-        """How an outcome is told that is to be told by ``wanted``, as far as that goes here."""
+        """Return the commit check to use for ``wanted``, as far as this server supports it."""
         if not wanted.startswith("xid") or self.tells_ids:
             return wanted
         return "marker" if self.has_markers else "none"
@@ -68,7 +67,7 @@ class ServerFacts:
 
 @attrs.frozen
 class _Piece:
-    """A thing that is asked, what lets a role do so, and the promise that needs it."""
+    """A query for one fact, the privilege that it needs, and the feature that needs it."""
 
     name: str
     check: str
@@ -76,7 +75,7 @@ class _Piece:
     promise: str
 
 
-# A branch that is never taken: the server looks at the privilege all the same, and does no more.
+# A branch that is never taken: the server checks the privilege without running the function.
 _NEVER = "case when current_timestamp is null then {} end"
 _POOLER, _ROLE_OF_SERVER = "detection of a pooler", "detection of a standby"
 _OUTCOME = 'commit_check="xid"'
@@ -168,9 +167,9 @@ _PIECES = (
 _IDS = {one.name for one in _PIECES if one.promise == _OUTCOME}
 _LIFE = "pg_postmaster_start_time() || ' ' || (select stats_reset from pg_stat_bgwriter)"
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
-# With which id a life of the server begins is told by the checkpoint that ends a recovery or a
-# shutdown, as long as that is the last: it alone has nothing between it and the place where it
-# begins. Statistics are reset by a recovery, or by hand.
+# The checkpoint that ends a recovery or a shutdown reveals the first transaction ID of a server
+# epoch, as long as it is the last: only this one has its redo position equal to its own. Statistics
+# are reset by a recovery, or manually.
 _FIRST_XID = """(
     select case
         when checkpoint_lsn = redo_lsn and current_setting('wal_level') <> 'minimal'
@@ -182,22 +181,22 @@ _PRIVILEGES = _NEVER.format(
     "pg_xact_status(pg_current_xact_id()) || pg_snapshot_xmax(pg_current_snapshot())::text "
     "|| set_config('statement_timeout', current_setting('statement_timeout'), true)"
 )
-# EXPLAIN looks at the privileges that the statement would need.
+# EXPLAIN checks the privileges that the statement would need.
 _MARKERS = (
     b"explain insert into raxol_outcomes (key) select key from raxol_outcomes where is_tombstone"
 )
-# The largest process id that Linux gives; poolers make theirs of 32 random bits.
+# The largest process ID of Linux; poolers use 32 random bits.
 _LARGEST_PID = 1 << 22
 
 
 class ServerInquiry:
     """
-    What the connections of one pool ask of their servers, and what they were refused.
+    The server queries of the connections of one pool, and those that were refused.
 
-    An ordinary server answers everything in one statement. One that refuses is asked for each
-    piece by itself, once a minute at most, and for the rest after that; each set of promises that
-    are lost is logged once, unless it is not to be ``logged``. ``has_other_hosts`` says that a new
-    connection may reach another server than the last one did. For the workers of one pool.
+    An ordinary server answers everything in one statement. If it refuses, each fact is queried
+    separately, at most once a minute, and only the others between. Each set of limited features is
+    logged once, if ``logged``. ``has_other_hosts`` says that a new connection may reach another
+    server. For the workers of one pool.
     """
 
     def __init__(self, *, logged: bool = True) -> None:
@@ -209,20 +208,20 @@ class ServerInquiry:
         self._warned: set[str] = set()
 
     def note_hosts(self, conninfo: Conninfo) -> None:
-        """Takes in where connections are made to: psycopg gives libpq one host at a time."""
+        """Record the hosts of the connection string: psycopg gives libpq one host at a time."""
         environment = {name: os.environ.get(variable) for name, variable in _VARIABLES.items()}
         given = {name: value for name, value in conninfo.parameters.items() if value}
         self.has_other_hosts = _has_several_hosts({**environment, **given})
 
     def begin_again(self) -> None:
-        """Has the next connection ask for everything, as if nothing had been refused."""
+        """Query everything on the next connection, as if nothing had been refused."""
         self._until = 0.0
 
     async def ask(self, wire: Pipeline) -> ServerFacts:
         """
-        What the server of ``wire`` says; raises the driver's errors but for refusals.
+        Return the facts of the server of ``wire``; raises the driver's errors except refusals.
 
-        A refusal costs a promise, and that is logged.
+        A refusal limits a feature and is logged.
         """
         self.has_other_hosts = self.has_other_hosts or _has_several_hosts(_in_use(wire.pgconn))
         is_known = monotonic() < self._until
@@ -260,13 +259,13 @@ def _in_use(pgconn: PGconn) -> dict[str, str]:
 
 
 def _has_several_hosts(given: Mapping[str, Any]) -> bool:
-    """Whether there are several hosts to try, or a server is looked for that takes writes."""
+    """Return whether there are several hosts, or only a writable server is accepted."""
     commas = sum(str(given.get(name) or "").count(",") for name in ("host", "hostaddr"))
     return commas > 0 or given.get("target_session_attrs") in ("read-write", "primary")
 
 
 def _statement(refused: Set[str], wire: Pipeline) -> bytes:
-    """One statement for everything that is not refused; a refused part of it is null."""
+    """Return one statement for everything that is not refused; a refused part is null."""
 
     def unless(needed: set[str], text: str) -> str:
         return "null" if needed & refused else text
@@ -277,7 +276,7 @@ def _statement(refused: Set[str], wire: Pipeline) -> bytes:
     columns = [
         unless({"pid"}, "pg_backend_pid()"),
         recovery,
-        # A standby writes no history.
+        # A standby starts no timeline.
         f"case when not {recovery} then {unless({'system'}, _PIECES[2].check)} end",
         f"case when not {recovery} then {unless({'position', 'timeline'}, _TIMELINE)} end",
         unless({"start", "statistics"}, _LIFE),
@@ -288,7 +287,7 @@ def _statement(refused: Set[str], wire: Pipeline) -> bytes:
 
 
 async def _refused(wire: Pipeline) -> dict[str, LostPromise]:
-    """The promises that are lost, by the pieces that the server refuses."""
+    """Return the limited features, by the queries that the server refuses."""
     lost: dict[str, LostPromise] = {}
     for piece in _PIECES:
         try:
@@ -315,7 +314,7 @@ def _named(name: bytes | None) -> str:
 
 
 def _with_outcomes(lost: dict[str, LostPromise], *, has_markers: bool) -> dict[str, LostPromise]:
-    """The promises, of which those of outcomes say what takes their place."""
+    """Return the limited features, with the replacement for those of outcomes."""
     instead = (
         'commit_check="marker", whose table is there'
         if has_markers
@@ -366,14 +365,14 @@ async def _is_allowed(wire: Pipeline, text: bytes) -> bool:
 
 
 async def _row(wire: Pipeline, text: bytes) -> list[bytes | None]:
-    """The first row of a statement, as texts."""
+    """Return the first row of a statement, as texts."""
     send: Callable[[], object] = partial(wire.pgconn.send_query, text)
     result: PGresult = await wire.ask(send)
     return [result.get_value(0, column) for column in range(result.nfields)]
 
 
 def _check_refusal(error: psycopg.Error) -> None:
-    """Raises an error that is no refusal: of a connection that is gone, or that may pass."""
+    """Raise an error that is not a refusal: a lost connection, or a transient one."""
     if error.sqlstate is None or is_lost(error):
         raise error
     failure = classify(error, Phase.IN_TRANSACTION)

@@ -36,29 +36,28 @@ from raxol_sql.errors import ConfigError, DeadlineExceededError
 from raxol_sql.failures import Backend, Effect, ServerEpoch
 
 Row = tuple[Any, ...]
-# An enum looks its members up each time.
+# Member access on an Enum is slow.
 _IDLE, _OFF = TransactionStatus.IDLE, PipelineStatus.OFF
 _log = logging.getLogger("raxol_sql.durability")
 
 
 class Session:
     """
-    One connection, and what it remembers.
+    A connection with its prepared statements and its state.
 
-    Texts have ``$1``, ``$2`` ... for their values. ``timeout`` is in milliseconds, and stands in
-    place of the connection's own limit for this statement only; 0 is none. Raises the driver's
-    errors as they are. For one thread or task at a time: those who share one take a ``turn``.
+    Texts have ``$1``, ``$2`` ... for their values. ``timeout`` is in milliseconds and replaces the
+    connection's timeout for this statement; 0 is none. Raises the driver's errors unchanged. For
+    one thread or task at a time: callers that share a session take its ``turn``.
 
-    ``is_sent`` says whether anything of the work of its holder was sent, so that it may have
-    happened. ``since`` and ``idle_since`` are when it came out of the pool and was given back
-    last, on the monotonic clock. ``holding`` says who has it now, ``place`` where a block of calls
-    on it began, ``outlives_call`` whether it is held between two of them; ``checkout``
-    is where the pool notes that. ``pid`` says which process made it.
-    ``facts`` is what it learnt of its server, and
-    ``path`` is where names are looked for; one that ``is_shared`` may have another server in each
-    transaction. ``marker`` is that of the transaction it is in, ``failed_by`` the last error of a
-    statement in that, ``suspect`` the statement, if what was known of it may be to blame, and
-    ``conflict`` an error for which the transaction has to be repeated, although it was caught.
+    ``is_sent`` says whether the holder has sent anything that may have taken effect. ``since`` and
+    ``idle_since`` are when it left the pool and when it was last returned (monotonic). ``holding``
+    describes the holder, ``place`` the call site of its block, ``outlives_call`` says whether it is
+    held between calls; ``checkout`` is where the pool records that. ``pid`` is the process that
+    made it. ``facts`` describe its server, and ``path`` is its search path; a session that
+    ``is_shared`` may reach another server in each transaction. ``marker`` is the marker of the
+    transaction, ``failed_by`` the last error of a statement in it, ``suspect`` that statement if it
+    may be outdated, and ``conflict`` an error for which the transaction must be retried, even if
+    caught.
     """
 
     def __init__(
@@ -73,7 +72,8 @@ class Session:
         self.checkout: Any = None
         self.is_sent = self.has_traces = False
         self.wire = wire = Pipeline(colour, connection)
-        # Not a method: a session that its caller drops has to be noticed, and nothing may keep it.
+        # Not a method: a session that its caller drops must be collected, so nothing may reference
+        # it.
         connection.add_notice_handler(partial(_notice, weakref.ref(wire)))
         self._make_turn, self._who = colour.turn, colour.who
         self.turn = colour.turn()
@@ -93,13 +93,13 @@ class Session:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing runs, and no transaction is open."""
+        """Return whether no statement is running and no transaction is open."""
         pgconn = self.wire.pgconn
         return pgconn.transaction_status == _IDLE and not self.wire.is_given_up
 
     @property
     def is_free(self) -> bool:
-        """Whether it could serve any other call next, by what libpq and its notes say."""
+        """Return whether any other call could use it next, judging by libpq and its own state."""
         wire, pgconn = self.wire, self.wire.pgconn
         if wire.is_given_up or wire.is_committing or wire.unfinished or self.marker is not None:
             return False
@@ -107,53 +107,57 @@ class Session:
 
     @property
     def is_standby(self) -> bool:
-        """Whether the server said last that it is one, as it does since PostgreSQL 14."""
+        """
+        Return whether the server last reported to be a standby, as it does since PostgreSQL 14.
+        """
         return self.wire.is_on(STANDBY)
 
     @property
     def is_at_standby(self) -> bool:
-        """Whether its server was one when it was asked, and has not said otherwise since."""
+        """
+        Return whether the server was a standby when asked and has not reported otherwise since.
+        """
         return self.facts.is_standby and self.is_standby
 
     @property
     def incarnation(self) -> ServerEpoch | None:
-        """In which of its lives the server is; None if that is not known."""
+        """Return the epoch of the server, or None if unknown."""
         return self.facts.incarnation
 
     @property
     def is_read_only(self) -> bool:
-        """Whether the server keeps every statement from writing that does not ask otherwise."""
+        """Return whether transactions are read-only by default."""
         return self.wire.is_on(READ_ONLY)
 
     @property
     def is_lost(self) -> bool:
-        """Whether the connection is known to be gone."""
+        """Return whether the connection is known to be lost."""
         return self.wire.pgconn.status != ConnStatus.OK or self.wire.is_given_up
 
     @property
     def is_busy(self) -> bool:
-        """Whether a statement is on its way."""
+        """Return whether a statement is in progress."""
         return self.wire.status == TransactionStatus.ACTIVE
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open, be it one that failed."""
+        """Return whether a transaction is open, failed or not."""
         return self.wire.status != TransactionStatus.IDLE
 
     @property
     def in_failed_transaction(self) -> bool:
-        """Whether a transaction is open in which a statement failed, so that nothing else runs."""
+        """Return whether a failed transaction is open, in which no other statement runs."""
         return self.wire.status == TransactionStatus.INERROR
 
     async def run(self, text: str, values: Row = (), timeout: int | None = None) -> StatementResult:
-        """One statement, and its whole answer."""
+        """Run one statement and return its complete result."""
         timeout = self.limits.of(timeout)
         path = self.path
         if path.is_watched and path.has_moved:
             await path.follow()
         prepared = self.statements.find(text) or await self.prepare(text)
         if prepared.leaves_traces:
-            # It may have left them before it fails, or before anybody sees its result.
+            # It may have changed the state before it fails, or before its result is read.
             self.has_traces = True
         try:
             request = prepared.request(self.wire.pgconn, values)
@@ -176,33 +180,33 @@ class Session:
                 and may_commit(text)
                 and not self.in_transaction
             ):
-                error.effect = Effect.UNKNOWN.value  # a part of it may be there for good
+                error.effect = Effect.UNKNOWN.value  # part of it may have been committed
             if not await is_outdated(self, text, error):
                 raise
-            # The server refused before it ran anything, so this is the first time that it runs.
+            # The server rejected it before running anything, so this is its first run.
             prepared = await self.prepare(text)
             *_, result = await self.together(self.statements.anew(prepared, values), timeout)
         return self.answer(prepared, result)
 
     async def command(self, text: str) -> str:
-        """Run a statement without values for its effect; return the server's tag for it."""
+        """Run a statement without values for its effect; return its command tag."""
         await self.wire.begin_now()
         result = await self.wire.ask(partial(self.wire.pgconn.send_query, text.encode()))
         return tag_of(result)
 
     async def complete(self, text: str) -> Completion:
-        """A statement that is not to be stopped once it was sent: a COMMIT. Raises nothing."""
+        """Run a statement that must not be cancelled once sent, a COMMIT. Raises nothing."""
         self.is_sent = True
         return await self.wire.complete(partial(self.wire.pgconn.send_query, text.encode()))
 
     def keep(self) -> None:
-        """From now on it is held between calls, too, by what one of them has opened."""
+        """Keep the session checked out between calls, for a block that a call has opened."""
         self.outlives_call = True
         if self.checkout is not None and self.holding is not None:
             self.checkout.holding = Checkout(*self.holding, self.place)
 
     def take_up(self) -> None:
-        """From now on it is held for the length of the caller's call, which ends the holding."""
+        """Check out the session for the length of this call, which then ends the checkout."""
         if self.holding is not None:
             purpose, since, _ = self.holding
             self.holding = (purpose, since, self._who())
@@ -211,16 +215,16 @@ class Session:
             self.checkout.holding = None
 
     def begin_turns(self) -> None:
-        """Begins a transaction with a new lock, which an interrupted call cannot have kept."""
+        """Begin a transaction with a new lock, which an interrupted call cannot hold."""
         self.turn = self._make_turn()
 
     async def ask_marker(self) -> None:
-        """Has the marker of the transaction, if it is still to be asked for."""
+        """Request the marker of the transaction, unless it was requested before."""
         if self.marker is not None and not self.marker.is_asked:
             self.marker.learn(await self.wire.ask(self.ask_for(self.marker)))
 
     def ask_for(self, marker: OutcomeMarker) -> Request:
-        """The sending of what the marker learns from, prepared if it was along with others."""
+        """Return the request of the marker, prepared if it was sent along with others."""
         known = self.statements.find(XID)
         if marker.key is None and known is not None:
             marker.is_asked = True
@@ -228,33 +232,33 @@ class Session:
         return marker.request(self.wire.pgconn)
 
     async def prepare(self, text: str) -> Prepared:
-        """The statement of a text; the server is asked about it if it is new, or due."""
+        """Return the statement of a text, after preparing it if it is new or due."""
         await self.prepare_all([text])
         known = self.statements.find(text)
         assert known is not None, "what was prepared is known"
         return known
 
     async def prepare_all(self, texts: Iterable[str]) -> None:
-        """Has the server asked about texts that are new, or due; see `preparing.prepare_all`."""
+        """Prepare texts that are new or due; see `prepare.prepare_all`."""
         await prepare_all(self, texts)
 
     async def describe(self, text: str) -> Prepared:
-        """The statement of a text as it is at this moment; see `preparing.describe`."""
+        """Return the current description of a text; see `prepare.describe`."""
         return await describe(self, text)
 
     def knows(self, text: str) -> bool:
-        """Whether a statement is prepared."""
+        """Return whether a statement is prepared."""
         return self.statements.find(text) is not None
 
     def is_current(self, text: str) -> bool:
-        """Whether a statement is prepared, and need not be asked about before it is sent."""
+        """Return whether a statement is prepared and need not be described again before use."""
         known = self.statements.find(text)
         return known is not None and not known.is_due
 
     async def together(
         self, requests: Sequence[Request], timeout: int | None = None
     ) -> list[PGresult]:
-        """The results of requests that share a round trip; ``timeout`` is for each of them."""
+        """Return the results of requests that share a round trip; ``timeout`` is for each."""
         await self.ask_marker()
         self.is_sent = True
         if timeout is None:
@@ -269,13 +273,11 @@ class Session:
 
     async def begin(self, timeout: int | None, most: int, inquiry: ServerInquiry) -> None:
         """
-        Gets to know the server by an ``inquiry``.
+        Query the facts about the server with an ``inquiry``, and set the statement timeout.
 
-        ``timeout`` is for every statement that has none of its own.
-
-        Behind a pooler, which may lend another server for each transaction, a statement may have
-        other columns there than it has here. ``most`` is what a call may take in all, 0 for no
-        limit.
+        ``timeout`` is for every statement without its own. Behind a pooler, which may select
+        another server for each transaction, a statement may have other columns there than here.
+        ``most`` is the total time of a call, 0 for no limit.
         """
         self.facts = facts = await inquiry.ask(self.wire)
         self.is_shared = self.is_shared or facts.is_pooled
@@ -284,7 +286,7 @@ class Session:
         await self.limits.begin(timeout, most, is_shared=self.is_shared)
 
     async def ping(self, seconds: float) -> bool:
-        """Whether the server answers within ``seconds``; a session that does not is closed."""
+        """Return whether the server answers within ``seconds``; close the session if not."""
         self.wire.until = monotonic() + seconds
         try:
             await self.wire.ask(partial(self.wire.pgconn.send_query, b"select"))
@@ -294,7 +296,7 @@ class Session:
         return True
 
     async def reset(self) -> None:
-        """Takes back what statements have set, taken or left on the connection for good."""
+        """Reset the session state that statements have changed."""
         self.has_traces = False
         if not self.is_shared:
             await self.wire.ask(partial(self.wire.pgconn.send_query, _RESET))
@@ -302,19 +304,21 @@ class Session:
             self.path.reset()
 
     def detach(self) -> None:
-        """Lets the pool have the connection."""
+        """Stop using the socket, so that the pool may use the connection."""
         self.wire.detach()
 
     def give_up(self) -> None:
-        """Has every later request fail; the pool stops what the server does, and closes it."""
+        """
+        Make every later request fail; the pool cancels the statement and closes the connection.
+        """
         self.wire.give_up()
 
     def close(self) -> None:
-        """Closes the connection at once."""
+        """Close the connection at once."""
         self.wire.close()
 
     def answer(self, prepared: Prepared, result: PGresult) -> StatementResult:
-        """What a result means; it may mean that statements are gone."""
+        """Return the result, after recording whether prepared statements are gone."""
         if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
             self.statements.clear()
         if prepared.leaves_traces:
@@ -340,7 +344,7 @@ class Session:
             )
 
     async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
-        """The result of a request that others go along with."""
+        """Return the result of a request that others go along with."""
         marker = self.marker
         if marker is None or marker.is_asked or not marker.comes_before(text):
             if timeout is None:
@@ -365,7 +369,7 @@ class Session:
                 (result,) = await self.together([request], timeout)
                 return result
             except psycopg.errors.ActiveSqlTransaction:
-                # It refuses to share a round trip, as VACUUM does, and did nothing.
+                # It cannot share a round trip, as VACUUM, and had no effect.
                 if self.in_transaction:
                     raise
         if self.is_shared:
@@ -374,9 +378,9 @@ class Session:
             return await self.wire.ask(request)
 
 
-_UTF8 = (b"UTF8", b"utf8")  # PgBouncer says it as it was asked for
+_UTF8 = (b"UTF8", b"utf8")  # PgBouncer reports the value as it was set
 _FORGETTING = (b"DISCARD ALL", b"DEALLOCATE ALL")
-# What DISCARD ALL does, but for the statements that are prepared.
+# DISCARD ALL without the prepared statements.
 _RESET = b"""
 close all; set session authorization default; reset all; unlisten *;
 select pg_advisory_unlock_all(); discard temp; discard sequences
@@ -384,7 +388,7 @@ select pg_advisory_unlock_all(); discard temp; discard sequences
 
 
 def _notice(reference: weakref.ref[Pipeline], told: psycopg.errors.Diagnostic) -> None:
-    # A COMMIT that is told to stop waiting for a standby is done all the same, but here alone.
+    # A COMMIT that stops waiting for a synchronous standby is complete, but only on this server.
     wire = reference()
     if wire is not None and wire.is_committing and told.severity_nonlocalized == "WARNING":
         _log.warning(

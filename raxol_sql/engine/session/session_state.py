@@ -1,4 +1,4 @@
-"""What a statement leaves on its connection, for the statements or for the user after it."""
+"""The session state that a statement may change."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _PARTS = re.compile(
     r"\b(table|view|into|exists)\s+pg_temp\b",
     re.IGNORECASE,
 )
-# What may change the search path, the role that "$user" and the rights on schemas depend on, or
-# both; it is better to ask the server once too often.
+# Statements that may change the search path, the role ("$user") or privileges on schemas. A false
+# positive costs one query.
 PATH = re.compile(r"search_path|\bset_config\s*\(\s*[^'\s]|\bset\s+(?:\w+\s+)?schema\b", re.I)
 ROLE = re.compile(
     r"\b(?:set|reset)\s+(?:local\s+|session\s+)?role\b|\bsession\s+authorization\b|\breset\s+all\b|"
@@ -33,11 +33,10 @@ _LOCAL = re.compile(r"\s*set\s+local\b", re.IGNORECASE)
 
 def changes_session_state(text: str) -> bool:
     """
-    Whether the text of a statement may set, take or make something that lasts as long as its
-    connection: a setting, an advisory lock, a temporary table, an ear for notifications.
+    Return whether a statement may change state that lasts as long as the connection.
 
-    It is better to say so of one too many, even if it only speaks of these in a literal: that
-    costs a reset. What a function does inside cannot be seen.
+    That is a setting, an advisory lock, a temporary table or a LISTEN. A false positive, such as a
+    keyword in a literal, costs a reset. Effects inside functions are not seen.
     """
     if first_word_of(text) in _WORDS:
         return _LOCAL.match(text) is None
@@ -45,15 +44,15 @@ def changes_session_state(text: str) -> bool:
 
 
 def may_move(text: str) -> bool:
-    """Whether a statement may change what the names in others stand for on its connection."""
+    """Return whether a statement may change the objects that names in other statements refer to."""
     lowered = text.lower()
-    # A text may have a megabyte, through which the patterns go far more slowly.
+    # A text may have a megabyte, on which the patterns are far slower.
     if not any(word in lowered for word in _MOVING):
         return False
     return any(pattern.search(text) for pattern in (PATH, ROLE, _TEMPORARY))
 
 
 def temporary_names(text: str) -> set[str]:
-    """The names of the temporary tables and views that a statement makes."""
+    """Return the names of the temporary tables and views that a statement creates."""
     found = _TEMPORARY.findall(text)
     return {quoted.replace('""', '"') or plain.lower() for quoted, plain in found}

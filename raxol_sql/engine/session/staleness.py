@@ -1,4 +1,4 @@
-"""Whether an error may come from what was known of a statement, and not from the statement."""
+"""Errors that an outdated prepared statement causes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,19 @@ from raxol_sql.engine.types.type_trust import SCHEMA_AGE
 from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.text import first_word_of
 
-# Classes of SQLSTATE: features, names of statements, syntax and names, internal errors.
+# SQLSTATE classes: feature not supported, invalid statement name, syntax error, internal error.
 _CLASSES = ("0A", "26", "42", "XX")
 _CLASS_OF_VALUES = "22"
-# What the server says of a value that is written in binary for another type than it has now: it
-# has another length, or is no such value, or no text.
+# Errors for a binary value of a former parameter type: a wrong length, value or encoding.
 _BADLY_WRITTEN = ("08P01", "22P03", "22021")
 
 
 class StaleReason(enum.Enum):
     """
-    What an error lets one suspect.
+    The reason why an error may come from an outdated statement.
 
-    That the server has lost the statement (``GONE``), or has another ``PLAN`` for it; that it has
-    other ``TYPES`` by now than it said; that a ``VALUE`` was written for the types it had before;
-    or nothing of the kind.
+    ``GONE``: the server has lost the statement. ``PLAN``: its cached plan is outdated. ``TYPES``:
+    its types have changed. ``VALUE``: a value was written for the former types.
     """
 
     GONE = enum.auto()
@@ -41,10 +39,10 @@ class StaleReason(enum.Enum):
 
 def suspicion_of(error: BaseException) -> StaleReason:
     """
-    What an error lets one suspect of the statement that was prepared.
+    Return the reason why a prepared statement may be outdated, judging by an error.
 
-    "cached plan must not change result type" has the SQLSTATE of everything that is not
-    supported; the function in the server that says it tells it apart (plancache.c).
+    "cached plan must not change result type" shares its SQLSTATE with all unsupported features; the
+    name of the server's function distinguishes it (plancache.c).
     """
     if isinstance(error, ParameterTypeMismatch):
         return StaleReason.VALUE
@@ -64,15 +62,15 @@ def suspicion_of(error: BaseException) -> StaleReason:
 
 def may_commit(text: str) -> bool:
     """
-    Whether a statement may have done something for good although it failed.
+    Return whether a failed statement may have committed part of its work.
 
-    A procedure may commit in its middle.
+    A procedure may commit in its body.
     """
     return first_word_of(text) in ("call", "do")
 
 
 class Session(Protocol):
-    """What is asked of a session here."""
+    """The methods of a session that this module uses."""
 
     wire: Pipeline
     types: ConnectionTypes
@@ -91,13 +89,13 @@ class Session(Protocol):
 
 @attrs.frozen
 class StaleStatement:
-    """A statement that failed in a transaction, and the types that it was known to have."""
+    """A statement that failed in a transaction, with its known types."""
 
     text: str
     types: Types
 
     async def has_changed(self, session: Session) -> bool:
-        """Whether it has other types by now, so that the transaction may be done once more."""
+        """Return whether its types have changed, so that the transaction may be retried."""
         try:
             described = await session.describe(self.text)
         except psycopg.Error:
@@ -110,25 +108,25 @@ class StaleStatement:
 
 async def is_outdated(session: Session, text: str, error: BaseException) -> bool:
     """
-    Whether a statement failed only because of what was known of it, and may be sent again.
+    Return whether a statement failed only because it was outdated, so that it may be sent again.
 
-    The server may have lost it, or have other types for it by now than it said. In a transaction
-    that has failed it cannot be sent again, but with the whole of it, so the session remembers it
-    as ``suspect``; the next transaction prepares it again.
+    The server may have lost it, or its types may have changed. In a failed transaction, only the
+    whole transaction can be retried, so the session keeps the statement as ``suspect``, and the
+    next transaction prepares it again.
     """
     known = session.statements.find(text)
     suspicion = suspicion_of(error)
     if known is None or suspicion is StaleReason.NONE:
         return False
     if suspicion is StaleReason.GONE:
-        # Where one is gone, the others are.
+        # If one is gone, so are the others.
         session.statements.clear()
         return session.is_idle and not may_commit(text)
-    # What was refused before it was sent leaves a transaction as it is.
+    # A statement that was rejected before it was sent does not fail the transaction.
     is_whole = isinstance(error, ParameterTypeMismatch) and not session.in_failed_transaction
     can_ask = session.is_idle or is_whole
     if suspicion is StaleReason.PLAN or not can_ask or may_commit(text):
-        # The server cannot be asked now, so the next use prepares it again.
+        # The server cannot be asked now, so the next use prepares the statement again.
         session.statements.forget(text)
     if not can_ask or may_commit(text):
         session.types.suspect(oids_of(known.types))
@@ -140,7 +138,7 @@ async def is_outdated(session: Session, text: str, error: BaseException) -> bool
     except psycopg.Error:
         return False
     has_changed = described.types != known.types or is_altered
-    # Another server, which a pooler lent, may have prepared it before a table changed.
+    # Another server behind the pooler may have prepared it before a table changed.
     is_elsewhere = session.is_shared and known.name and suspicion is not StaleReason.VALUE
     if not has_changed and suspicion is not StaleReason.PLAN and not is_elsewhere:
         return False

@@ -1,4 +1,4 @@
-"""What a program asks of the types of one database, when it opens that."""
+"""The options of `Database.open` for the types of one database."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ OnConnect = Callable[[Any], Awaitable[None] | None]
 @attrs.frozen
 class TypeOptions:
     """
-    The types that one database has, and what its program wants of them.
+    Options for the types of one database.
 
-    ``classes`` are Python classes by the names of types; ``infinity`` says what a date or a
-    timestamp becomes that Python has no value for; ``on_connect`` is called with each connection.
+    ``classes`` maps the names of types to Python classes; ``infinity`` selects the value for a date
+    or timestamp that Python cannot represent; ``on_connect`` is called with each connection.
     """
 
     classes: Mapping[str, type] = attrs.field(factory=dict)
@@ -50,7 +50,7 @@ class TypeOptions:
         object.__setattr__(self, "catalogue", TypeCatalog(self.classes))
 
     async def check(self, session: Session) -> None:
-        """Raises `ConfigError` for a name in ``classes`` that no type of the database has."""
+        """Raise `ConfigError` for a name in ``classes`` that is no type of the database."""
         if not self.classes or self.catalogue.has_all_classes:
             return
         names = "{" + ",".join('"' + _escaped(name) + '"' for name in self.classes) + "}"
@@ -65,10 +65,10 @@ class TypeOptions:
         self.catalogue.has_all_classes = True
 
     async def connected(self, colour: IOBackend, session: Session) -> None:
-        """Calls the program's hook with a connection; raises what that raises."""
+        """Call the program's hook with a connection; raises its exceptions."""
         if self.on_connect is None:
             return
-        # psycopg waits for the socket in its own way.
+        # psycopg does its own waiting on the socket.
         session.detach()
         waited = self.on_connect(session.connection)
         if inspect.isawaitable(waited):
@@ -77,7 +77,7 @@ class TypeOptions:
             raise psycopg.ProgrammingError("on_connect left a transaction open: commit it there")
 
     async def reconnected(self, colour: IOBackend, session: Session) -> None:
-        """Calls the hook after a reset; a session with which it raises is closed, and replaced."""
+        """Call the hook after a reset; a session for which it raises is closed and replaced."""
         if self.on_connect is None:
             return
         try:

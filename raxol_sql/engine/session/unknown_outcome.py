@@ -1,5 +1,5 @@
 """
-What is said after a lost connection: what happened, why the outcome is unknown, what to do.
+Messages for an unknown outcome after a lost connection.
 
 docs/failures.md lists the messages of `OutcomeUnknownError`, and says which have no token.
 """
@@ -55,7 +55,7 @@ WITHOUT_HISTORY = (
 
 
 def problem_of(marker: OutcomeMarker | None) -> str:
-    """The message for a COMMIT whose outcome is unknown."""
+    """Return the message for a COMMIT whose outcome is unknown."""
     if marker is None:
         return WITHOUT_OUTCOME
     if marker.token is not None:
@@ -64,10 +64,10 @@ def problem_of(marker: OutcomeMarker | None) -> str:
 
 
 def tell_ending(error: BaseException, phase: Phase, text: str) -> None:
-    """Has an interruption say what the effect of a statement was that is its own transaction."""
+    """Add the effect of a statement that is its own transaction to an interruption."""
     effect = ending_of(error)
     if effect is None or phase is not Phase.SENT:
         return
     if effect is Effect.ROLLED_BACK and may_commit(text):
-        effect = Effect.UNKNOWN  # a procedure may have committed a part of it
+        effect = Effect.UNKNOWN  # a procedure may have committed part of it
     error.add_note(f"The statement had been sent. Its effect: {effect.value}.")
