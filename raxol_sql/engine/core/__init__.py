@@ -1,1 +1,1 @@
-"""Waiting, locks and clocks, in both colours; no SQL."""
+"""Waiting, locks and clocks for both I/O backends; no SQL."""

@@ -1,8 +1,9 @@
-"""Whether to watch a connection for an answer, or to sleep until it comes."""
+"""Adaptive choice between polling a connection and sleeping until it is readable."""
 
 from __future__ import annotations
 
-# Waits: those of a trial, and those from one trial to the next, more often while it is unclear.
+# Number of waits in a trial, and between trials, which are more frequent while the result is
+# unclear.
 _TRIAL = 8
 _SHORTEST_PERIOD = 64
 _LONGEST_PERIOD = 2048
@@ -13,19 +14,18 @@ _LONGEST = 0.0002
 
 class AdaptivePoller:
     """
-    What was learnt of the waits for one statement, and what follows for the next.
+    The statistics of waits for one statement, and the choice for the next wait.
 
-    To wake up a process that sleeps takes a machine from a few to some fifty microseconds, which
-    may be longer than the server needs for the answer. Looking for it again and again until it is
-    there takes as long as the server does, and a processor. Which is the better way depends on
-    the statement, the machine and the moment, so both are tried: now and then eight waits in a
-    row go the other way than the rest, and the last four of these are timed, as are four of the
-    others. A few in a row, because a machine that has just been woken up is quick for a while.
-    Watching takes the processor, and is the usual way only after it saved a third of the time
-    twice; an answer that does not come while it is watched for speaks against it at once. The
-    kernel's haltpoll governor and adaptive mutexes do likewise.
+    Waking a sleeping process takes a few to some fifty microseconds, which may be longer than the
+    server needs for its reply. Polling until the reply arrives takes as long as the server does,
+    and uses the processor. The better choice depends on the statement, the machine and the load, so
+    both are tried: now and then eight waits in a row use the other strategy, and the last four of
+    these are timed, as are four of the others. A series, because a machine that has just woken up
+    is faster for a while. Polling becomes the usual strategy only after it saved a third of the
+    time twice; a reply that does not arrive during polling counts against it at once. The haltpoll
+    governor of Linux and adaptive mutexes work similarly.
 
-    Times are in seconds. Not safe to share between threads; nothing breaks but the figures.
+    Times are in seconds. Not thread-safe, but a race only distorts the statistics.
     """
 
     __slots__ = ("_period", "_slept", "_waits", "_watched", "_watches", "_wins", "is_timed")
@@ -40,11 +40,13 @@ class AdaptivePoller:
 
     @property
     def is_watching(self) -> bool:
-        """Whether to watch is the usual way."""
+        """Return whether polling is the usual strategy."""
         return self._wins >= 2
 
     def choose(self) -> bool:
-        """Whether to watch, this time; ``is_timed`` says then whether `learn` wants to know."""
+        """
+        Return whether to poll this time; ``is_timed`` then says whether `learn` needs the time.
+        """
         self._waits += 1
         if self._waits >= 2 * _TRIAL:
             self.is_timed = False
@@ -56,12 +58,12 @@ class AdaptivePoller:
         return self._watches
 
     def miss(self) -> None:
-        """An answer did not come while it was watched for."""
+        """Record that a reply did not arrive during polling."""
         self._wins = max(0, self._wins - 1)
 
     def learn(self, seconds: float) -> None:
-        """Takes in how long it took, from sending to the answer, in the way that was chosen."""
-        seconds = min(seconds, _LONGEST)  # one that stood at a lock says nothing of the others
+        """Record the time from sending to the reply, with the chosen strategy."""
+        seconds = min(seconds, _LONGEST)  # a wait for a lock says nothing about the others
         if self._watches:
             self._watched = _blend(self._watched, seconds)
         else:

@@ -1,10 +1,9 @@
 """
-What differs between blocking and asyncio, in one value each.
+The I/O backends, synchronous and asyncio.
 
-Every flow of control in `engine` is written once, as ``async def``. What it calls of psycopg has
-the same names in both colours, and gives either a value or an awaitable; ``wait`` makes the
-value of either. With the blocking colour nothing ever suspends, so `run_sync` needs no event
-loop.
+Every control flow in `engine` is written once, as ``async def``. The methods of psycopg have the
+same names for both backends, and return either a value or an awaitable; ``wait`` gets the value of
+either. The synchronous backend never suspends, so `run_sync` needs no event loop.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from raxol_sql.engine.core.socket_wait import AsyncioWaiter, SocketWaiter, SyncW
 
 T = TypeVar("T")
 _ENGINE = str(Path(__file__).parents[1])
-# The code of frames that lose their caller when they return.
+# Code of frames that lose their caller when they return.
 _CUT_OFF = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 # Whether a holder has a session, or waits for it with a claim.
 Holds = Callable[[Any, object, object], bool | None]
@@ -41,18 +40,17 @@ Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 @attrs.frozen
 class IOBackend:
     """
-    One of the two ways to wait.
+    An I/O backend: synchronous or asyncio.
 
-    ``wait`` takes what a method of psycopg returned, and ``finish`` a coroutine that is to come to
-    its end, even if nobody waits for that any more; ``callback`` makes of a coroutine function what
-    psycopg's pool of this colour can call; ``waiting`` waits for a connection's socket;
-    ``lock`` makes a lock for ``async with`` and ``turn`` one with a deadline, ``who`` tells apart
-    those who might hold it, ``name_of`` names one of them, and ``holds`` says whether it is inside
-    of a call that has a session or waits for it with a claim, None where that cannot be seen.
-    ``ask_password`` calls a password callable. ``start`` runs a coroutine in the background, in a
-    thread or task that no caller interrupts, and gives what tells whether it still runs;
-    ``mailbox`` makes what the background reads from. ``may_fork`` says whether a process that is
-    forked can go on with what its parent had.
+    ``wait`` gets the result of a psycopg method, and ``finish`` runs a coroutine to completion even
+    if its caller no longer waits. ``callback`` converts a coroutine function to a callback for
+    psycopg's pool, ``waiting`` waits for the socket of a connection, ``lock`` makes a lock for
+    ``async with`` and ``turn`` one with a deadline. ``who`` identifies the current thread or task,
+    ``name_of`` names it, and ``holds`` says whether it is in a call that has a session or waits for
+    it with a claim, None if unknown. ``ask_password`` calls a password callable. ``start`` runs a
+    coroutine in a background thread or task that no caller interrupts, and returns a function that
+    says whether it is running; ``mailbox`` makes its input. ``may_fork`` says whether a forked
+    process can continue with a database of its parent.
     """
 
     wait: Callable[[Any], Awaitable[Any]]
@@ -74,7 +72,7 @@ class IOBackend:
 
 
 class _ThreadLock:
-    """A lock between threads, in the words of one between tasks."""
+    """A lock between threads with the interface of an asyncio lock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -91,7 +89,7 @@ async def _given(value: T) -> T:
 
 
 async def _finished(value: Coroutine[Any, Any, T]) -> T:
-    # The loop itself keeps no task alive.
+    # The loop itself keeps no reference to the task.
     task = asyncio.ensure_future(value)
     _unfinished.add(task)
     task.add_done_callback(_unfinished.discard)
@@ -116,16 +114,17 @@ def _name_of_task(task: asyncio.Task[Any] | None) -> str:
 
 def _thread_holds(ident: int, session: object, claim: object) -> bool | None:
     """
-    Whether a thread is inside of a call that has this session, or waits for it with this claim.
+    Return whether a thread is in a call that has this session or waits with this claim.
 
-    None where it is in a call of which no frame refers to the session, directly or by what is
-    called ``_session``: it may be on its way from one frame to the next.
+    None if it is in a call in which no frame refers to the session, directly or as ``_session``:
+    the session may be on its way from one frame to the next.
 
-    The thread runs on meanwhile. A function keeps its caller after it has returned; a coroutine
-    or generator does not. So a chain of frames that ends in one was cut off, and proves nothing.
+    The thread keeps running during the check. A function keeps its caller after it has returned; a
+    coroutine or generator does not. So a chain of frames that ends in one was cut off, and proves
+    nothing.
     """
     frame, is_calling = sys._current_frames().get(ident), False
-    # The frames that look for the reference have one, too.
+    # The frames of this check refer to the session, too.
     asking = (sys._getframe(1).f_globals, globals())
     while frame is not None:
         if frame.f_code is run_sync.__code__:
@@ -146,7 +145,7 @@ def _thread_holds(ident: int, session: object, claim: object) -> bool | None:
 
 
 def _task_holds(task: asyncio.Task[Any] | None, session: object, claim: object) -> bool | None:
-    """Whether a task that has this session has not ended; outside of tasks nothing is known."""
+    """Return whether a task that has this session has not ended; None outside tasks."""
     return task is None or not task.done()
 
 
@@ -170,22 +169,22 @@ async def _awaited(value: Awaitable[T]) -> T:
 
 def run_sync(work: Coroutine[Any, Any, T]) -> T:
     """
-    The result of a coroutine of the blocking colour, which never suspends.
+    Run a coroutine of the synchronous backend, which never suspends, and return its result.
 
-    Works with and without a running event loop. Raises RuntimeError if the coroutine does
-    suspend: then something of the other colour was called, which is a mistake of ours.
+    Works with and without a running event loop. Raises RuntimeError if the coroutine suspends: then
+    it called code of the asyncio backend, which is a bug of this library.
     """
     try:
         work.send(None)
     except StopIteration as finished:
         value: T = finished.value
         return value
-    # Raised before closing: a `finally` that awaits would replace this error by its own.
-    raise RuntimeError(f"{work!r} waited in the blocking colour")
+    # Raised before closing: a `finally` that awaits would replace this error.
+    raise RuntimeError(f"{work!r} suspended in the synchronous backend")
 
 
 def iterate_sync(lists: AsyncGenerator[list[T]]) -> Iterator[T]:
-    """The items of lists that a generator of the blocking colour gives, one by one."""
+    """Yield the items of the lists that a generator of the synchronous backend yields."""
     try:
         while True:
             try:

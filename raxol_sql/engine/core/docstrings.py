@@ -1,4 +1,4 @@
-"""One documentation for a method and its twin of the other colour."""
+"""Docstrings shared by the synchronous and the asyncio interface."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def copy_doc(twin: Callable[..., Any]) -> Callable[[F], F]:
-    """Gives a method the documentation of its blocking twin, which says the same."""
+    """Copy the docstring of the synchronous method to its asyncio counterpart."""
 
     def document(method: F) -> F:
         method.__doc__ = twin.__doc__

@@ -1,4 +1,4 @@
-"""What becomes of connections in a process that is forked: they stay the parent's alone."""
+"""Connections in forked processes: they remain the parent's."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from psycopg.pq.abc import PGconn
 
 
 class Forkable(Protocol):
-    """Something that holds connections, and is told when it finds itself in a child."""
+    """An object with connections, which is notified of forks in the child."""
 
     def forked(self) -> None: ...
 
 
 _alive: weakref.WeakSet[Forkable] = weakref.WeakSet()
 generation = 0
-"""How many forks lie between the first process and this one; asking the system takes a call."""
+"""Number of forks between the first process and this one; asking the kernel costs a system call."""
 
 
 def watch(holder: Forkable) -> None:
-    """From now on ``holder`` is told of forks, before anything else runs in the child."""
+    """Notify ``holder`` of forks, before any other code runs in the child."""
     _alive.add(holder)
 
 
 def sever(connections: Iterable[PGconn]) -> None:
     """
-    Cuts this process off from the sockets of connections that it has from its parent.
+    Detach this process from the sockets of connections that it inherited from its parent.
 
-    Closing them is not enough: libpq says goodbye first, on a line that is the parent's, and would
-    say it later on whatever has the number of the file by then.
+    Closing them is not enough: libpq would send its termination message, on the parent's connection
+    or later on whichever file has the same descriptor.
     """
     nowhere = os.open(os.devnull, os.O_RDWR)
     try:

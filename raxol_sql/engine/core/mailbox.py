@@ -1,4 +1,4 @@
-"""Items that any thread hands to one reader, which may wait for them."""
+"""Queues from any thread to one reader."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from typing import Any, Protocol
 
 class Mailbox(Protocol):
     """
-    A queue with one reader, which waits in its own way.
+    A queue with one reader.
 
-    ``put`` never waits, and may be called from any thread, from a destructor and as the callback
-    of a weak reference. The items come out in their order.
+    ``put`` never blocks, and may be called from any thread, from a destructor and as the callback
+    of a weak reference. Items keep their order.
     """
 
     put: Callable[[Any], object]
 
     async def get(self, timeout: float | None) -> Any:
-        """The next item; None if there is none for ``timeout`` seconds, or ever if that is None."""
+        """
+        Return the next item, or None after ``timeout`` seconds; wait without limit if that is None.
+        """
 
     def take(self) -> Any:
-        """The next item if there is one, else None."""
+        """Return the next item if there is one, else None."""
 
 
 class ThreadMailbox:
     """
     A mailbox whose reader is a thread.
 
-    Both ends are functions written in C, so no signal handler runs in the middle of them: an
-    exception of such a handler leaves an item in the mailbox or takes it out, nothing between.
+    Both ends are functions in C, in which no signal handler runs: an exception of a handler leaves
+    an item either in the mailbox or with the reader.
     """
 
     def __init__(self) -> None:
@@ -84,7 +86,7 @@ class LoopMailbox:
         if threading.get_ident() == self._thread:
             self._wake()
             return
-        # A loop that is closed has ended its tasks.
+        # A closed loop has ended its tasks.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._wake)
 

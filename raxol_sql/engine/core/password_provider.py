@@ -1,4 +1,4 @@
-"""Asking a callable for the password of a new connection."""
+"""Password callables."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Ask = Callable[[AskPassword, float], Awaitable[Secret]]
 
 async def ask_blocking(ask: AskPassword, longest: float) -> Secret:
     """
-    What ``ask`` returns, within ``longest`` seconds.
+    Return the password from ``ask``, within ``longest`` seconds.
 
-    It runs in a thread of its making, as nothing else can leave a call that does not return.
-    Raises what ``ask`` raises, with a note; ConnectionTimeout if the time is over; `ConfigError`
-    for an answer that is no str.
+    ``ask`` runs in a separate thread, because a call that does not return cannot be interrupted.
+    Raises what ``ask`` raises, with a note; ConnectionTimeout at the end of the time; `ConfigError`
+    for a result that is not a str.
     """
     future = _in_thread(ask)
     futures.wait([future], longest)
@@ -37,9 +37,9 @@ async def ask_blocking(ask: AskPassword, longest: float) -> Secret:
 
 async def ask_asyncio(ask: AskPassword, longest: float) -> Secret:
     """
-    The same for asyncio: ``ask`` may be a coroutine function.
+    Return the password from ``ask``, which may be a coroutine function.
 
-    Any other function runs in a thread, so that it does not hold the event loop.
+    Any other function runs in a thread, so that it does not block the event loop.
     """
     until = asyncio.get_running_loop().time() + longest
     task: asyncio.Future[Any]
@@ -71,7 +71,7 @@ def _is_awaitable(task: asyncio.Future[Any]) -> bool:
 
 
 async def _awaited(answer: Any) -> Hidden:
-    # What a future has for a result is in its repr.
+    # The repr of a future shows its result.
     return Hidden(await answer)
 
 
@@ -86,7 +86,7 @@ def _in_thread(ask: AskPassword) -> futures.Future[Any]:
         except BaseException as error:
             future.set_exception(error)
 
-    # Not a thread that the end of the process waits for.
+    # A daemon thread, for which the process does not wait at exit.
     threading.Thread(target=run, name="raxol_sql password", daemon=True).start()
     return future
 
@@ -97,7 +97,7 @@ def _secret_in(done: futures.Future[Any] | asyncio.Future[Any]) -> Secret:
     if failure is None:
         return password_of(done.result().reveal()[0])
     if not isinstance(failure, Exception):
-        # It would end a worker of the pool, or look as if the caller had been cancelled.
+        # It would end a worker of the pool, or look as if the caller was cancelled.
         kind = type(failure).__name__
         raise ConfigError(f"the password callable raised {kind}") from failure
     if _NOTE not in getattr(failure, "__notes__", ()):

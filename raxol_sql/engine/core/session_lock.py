@@ -1,4 +1,4 @@
-"""The turns that threads or tasks take on the session of one transaction."""
+"""The lock of a transaction's session."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _IN_THE_MIDDLE = (
 
 class SessionLock(Protocol):
     """
-    A lock for the length of one call, which a caller who has it already is refused.
+    A lock for one call, which rejects a caller that already holds it.
 
-    That is a caller who runs a statement from inside of another one, as from the rows of a COPY.
+    This happens when a call starts another one, for example while it reads the rows of a COPY.
     """
 
     @property
     def is_mine(self) -> bool:
-        """Whether the caller has it already."""
+        """Return whether the caller holds the lock."""
 
     async def acquire(self, until: float | None) -> None:
         """
-        Waits for the turn, until a moment of the monotonic clock if that is not None.
+        Acquire the lock, until a deadline (monotonic) if not None.
 
-        Raises `TransactionError` for a caller who has it already, and `DeadlineExceededError`.
+        Raises `TransactionError` if the caller already holds it, and `DeadlineExceededError`.
         """
 
     def release(self) -> None:
-        """Ends the turn; without one it does nothing."""
+        """Release the lock; does nothing without it."""
 
 
 class ThreadSessionLock:
     """
-    The turn of a thread.
+    A session lock for threads.
 
-    The lock is one that knows its owner: to take it and to note who has it is one step, which no
-    exception of a signal handler can divide.
+    The underlying lock records its owner: acquiring it and recording the owner is one step, which
+    no exception of a signal handler can divide.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class ThreadSessionLock:
 
 
 class TaskSessionLock:
-    """The turn of a task."""
+    """A session lock for tasks."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()

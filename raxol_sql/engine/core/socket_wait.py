@@ -1,4 +1,4 @@
-"""Waiting for the server, blocking or in an event loop: the only place that waits for a socket."""
+"""Waiting for a socket, in a thread or in an event loop."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Protocol
 import psycopg
 from psycopg.pq.abc import PGconn
 
-# A look costs about half a microsecond: together they take as long as a short statement does.
+# A check costs about half a microsecond; all of them take as long as a short statement.
 _LOOKS = 100
 
 
 class WaitTimeout(TimeoutError):  # noqa: N818 (as TimeoutError's own kind, told from a handler's)
-    """A wait came to its end before what was waited for did."""
+    """The deadline of a wait has passed."""
 
 
 class SocketWaiter(Protocol):
     """
     The waits of one libpq connection, which is in non-blocking mode.
 
-    Each ends early with whatever the signal handler, the event loop or the driver raises, and
-    with `WaitTimeout` at the moment ``until`` of the monotonic clock, if there is one; what was
-    sent and received until then stays in libpq's buffers.
+    Each raises what the signal handler, the event loop or the driver raises, and `WaitTimeout` at
+    the deadline ``until`` (monotonic), if there is one; sent and received data stay in libpq's
+    buffers.
     """
 
     until: float | None
@@ -34,28 +34,28 @@ class SocketWaiter(Protocol):
 
     async def answer(self, watch: bool) -> bool:
         """
-        Until libpq has a result, or the end of the results.
+        Wait until libpq has a result, or the end of the results.
 
-        With ``watch`` it looks for it for a while, where that can be done, before it sleeps; gives
-        whether it did so in vain.
+        With ``watch`` it polls for a while before it sleeps, where this is possible; returns
+        whether it polled in vain.
         """
 
     async def input(self) -> None:
-        """Until there was something to read; libpq has it then."""
+        """Wait until data was received; libpq has it then."""
 
     async def flush(self) -> None:
         """
-        Until libpq has sent all that it holds.
+        Wait until libpq has sent everything.
 
-        Takes meanwhile what the server sends, so that neither waits for the other for ever.
+        Also receives data from the server, so that neither side blocks the other forever.
         """
 
     def detach(self) -> None:
-        """Lets go of the socket, which somebody else is going to close or to use."""
+        """Release the socket, which other code is going to close or use."""
 
 
 class SyncWaiter:
-    """Waits in the calling thread; signals are handled, and end a wait if their handler raises."""
+    """Waits in the calling thread; an exception of a signal handler ends a wait."""
 
     def __init__(self, pgconn: PGconn) -> None:
         self.until: float | None = None
@@ -82,14 +82,14 @@ class SyncWaiter:
             self._sleep(self._ready)
 
     def detach(self) -> None:
-        """Nothing: nobody else knows that this waits."""
+        """Do nothing: nothing is registered for the socket."""
 
     def _sleep(self, poll: Callable[[int | None], object]) -> None:
         if self.until is None:
             poll(None)
         else:
             left = self.until - monotonic()
-            # In milliseconds, and never below zero, which would be for ever.
+            # In milliseconds, and never negative, which means no timeout.
             if not poll(int(left * 1000) + 1 if left > 0 else 0):
                 raise WaitTimeout
         self._pgconn.consume_input()
@@ -99,10 +99,10 @@ class AsyncioWaiter:
     """
     Waits in the event loop.
 
-    The reader stays registered from one wait to the next. When something comes and nobody waits
-    for it, it goes, until the next wait: what is not asked for stays in the socket, and holds the
-    server back. So does the timer: it is set once, and looks at what is waited for when it rings,
-    because to set one for each wait costs as much as the rest of the wait.
+    The reader stays registered between waits. If data arrives outside a wait, it is removed until
+    the next wait: unsolicited data stays in the socket, which slows the server down. The timer
+    stays, too: it is set once and checks the deadline when it fires, because setting it for each
+    wait costs as much as the rest of the wait.
     """
 
     def __init__(self, pgconn: PGconn) -> None:
@@ -152,7 +152,7 @@ class AsyncioWaiter:
             )
 
     def _attached(self) -> asyncio.AbstractEventLoop:
-        """The loop in which the reader is registered."""
+        """Return the loop in which the reader is registered."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._socket = self._pgconn.socket
@@ -170,7 +170,7 @@ class AsyncioWaiter:
             waiter.set_exception(error)
             self.detach()
         else:
-            # Half a result is no reason to wake up.
+            # An incomplete result does not end the wait.
             if not self._pgconn.is_busy():
                 waiter.set_result(None)
 
@@ -198,9 +198,9 @@ class AsyncioWaiter:
 
 def _poller(socket: int, *, write: bool) -> Callable[[int | None], object]:
     """
-    What waits until ``socket`` can be read, or also until it can be written.
+    Return a function that waits until ``socket`` is readable, or also writable.
 
-    It takes the longest wait in milliseconds, and gives something false after that.
+    It takes the timeout in milliseconds, and returns a false value on timeout.
     """
     poll = select.poll()
     poll.register(socket, select.POLLIN | select.POLLOUT if write else select.POLLIN)

@@ -1,1 +1,1 @@
-"""Transactions: BEGIN to COMMIT, retries, and the outcome of a COMMIT that was not answered."""
+"""Transactions: BEGIN to COMMIT, retries, and the outcome of a lost COMMIT."""

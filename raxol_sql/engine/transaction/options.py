@@ -1,4 +1,4 @@
-"""How a transaction begins."""
+"""Options of a transaction."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 @attrs.frozen
 class TransactionOptions:
     """
-    How a transaction begins; None leaves the choice to the server's settings.
+    The options of BEGIN; None leaves each to the server's settings.
 
-    ``commit_check`` is how the outcome is found out when its COMMIT is not answered: by its id
-    ("xid"), which the COMMIT waits for ("xid-first"), by a row that it writes ("marker"), or not
-    ("none").
+    ``commit_check`` selects how the outcome is determined if no reply to COMMIT arrives: by the
+    transaction ID ("xid"), for which COMMIT may wait ("xid-first"), by a row ("marker"), or not at
+    all ("none").
     """
 
     isolation: str | None = attrs.field(default=None)
@@ -37,7 +37,7 @@ class TransactionOptions:
 
     @property
     def statement(self) -> str:
-        """The BEGIN with these options."""
+        """Return the BEGIN statement with these options."""
         words = ["begin"]
         if self.isolation is not None:
             words.append(f"isolation level {self.isolation}")

@@ -1,4 +1,4 @@
-"""Finding out what became of a transaction whose connection was lost."""
+"""Resolution of the outcome of a transaction after a lost connection."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from raxol_sql.failures import (
     is_forgotten,
 )
 
-# Seconds: where a call has no end, and where its end is past already.
+# Seconds: the limit for a call without a deadline, and the least for one past its deadline.
 _LONGEST = 30.0
 _SHORTEST = 0.2
 _PAUSE = 0.01
 _LONGEST_PAUSE = 0.2
-# How long, in milliseconds, one look may stand behind the transaction that it asks for.
+# Milliseconds that one query may wait for the transaction in question.
 _LOOKING = 300
 _NAME = "the outcome of a transaction"
 
@@ -41,10 +41,10 @@ end
 for update
 """
 )
-# Who waits for a client that has lost the line would wait until the network gives up; a COMMIT
-# that is still on its way to it finds nothing then. One that is at work is left alone: it may be
-# committing, and waiting for a standby. Only the session of the token itself is ended: an id may be
-# that of another transaction, after a failover or because the token is not what it was.
+# A backend that waits for a client whose connection is lost would wait until the network times out;
+# a COMMIT still in transit then finds no backend. An active backend is left alone: it may be
+# committing, or waiting for a standby. Only the backend of the token is ended, because the ID may
+# belong to another transaction, after a failover or because the token was altered.
 _END_IDLE = (
     PRIMARY
     + """
@@ -64,7 +64,7 @@ from raxol_outcomes
 where key = '00000000-0000-0000-0000-000000000000'
 """
 )
-# What is not there cannot come any more once this stands in its place.
+# A missing row cannot be inserted any more after this one.
 _BURY = """
 insert into raxol_outcomes (key, is_tombstone)
 values ($1, true)
@@ -98,11 +98,11 @@ async def resolve(
     until: float | None,
 ) -> Effect:
     """
-    What became of the transaction of a token; UNKNOWN if that cannot be found out by ``until``.
+    Return the outcome of the transaction of a token, or UNKNOWN if unresolved by ``until``.
 
-    Asks a writable server only: a standby may be behind. By a row it also settles it: a row that
-    is not there is made impossible. Raises the driver's error where no server answers, and
-    TypeError for what is no token.
+    Queries a primary only, because a standby may lag behind. If the marker row is missing, this
+    prevents the transaction from committing. Raises the driver's error if no server answers, and
+    TypeError for anything but a token.
     """
     if not isinstance(token, OutcomeToken):
         raise TypeError(
@@ -126,7 +126,7 @@ async def resolve(
             finally:
                 await sessions.release(session)
         except DeadlineExceededError:
-            effect = None  # it stood behind a transaction that is still open
+            effect = None  # it waited for the transaction, which is still open
         except psycopg.Error as error:
             if monotonic() >= end or not _may_pass(error):
                 raise
@@ -144,9 +144,9 @@ async def _by_xid(
 ) -> Effect | None:
     now = session.incarnation
     if session.facts.lost and not session.facts.tells_ids:
-        return Effect.UNKNOWN  # it may not be asked, and the next one neither
+        return Effect.UNKNOWN  # the role lacks the privilege, on the next connection as well
     if now is None or token.incarnation is None:
-        session.close()  # a standby, as far as it is known; the next one may be none
+        session.close()  # a standby, as far as known; the next connection may reach the primary
         return None
     (status,) = await _one(session, _SEE, (str(token.xid),))
     first_xid = lives.first_xid_after(token.incarnation)
@@ -163,7 +163,7 @@ async def _by_row(session: Session, token: OutcomeToken) -> Effect | None:
     try:
         buried = await session.run(_BURY, (token.key,), _LOOKING)
     except psycopg.errors.QueryCanceled:
-        # It stands behind the original, which is still open.
+        # It waits for the original row, whose transaction is still open.
         await _end_idle(session, token)
         return None
     if buried.affected:
@@ -173,7 +173,7 @@ async def _by_row(session: Session, token: OutcomeToken) -> Effect | None:
 
 
 async def _end_idle(session: Session, token: OutcomeToken) -> None:
-    """Ends the session of a token if it waits, in its transaction, for a client that is gone."""
+    """End the backend of a token if it is idle in its transaction."""
     backend = token.backend
     if (
         backend is not None
@@ -185,18 +185,18 @@ async def _end_idle(session: Session, token: OutcomeToken) -> None:
 
 
 async def _one(session: Session, text: str, values: Row) -> Any:
-    """The one row of a statement; None if there is none."""
+    """Return the single row of a statement, or None."""
     answer = await session.run(text, values)
     return answer.one(lambda row: row) if answer.count else None
 
 
 def _may_pass(error: psycopg.Error) -> bool:
-    """Whether a server that comes back, or another one, may answer after this error."""
+    """Return whether the server may answer after a restart, or another server may."""
     return isinstance(error, (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction))
 
 
 async def purge_outcomes(sessions: SessionSource, days: int) -> int:
-    """Removes old marker rows, and keeps how far; raises ValueError for less than a day."""
+    """Delete old marker rows and record the horizon; raises ValueError for less than a day."""
     if days < 1:
         raise ValueError(
             f"days must be 1 or more, not {days}: newer outcomes may still be resolved"

@@ -1,4 +1,4 @@
-"""Where a session comes from: a pool of connections, or the one of a transaction."""
+"""Sources of sessions: a pool, or a transaction."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ class SessionSource(Protocol):
     """
     A source of sessions.
 
-    One is acquired for a call, and released after it; or reserved for a block of calls, and freed
-    after that. What was taken is given back, come what may. ``purpose`` names the call to others
-    who wait, and ``until`` is when it has to end, on the monotonic clock; None for never.
+    A session is acquired for a call and then released, or reserved for a block of calls and then
+    freed. ``purpose`` names the call in messages to waiting callers, and ``until`` is its deadline
+    (monotonic), None for none.
 
-    ``timeout`` is what a call may take that says nothing else, in milliseconds, 0 for no limit, and
-    ``until`` when all calls here have to end. ``commit_check`` is how it is told what became of a
-    transaction that says nothing else. ``repeating`` knows what may be done again after a failure;
-    None where nothing may, because it would be a part of something larger. ``telemetry`` is told
-    what happens. ``shows_values`` allows errors to say which arguments a query had.
+    ``timeout`` is the default timeout of a call in milliseconds, 0 for no limit, and ``until`` the
+    deadline of all calls. ``commit_check`` is the default of transactions. ``repeating`` retries
+    failed calls; it is None inside a transaction, where only the whole can be retried.
+    ``telemetry`` receives events. ``shows_values`` allows errors to contain arguments of queries.
     """
 
     timeout: int
@@ -51,7 +50,7 @@ class SessionSource(Protocol):
 async def held(
     sessions: SessionSource, purpose: str, timeout: int | None, watch: OperationTimer | None = None
 ) -> AsyncIterator[Session]:
-    """A session for the length of a call that may take ``timeout``, or what calls usually may."""
+    """Check out a session for a call with a ``timeout``, by default that of the source."""
     until = deadline_of(sessions.timeout if timeout is None else timeout)
     session = await sessions.acquire(purpose, until)
     if watch is not None:
@@ -64,9 +63,9 @@ async def held(
 
 class TransactionSession:
     """
-    The one session of a transaction: calls take turns on it, and it is not given back.
+    The single session of a transaction, which its calls use one at a time.
 
-    None of its calls ends after ``until``, if the transaction itself has to end by then.
+    ``until`` is the deadline of the transaction, if it has one, and so of its calls.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class TransactionSession:
         session = await self.reserve(purpose, until)
         end = self.until
         await session.turn.acquire(earliest(until, end))
-        if self._session is None:  # it ended while this waited
+        if self._session is None:  # the transaction ended while this call waited
             session.turn.release()
         session = await self.reserve(purpose, until)
         session.limits.is_pressed = end is not None and (until is None or end < until)
@@ -102,15 +101,15 @@ class TransactionSession:
         return self._session
 
     async def free(self, session: Session) -> None:
-        """Nothing: the transaction keeps it."""
+        """Do nothing: the transaction keeps the session."""
 
     def begin(self, session: Session) -> None:
-        """From now on ``session`` is to be had here."""
+        """Make ``session`` available to calls."""
         self._session = session
-        # Between its statements it lies idle for nobody.
+        # Between its statements, no other caller may use the session.
         session.idle_since = math.inf
 
     def end(self) -> None:
-        """After this the session is no longer to be had here."""
+        """Make the session unavailable."""
         self._session = None
         self._is_over = True

@@ -1,4 +1,4 @@
-"""One libpq connection, and how what goes on there is brought to an end."""
+"""A libpq connection, and its recovery after an interruption."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ from raxol_sql.failures import Effect, Phase, is_lost, mark_ending, mark_lost
 FAILED = ExecStatus.FATAL_ERROR
 SYNC = ExecStatus.PIPELINE_SYNC
 COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT)
-# What is still asked of a server when the connection to it is closed.
+# The requests that are still sent before a connection is closed.
 STANDBY, READ_ONLY = _REMEMBERED = (b"in_hot_standby", b"default_transaction_read_only")
-# How long, in seconds, a server may take to stop what it was told to stop: when somebody else
-# interrupted, and when a deadline is over already.
+# Seconds that the server may take to cancel its statement: after an interruption, and after a
+# deadline.
 _STOPPING = 1.5
 _STOPPING_LATE = 0.25
-# After how long it is told again: a request to cancel may overtake the statement it is meant for.
+# Seconds until the cancel request is repeated: a request may arrive before its statement.
 _AGAIN = 0.2
-# After how many looks without a result in a row nothing is left: in a pipeline there is one such
-# look after each statement.
+# Number of consecutive empty results after which nothing is left: a pipeline has one after each
+# statement.
 NOTHING_LEFT = 3
-# With which severities a server ends a connection.
+# The severities with which a server ends a connection.
 _LAST_WORDS = (b"FATAL", b"PANIC")
 _MOST_HEARD = 10_000
 
 
 class PGConnection:
     """
-    A connection of libpq, in non-blocking mode, and the waits on it.
+    A libpq connection in non-blocking mode, with its waits.
 
-    Whoever is interrupted in the middle, by a signal, a cancelled task, a lost connection or the
-    moment ``until`` of the monotonic clock, leaves a connection behind that is either ready for the
-    next request or closed. At that moment `DeadlineExceededError` is raised. ``aftermath`` is what
-    became of what was posted last, if that ended with a COMMIT; ``received`` are the results of it
-    that came before the collecting failed, and ``heard`` those that were there when the connection
-    was found lost. ``phase`` says whether a transaction is open here: before its COMMIT is sent, a
-    lost connection means a rollback; ``is_committing`` whether a COMMIT is on its way. ``overdue``
-    is the error for a deadline in that transaction. An interruption is marked with the effect of
-    what it ended. For one thread or task at a time.
+    After an interruption, by a signal, a cancelled task, a lost connection or the deadline
+    ``until`` (monotonic), the connection is either ready for the next request or closed. At the
+    deadline `DeadlineExceededError` is raised. ``aftermath`` is the effect of the last requests, if
+    they ended with a COMMIT; ``received`` are their results that arrived before reading failed, and
+    ``heard`` those that had arrived when the connection was found lost. ``phase`` says whether a
+    transaction is open: before COMMIT is sent, a lost connection means a rollback.
+    ``is_committing`` says whether a COMMIT is in progress. ``overdue`` is the error for a deadline
+    in that transaction. An interruption is marked with the effect of the request it ended. For one
+    thread or task at a time.
 
-    What has to be done after an interruption is read off libpq, as an exception of a signal
-    handler may have left our own notes behind. An interruption in the middle of that gives the
-    connection up: it is refused to everybody, and `stop` is left to the pool.
+    Recovery relies on the state of libpq, because an exception of a signal handler may have left
+    our own attributes incomplete. A second interruption during recovery abandons the connection:
+    every request on it fails, and the pool calls `stop`.
     """
 
     def __init__(self, colour: IOBackend, connection: Connection) -> None:
@@ -72,8 +72,8 @@ class PGConnection:
         self._wait = colour.wait
         self._waiting = colour.waiting(self.pgconn)
         self.is_committing = self.is_given_up = False
-        # How many pieces of work are half done, of which a call that is interrupted would leave
-        # something behind: a limit that is set, or a statement that only the server knows.
+        # Number of unfinished steps that an interruption would leave behind: a changed timeout, or
+        # a statement that only the server knows.
         self.unfinished = 0
         # A BEGIN that is sent with the next request, so that it takes no round trip.
         self.deferred_begin: bytes | None = None
@@ -83,7 +83,7 @@ class PGConnection:
 
     @property
     def status(self) -> TransactionStatus:
-        """Whether a transaction is open, and whether it has failed."""
+        """Return the transaction status."""
         if self.is_given_up:
             return TransactionStatus.UNKNOWN
         if self.deferred_begin is not None:
@@ -92,7 +92,7 @@ class PGConnection:
 
     @property
     def is_working(self) -> bool:
-        """Whether something is under way, or left to be read, by what libpq knows."""
+        """Return whether a request is in progress or has unread results, judging by libpq."""
         pgconn = self.pgconn
         if pgconn.status == ConnStatus.BAD:
             return False
@@ -110,20 +110,22 @@ class PGConnection:
         self._waiting.until = moment
 
     def is_on(self, setting: bytes) -> bool:
-        """Whether the server said last that a setting is on, of those that it tells unasked."""
+        """Return whether a setting that the server reports was last reported on."""
         if self._last_words:
             return self._last_words[setting]
         try:
             return self.pgconn.parameter_status(setting) == b"on"
-        except psycopg.OperationalError:  # somebody else has closed it
+        except psycopg.OperationalError:  # another caller has closed it
             return False
 
     async def interrupt(self, error: BaseException) -> None:
-        """Ends whatever is under way on the connection, because of ``error``."""
+        """End the request in progress because of ``error``."""
         await self._recover(error)
 
     def give_up(self) -> None:
-        """Has every later request fail; the pool will `stop` what goes on, and close it."""
+        """
+        Make every later request fail; the pool will `stop` the request in progress and close it.
+        """
         self.is_given_up = True
 
     async def cancel(self, seconds: float) -> None:
@@ -138,16 +140,16 @@ class PGConnection:
                 await self._wait(self.connection.cancel_safe(timeout=max(0.05, seconds)))
 
     async def stop(self, seconds: float) -> None:
-        """Ends what goes on, which takes so many seconds at most; a COMMIT is left to itself."""
+        """End the request in progress within ``seconds``; a COMMIT is not interrupted."""
         if not self.is_committing:
             await self._stop(seconds, is_late=False)
 
     def detach(self) -> None:
-        """Lets somebody else use or close the connection; the next request takes it again."""
+        """Release the socket, so that other code may use or close the connection."""
         self._waiting.detach()
 
     def close(self) -> None:
-        """Closes the connection at once, whatever goes on."""
+        """Close the connection at once, even during a request."""
         self._waiting.detach()
         if not self._last_words:
             self._last_words = {name: self.is_on(name) for name in _REMEMBERED}
@@ -159,7 +161,7 @@ class PGConnection:
             raise mark_lost(psycopg.OperationalError(_GIVEN_UP))
 
     def _check_alive(self, result: PGresult) -> None:
-        """Raises for a connection that is gone, and for a COPY, which nobody would move."""
+        """Raise for a lost connection, and for a COPY, which has no reader or writer here."""
         if self.pgconn.status == ConnStatus.BAD:
             raise self._lost(result)
         if result.status in COPYING:
@@ -175,7 +177,7 @@ class PGConnection:
             self.pgconn.exit_pipeline_mode()
 
     def _lost(self, result: PGresult | None) -> psycopg.Error:
-        """The error for a connection that is gone; a server that ends it may have said why."""
+        """Return the error for a lost connection, with the server's message if there is one."""
         if result is not None and result.error_field(DiagnosticField.SQLSTATE):
             return mark_lost(error_from_result(result))
         message = self.pgconn.get_error_message() or "the connection is lost"
@@ -183,9 +185,9 @@ class PGConnection:
 
     def _hear_out(self) -> list[PGresult]:
         """
-        What came before a connection was lost, and is not read yet.
+        Return the unread results of a lost connection.
 
-        libpq has it, and says that it is busy because it failed to write.
+        libpq has them, but reports to be busy after a failed write.
         """
         heard: list[PGresult] = []
         for _ in range(_MOST_HEARD):
@@ -200,9 +202,9 @@ class PGConnection:
 
     def _check_last_words(self, error: BaseException, results: Iterable[PGresult]) -> None:
         """
-        Raises what the server said before the end of a connection, if it said why.
+        Raise the server's final error, if it sent one before it ended the connection.
 
-        The end of the line itself has no SQLSTATE.
+        The end of the connection itself has no SQLSTATE.
         """
         if not is_lost(error):
             return
@@ -211,7 +213,7 @@ class PGConnection:
                 raise self._lost(result) from None
 
     async def _recover(self, error: BaseException) -> None:
-        """Brings the connection to an end of what is under way, or closes it."""
+        """Finish the request in progress, or close the connection."""
         pgconn = self.pgconn
         if pgconn.status == ConnStatus.BAD:
             self.aftermath = Effect.UNKNOWN
@@ -232,30 +234,30 @@ class PGConnection:
         if is_late:
             if self.phase is not Phase.IN_TRANSACTION:
                 raise DeadlineExceededError(effect.value) from None
-            # Without a COMMIT nothing stays, even if the server is not finished yet.
+            # Without COMMIT everything is rolled back, even if the server is not finished yet.
             effect = Effect.ROLLED_BACK if effect is Effect.UNKNOWN else effect
             self.overdue = DeadlineExceededError(effect.value)
             raise self.overdue from None
 
     def _conclude(self, effect: Effect, last: PGresult | None) -> None:
-        """Notes what became of a COMMIT that was to be posted, by the last result that came."""
+        """Record the outcome of a COMMIT that was to be sent, judging by the last result."""
         if last is not None and last.command_status == b"COMMIT":
             self.aftermath = Effect.COMMITTED
         else:
-            # What ended well without it is a transaction whose COMMIT was not posted.
+            # Success without a COMMIT result is a transaction whose COMMIT was not sent.
             self.aftermath = effect if effect is Effect.UNKNOWN else Effect.ROLLED_BACK
 
     async def _stop(self, seconds: float, *, is_late: bool) -> Effect:
-        """Stops what the server does, if that takes no longer; says what became of it."""
+        """Cancel the server's statement, within the time allowed; return its effect."""
         pgconn, before = self.pgconn, self.until
         self.until = end = monotonic() + seconds
-        # Before libpq 17 a request to cancel may itself wait for ever.
+        # Before libpq 17, a cancel request may itself block forever.
         may_cancel = capabilities.has_cancel_safe() or not is_late
         received = self.received if pgconn.pipeline_status != PipelineStatus.OFF else []
         results = [*received]
         try:
             if pgconn.pipeline_status != PipelineStatus.OFF:
-                # One more does no harm, and whether the last one was sent need not be known.
+                # Another sync is harmless, and whether the last one was sent is unknown.
                 self._sync()
             pgconn.flush()
             while True:
@@ -273,10 +275,10 @@ class PGConnection:
             is_failed = any(one.status == FAILED for one in results)
             effect = Effect.ROLLED_BACK if is_failed else Effect.COMMITTED
             if self._is_reading and not is_failed:
-                # A result may have been lost between libpq and our list of them.
+                # A result may have been lost between libpq and our list of results.
                 effect = Effect.UNKNOWN
         except (psycopg.Error, OSError):
-            # It cannot be said what the server does now; what interrupted goes on to the caller.
+            # The state of the server is unknown; the interruption is raised to the caller.
             self.close()
             effect = Effect.UNKNOWN
         except BaseException:
@@ -288,7 +290,7 @@ class PGConnection:
         return effect
 
     async def _drain(self, results: list[PGresult]) -> None:
-        """Reads all that the server still sends for what was requested, until nothing is left."""
+        """Read and discard everything that the server still sends for the requests."""
         pgconn = self.pgconn
         is_pipeline = pgconn.pipeline_status != PipelineStatus.OFF
         nothing = 0
@@ -311,7 +313,7 @@ class PGConnection:
                     if not length:
                         await self._waiting.input()
         if is_pipeline:
-            # libpq refuses it as long as anything is left.
+            # libpq refuses this while anything is unread.
             pgconn.exit_pipeline_mode()
             self._syncs = 0
 

@@ -1,4 +1,4 @@
-"""Whether TLS was refused, or the line ended while it was being agreed on."""
+"""Detection of refused and interrupted TLS handshakes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import socket
 from contextlib import suppress
 
 _REFUSED, _ERROR, _ALERT = b"N", b"E", b"\x15"
-# Linux tells by it that the other end has sent its last, even before that is read.
+# Linux reports with it that the peer has closed, even before the data is read.
 _ENDED = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class Handshake:
     """
-    What can be seen of a server's part in a TLS handshake, before libpq reads it.
+    The server's reply in a TLS handshake, as far as it can be seen before libpq reads it.
 
-    libpq has the same state and error for a server that says no, for a forwarder that accepts and
-    closes because nothing is behind it, and for a server that is stopped in the middle; and its
-    words are translated. The bytes tell them apart.
+    libpq has the same state and error for a server that refuses TLS, for a forwarder that accepts
+    and closes the connection because no server is behind it, and for a server that is stopped
+    during the handshake; its messages are translated. The bytes on the socket distinguish them.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class Handshake:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether the line ended, or the server failed, before it agreed or said no."""
+        """Return whether the connection ended, or the server failed, before a reply."""
         return self._is_ended and not self._is_refused
 
     def look(self, fileno: int) -> None:
-        """Looks at what has come; reads nothing."""
+        """Peek at the received bytes without reading them."""
         if self._is_refused:
             return
         try:
@@ -48,7 +48,7 @@ class Handshake:
         finally:
             line.detach()
         self._is_refused = first == _REFUSED
-        # A server that has no room for one more says so without TLS; an alert is a refusal.
+        # A server without free connection slots says so without TLS; an alert is a refusal.
         self._is_ended = first in (b"", _ERROR) or (first != _ALERT and _has_ended(fileno))
 
 

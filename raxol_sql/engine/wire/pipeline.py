@@ -1,4 +1,4 @@
-"""Requests and their answers on one libpq connection."""
+"""Requests and their results on a libpq connection."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Request = Callable[[], object]
 
 DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _PUSH = 64
-# How long, in seconds, somebody who interrupts has to wait for what is not to be stopped.
+# Seconds that an interruption waits for a request that must not be cancelled.
 _INSISTING = 1.5
 
 
 @attrs.frozen
 class Completion:
     """
-    What became of a request that was not to be stopped.
+    The result of a request that must not be cancelled.
 
-    Its ``result``; or the ``error`` for which there is none, and after which the connection is
-    closed. ``interruption`` came meanwhile, and is still to be raised.
+    Either a ``result``, or the ``error`` after which the connection was closed. ``interruption`` is
+    an exception that arrived during the request and must still be raised.
     """
 
     result: PGresult | None = None
@@ -44,10 +44,10 @@ class Completion:
 
 class Pipeline(PGConnection):
     """
-    A connection as libpq knows it: what is sent on it, and what comes back.
+    A connection that sends requests and receives their results.
 
-    A request is a call of one of libpq's ``send`` functions. ``limit`` is what we have set for a
-    statement that has no limit of its own, in milliseconds, None or 0 for none.
+    A request is a call of one of libpq's ``send`` functions. ``limit`` is the timeout for
+    statements without their own timeout, in milliseconds; None or 0 for none.
     """
 
     def __init__(self, colour: IOBackend, connection: Connection) -> None:
@@ -59,11 +59,11 @@ class Pipeline(PGConnection):
 
     @property
     def is_expecting(self) -> bool:
-        """Whether something was posted that is not collected yet."""
+        """Return whether requests were sent whose results are not read yet."""
         return self._syncs > 0 and self.pgconn.pipeline_status != PipelineStatus.OFF
 
     async def ask(self, request: Request, patience: AdaptivePoller | None = None) -> PGresult:
-        """The result of one request; raises the driver's error if the server refused it."""
+        """Send one request and return its result; raises the driver's error if it failed."""
         if self.is_given_up:
             self._check_given_up()
         if self.deferred_begin is not None:
@@ -93,7 +93,7 @@ class Pipeline(PGConnection):
                 more = pgconn.get_result()
                 if more is None:
                     break
-                # The commit of a single statement comes after its result, and may fail.
+                # The commit of a single statement follows its result, and may fail.
                 if more.status not in DONE:
                     self._check_alive(more)
                     result = more
@@ -109,11 +109,10 @@ class Pipeline(PGConnection):
 
     async def complete(self, request: Request) -> Completion:
         """
-        As `ask`, for what is not to be stopped: nobody could say then what became of it.
+        Send a request that must not be cancelled, because its outcome would be unknown.
 
-        An interruption, by a signal or a cancelled task, does not end it, and leaves it a bounded
-        time: that is whatever is raised but by the driver, and by the end of ``until``. Raises
-        nothing.
+        An interruption, by a signal or a cancelled task, does not end it but limits its time: any
+        exception that is not from the driver, and the deadline ``until``. Raises nothing.
         """
         pgconn, until = self.pgconn, self.until
         result: PGresult | None = None
@@ -152,20 +151,20 @@ class Pipeline(PGConnection):
             if not isinstance(error, (psycopg.Error, WaitTimeout)):
                 interruption = interruption or error
             if result is not None and result.status == ExecStatus.COMMAND_OK:
-                # The server has answered; only the end of its answer is missing.
+                # The server has answered; only the end of its reply is missing.
                 return Completion(result, None, interruption)
             if isinstance(error, WaitTimeout):
                 return Completion(None, DeadlineExceededError(Effect.UNKNOWN.value), interruption)
             if isinstance(error, psycopg.Error):
                 return Completion(None, mark_lost(error), interruption)
-            # It came between two steps, so an answer may have been missed.
+            # It arrived between two steps, so a reply may have been missed.
             return Completion(None, self._lost(None), interruption)
         finally:
             self.until = until
         return Completion(result, None, interruption)
 
     async def post(self, requests: Iterable[Request]) -> None:
-        """Sends requests together; their results are to be collected, in the order of posting."""
+        """Send requests together; their results are received in the order of sending."""
         self._check_given_up()
         pgconn = self.pgconn
         try:
@@ -183,7 +182,7 @@ class Pipeline(PGConnection):
                 pgconn.send_query_params(begin, None)
             for number, request in enumerate(requests, 1):
                 request()
-                # The server works on the first ones while the last ones are written.
+                # The server works on the first requests while the last ones are written.
                 if not number % _PUSH:
                     pgconn.flush()
             self._sync()
@@ -195,10 +194,10 @@ class Pipeline(PGConnection):
 
     async def collect(self) -> list[PGresult]:
         """
-        The results of what was posted and not collected yet; errors are among them.
+        Return the results of the requests that were sent, errors included.
 
-        Where one request failed, the ones after it did not happen. What fails at the very end,
-        in the commit of a transaction that nobody began, is one result more.
+        Requests after a failed one had no effect. A failure at the very end, in the commit of an
+        implicit transaction, is an additional result.
         """
         pgconn, waiting, patience = self.pgconn, self._waiting, self._patience
         results: list[PGresult] = []
@@ -207,13 +206,13 @@ class Pipeline(PGConnection):
         try:
             while True:
                 if pgconn.is_busy():
-                    # An interruption of the wait finds every result that was read in the list.
+                    # An interruption of the wait finds every result so far in the list.
                     self._is_reading = False
                     if await waiting.answer(watch):
                         patience.miss()
                 self._is_reading = True
                 result = pgconn.get_result()
-                # After each result comes nothing, once; after that of a lost connection, for ever.
+                # An empty result follows each result once, and that of a lost connection forever.
                 if result is None or result.status == FAILED:
                     if pgconn.status == ConnStatus.BAD:
                         raise self._lost(result)
@@ -241,7 +240,7 @@ class Pipeline(PGConnection):
             self._conclude(Effect.ROLLED_BACK, results[-1] if results else None)
             self._leave()
         except BaseException as error:
-            # It raises another error itself where the time is over.
+            # It raises a different error itself at the deadline.
             self.received = results
             await self._recover(error)
             # The result of a deferred BEGIN is of none of the requests.
@@ -260,12 +259,12 @@ class Pipeline(PGConnection):
             await self.ask(partial(self.pgconn.send_query, begin))
 
     async def exchange(self, requests: Iterable[Request]) -> list[PGresult]:
-        """The results of requests that are sent together; see `collect`."""
+        """Send requests together and return their results; see `collect`."""
         await self.post(requests)
         return await self.collect()
 
     async def begin_copy(self, text: bytes) -> None:
-        """Starts a COPY, in either direction; it ends with `end_copy`."""
+        """Start a COPY, in either direction; `end_copy` ends it."""
         self._check_given_up()
         await self.begin_now()
         self._is_unsent = False
@@ -288,9 +287,9 @@ class Pipeline(PGConnection):
 
     async def put(self, block: bytes) -> None:
         """
-        Sends a piece of a COPY FROM STDIN.
+        Send a block of a COPY FROM STDIN.
 
-        It may be still on its way after that, while the next one is made.
+        The block may still be in transit while the next one is made.
         """
         try:
             if self._is_unsent:
@@ -302,7 +301,7 @@ class Pipeline(PGConnection):
             raise
 
     async def take(self) -> bytes | None:
-        """The next piece of a COPY TO STDOUT; None after the last."""
+        """Return the next block of a COPY TO STDOUT, or None after the last."""
         pgconn = self.pgconn
         try:
             while True:
@@ -317,7 +316,7 @@ class Pipeline(PGConnection):
             raise
 
     async def end_copy(self, *, sent: bool) -> PGresult:
-        """The result of a COPY whose data were ``sent``, or taken, to their end."""
+        """Return the result of a COPY whose data was ``sent`` or read to the end."""
         return await self.ask(self.pgconn.put_copy_end if sent else _nothing)
 
     def _seen(
@@ -327,7 +326,7 @@ class Pipeline(PGConnection):
         limit: int | None = None,
         took: float = 0.0,
     ) -> PGresult:
-        """A failed result, for which we know whether our own limit has ended it."""
+        """Return a failed result, as `TimedOut` if our own timeout ended it."""
         until = self.until
         left = None if until is None else until - GRACE - monotonic()
         return seen(result, before, limit, took, left)
@@ -347,8 +346,6 @@ def _nothing() -> None:
 
 
 def check(result: PGresult) -> None:
-    """
-    Raises the driver's error for a result that is one, or `DeadlineExceededError` in its place.
-    """
+    """Raise the driver's error for a failed result, or `DeadlineExceededError`."""
     if result.status not in DONE:
         raise to_exception(result)

@@ -1,4 +1,4 @@
-"""Statements that a limit of ours has ended, told from those that somebody else has cancelled."""
+"""Detection of statements that our own timeout has ended."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from psycopg.pq.abc import PGresult
 from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import Effect
 
-# The last columns of what sets a limit on the way to a statement, and of what takes it back.
+# The last column of the statement that sets the timeout, and of the one that restores it.
 SET = b"raxol_sql_limit"
 TAKEN_BACK = b"raxol_sql_unlimit"
-# Seconds by which the server's clock may have run ahead of ours in the time of a call.
+# Seconds by which the server's clock may have gained on ours during a call.
 _AHEAD = 0.01
 
 
 class TimedOut:
     """
-    A failed result of which we know more than the server says: our own limit has ended it.
+    A failed result of a statement that our own timeout has ended.
 
-    The server has one SQLSTATE for that and for a cancel that anybody asked for, and only the
-    words for it differ, which are translated.
+    The server has one SQLSTATE for timeouts and cancel requests, and only their messages, which are
+    translated, differ.
     """
 
     def __init__(self, result: PGresult) -> None:
@@ -39,11 +39,11 @@ def seen(
     result: PGresult, before: Sequence[PGresult], usual: int | None, took: float, left: float | None
 ) -> PGresult:
     """
-    A failed result, as an `TimedOut` if it is one.
+    Return a failed result as `TimedOut` if our own timeout ended it.
 
-    ``before`` are those that came before it in the same round trip, which began ``took`` seconds
-    ago; ``usual`` is the limit, in milliseconds, where none goes along. The call has so many
-    seconds ``left``, None for no end.
+    ``before`` are the results before it in the same round trip, which began ``took`` seconds ago;
+    ``usual`` is the timeout in milliseconds if the request sets none. The call has ``left`` seconds
+    left, None for no end.
     """
     if result.error_field(DiagnosticField.SQLSTATE) != b"57014":
         return result
@@ -56,18 +56,18 @@ def seen(
 
 def to_exception(result: PGresult) -> psycopg.Error:
     """
-    The driver's error for a result; `DeadlineExceededError`, with that as its cause, if overdue.
+    Return the driver's error for a result, or `DeadlineExceededError` caused by it if it timed out.
     """
     if not isinstance(result, TimedOut):
         return error_from_result(result)
-    # In a batch it ended the transaction, and outside of one the statement is one itself.
+    # In a batch it ended the transaction; outside one, the statement is its own transaction.
     error = DeadlineExceededError(Effect.ROLLED_BACK.value, "server")
     error.__cause__ = error_from_result(result.result)
     return error
 
 
 def _limit_after(results: Sequence[PGresult]) -> int | None:
-    """The limit that went along with what comes after these; None if none did."""
+    """Return the timeout that was set after these results, or None."""
     for result in reversed(results):
         last = result.nfields - 1
         name = result.fname(last) if last >= 0 else None

@@ -1,4 +1,4 @@
-"""The time limits that a connection sets for its statements: the usual one, and others."""
+"""Statement timeouts of a connection."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from raxol_sql.engine.core.deadline import GRACE
 from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.engine.wire.statement_timeout import replace
 
-# What is too little, in milliseconds, to tell the server of: less than the grace that it has, or
-# a tenth of what it thinks. It is told with every statement then, and a client can stop it, too.
+# Milliseconds below which the server is not told of a smaller limit: less than the grace period, or
+# a tenth of its timeout. Setting it for every statement costs more than a cancel request.
 _SLACK = 50
 
 
 class StatementTimeouts:
     """
-    The limits of one connection, in milliseconds; 0 is none. Belongs to its holder.
+    The statement timeouts of one connection, in milliseconds; 0 is none.
 
-    ``is_pressed`` says that less time may be left for a call than the server would give it.
-    Behind a pooler, which may lend another server for each transaction, the usual limit goes
-    along with each statement; the connection ``is_shared`` then. Where the server refuses the
-    functions for it no limit ``goes_along`` with a statement: then the client alone holds it.
+    ``is_pressed`` says that a call may have less time left than the timeout of the server. Behind a
+    pooler, which may select another server for each transaction, the timeout is sent along with
+    each statement; the connection ``is_shared`` then. If the server refuses the functions for it,
+    no timeout ``goes_along`` with a statement, and only the client enforces it. Belongs to the
+    holder of the connection.
     """
 
     def __init__(self, wire: Pipeline) -> None:
@@ -39,16 +40,16 @@ class StatementTimeouts:
 
     async def begin(self, usual: int | None, most: int, *, is_shared: bool) -> None:
         """
-        Sets the ``usual`` limit, unless it is None, for statements that have none of their own.
+        Set the ``usual`` timeout, unless None, for statements without their own timeout.
 
-        ``most`` is what a call may take in all.
+        ``most`` is the total time of a call.
         """
         self._usual, self._most, self._is_shared = usual, most, is_shared
         self._wire.limit = usual
         await self.restore()
 
     async def restore(self) -> None:
-        """Sets the usual limit again, after everything was reset."""
+        """Set the usual timeout again after a reset."""
         if self._usual is None or self._is_shared:
             return
         if self.goes_along:
@@ -59,10 +60,10 @@ class StatementTimeouts:
 
     def of(self, timeout: int | None) -> int | None:
         """
-        The limit to send along with a statement that has this one, or none, of its own.
+        Return the timeout to send along with a statement, given its own timeout or None.
 
-        None is for the one that the connection has. Where a call has less time left than that, the
-        server gets to know: who stops first keeps the connection.
+        None means the timeout of the connection. If the call has less time left, the server is
+        told: a statement that the server cancels does not cost the connection.
         """
         if not self.goes_along:
             return None
@@ -76,10 +77,10 @@ class StatementTimeouts:
     @asynccontextmanager
     async def lasting(self, timeout: int | None) -> AsyncIterator[None]:
         """
-        A limit for what cannot share a round trip with the setting of it.
+        Set a timeout for statements that cannot share a round trip with it.
 
-        The limit that was there before comes back at the end. A connection on which that fails
-        is closed, so that nobody inherits the limit.
+        The previous timeout is restored at the end. If that fails, the connection is closed, so
+        that no later call inherits the timeout.
         """
         if timeout is None:
             yield
@@ -95,7 +96,7 @@ class StatementTimeouts:
         try:
             yield
         finally:
-            # A failed transaction brings the limit back itself when it ends.
+            # The rollback of a failed transaction restores the timeout.
             if wire.status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
                 try:
                     await self._set(before)
@@ -106,7 +107,7 @@ class StatementTimeouts:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """A transaction, for which a pooler lends one server, and which ends with its settings."""
+        """Open a transaction, which keeps one server behind a pooler and ends with its settings."""
         wire = self._wire
         await wire.ask(partial(wire.pgconn.send_query, b"begin"))
         try:
@@ -117,7 +118,7 @@ class StatementTimeouts:
                 await wire.ask(partial(wire.pgconn.send_query, b"rollback"))
 
     async def _set(self, limit: str) -> str:
-        """Sets the limit, in a transaction only until its end, and gives the one before."""
+        """Set the timeout, local to a transaction if one is open, and return the previous one."""
         wire = self._wire
         is_local = wire.status != TransactionStatus.IDLE
         try:
@@ -125,7 +126,7 @@ class StatementTimeouts:
         except psycopg.Error:
             raise
         except BaseException:
-            # Stopped in the middle: nobody can say which limit it has now.
+            # Interrupted halfway: the current timeout is unknown.
             wire.close()
             raise
         return (result.get_value(0, 0) or b"").decode()
