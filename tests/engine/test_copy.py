@@ -193,7 +193,7 @@ def test_csv_is_given_as_bytes_and_not_as_rows(play: Play, q: Any) -> None:
         ("into", b"2b", r"row 1 is a bytes, which is not a row"),
         ("into", 2, r"row 1 is a int, which is not a row"),
         ("into", None, r"row 1 is a NoneType, which is not a row"),
-        ("into_any", {"id": 2, "body": "b"}, r"write the columns into the COPY to give rows by"),
+        ("into_any", {"id": 2, "body": "b"}, r"to give rows by name, list the columns in the"),
     ],
 )
 def test_a_row_that_does_not_fit_is_an_error_with_its_number_and_nothing_is_copied(

@@ -1,1 +1,1 @@
-"""Making connections, handing them out, and taking them back."""
+"""The connection pool: connecting, checkout and return."""

@@ -1,4 +1,4 @@
-"""The connections of a pool that are in use: what a caller is told who waits, and a leak."""
+"""Checked-out connections: the pool-exhausted error and leak detection."""
 
 from __future__ import annotations
 
@@ -22,12 +22,7 @@ def pool_exhausted(
     waiting: int,
     me: Any,
 ) -> PoolExhaustedError:
-    """
-    Return the error for a caller that found all connections in use.
-
-    What helps is what DBConnection's users know: shorten, enlarge, wait longer, and, before that,
-    look for who keeps what they do not need.
-    """
+    """Return the error for a caller that timed out because all connections are in use."""
     held = sorted(holdings, key=lambda holding: holding.since)
     lines = [
         f"no connection became free in {waited:.1f} s: {len(held)} of {size} (pool_size) are in "
@@ -51,7 +46,7 @@ def pool_exhausted(
 
 class LeakDetector:
     """
-    Warns of connections that are held for longer than ``seconds``, of each holding once.
+    Warns once of each connection that is checked out for longer than ``seconds``.
 
     It checks when a caller has to wait, and when the pool is closed: a leak does no harm as long as
     no caller waits for a connection. The warning is logged to ``raxol_sql.pool``. For the callers
@@ -64,7 +59,7 @@ class LeakDetector:
         self._warned: set[tuple[str, float]] = set()
 
     def look(self, holdings: Iterable[Checkout], now: float) -> None:
-        """Warns of those among the holdings that it has not warned of yet."""
+        """Warn of those checkouts that it has not warned of yet."""
         for holding in holdings:
             known = (holding.purpose, holding.since)
             if now - holding.since < self._seconds or known in self._warned:

@@ -1,4 +1,4 @@
-"""What came of the attempts of a pool to connect: figures, and the log lines of an outage."""
+"""Statistics of connection attempts, and the log lines of an outage."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import psycopg
 
 from raxol_sql.config.passwords import without_passwords
 
-# Seconds after which attempts that failed are an outage.
+# Seconds after which failing attempts are an outage.
 _SHORTEST = 0.1
 _log = logging.getLogger("raxol_sql.pool")
 
 
 class ConnectLog:
     """
-    Counts the connections of a pool that were made and those that could not be made.
+    The counters of successful and failed connection attempts, and the log of outages.
 
-    While none can be made there is an outage: it is logged as a WARNING, and its end as INFO, in
-    ``raxol_sql.pool``. One attempt that fails at once is none, unless it is final: its connection
-    may have been ended by the server while the next one is made. Times are in seconds of the
-    monotonic clock. Safe for threads.
+    While no connection can be made there is an outage: it is logged as a WARNING, and its end as
+    INFO, in ``raxol_sql.pool``. A single failure is none, unless it is permanent: the server may
+    have ended the connection while the next one is made. Times are in seconds of the monotonic
+    clock. Thread-safe.
     """
 
     def __init__(self) -> None:
         self.opened = 0
         self.failed = 0
         self.connect_seconds = 0.0
-        # What stands in for a connection is counted by psycopg_pool as one that was returned bad.
+        # psycopg_pool counts a placeholder as a connection that was returned bad.
         self.stand_ins_returned = 0
         self._lock = threading.Lock()
         self._outage: float | None = None
@@ -38,11 +38,11 @@ class ConnectLog:
         self._words = ""
 
     def succeed(self, began: float, now: float) -> None:
-        """Counts a connection, the attempt for which ``began`` at that time."""
+        """Count a connection whose attempt ``began`` at that time."""
         with self._lock:
             self.opened += 1
             self.connect_seconds += now - began
-            # An attempt that began before the last failure says nothing of the time after it.
+            # An attempt that began before the last failure says nothing about the time after it.
             if self._outage is None or began < self._last_failure:
                 return
             lasted, failures, words = now - self._outage, self._failures, self._words
@@ -56,7 +56,7 @@ class ConnectLog:
         )
 
     def fail(self, error: Exception, began: float, now: float, *, is_final: bool) -> None:
-        """Counts an attempt that failed; ``is_final`` if another one would fail as well."""
+        """Count a failed attempt; ``is_final`` if another one would fail as well."""
         with self._lock:
             self.failed += 1
             self._last_failure = now
@@ -74,13 +74,13 @@ class ConnectLog:
         )
 
     def return_stand_in(self) -> None:
-        """Counts what psycopg_pool counts as a connection that was returned bad."""
+        """Count a placeholder, which psycopg_pool counts as a connection that was returned bad."""
         with self._lock:
             self.stand_ins_returned += 1
 
 
 def _words(error: Exception) -> str:
-    """An error in one line."""
+    """Return an error in one line."""
     words = without_passwords(" ".join(str(error).split()))
     if not isinstance(error, psycopg.Error):
         return f"{type(error).__name__}: {words}"

@@ -1,4 +1,4 @@
-"""What a new connection of a pool gets before anybody uses it: its session."""
+"""Set-up of new connections."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import ServerEpochs
 
-# Where a connection keeps its session.
+# The attribute of a connection for its session.
 _SESSION = "raxol_sql"
-# Seconds that a server has at least for the questions of a new connection.
+# Minimum time in seconds for the queries that set up a new connection.
 _LEAST = 1.0
-# A dict for a set whose order of changes by threads does not matter. A WeakSet would run Python
-# code when one of them goes, and swallow what a signal handler raises in there.
+# A dict used as a set that threads may change. A WeakSet would run Python code when an entry goes,
+# and lose what a signal handler raises in it.
 Wires = dict[weakref.ref[Pipeline], None]
 
 
@@ -38,7 +38,7 @@ async def furnish(
     lives: ServerEpochs,
     connection: Connection,
 ) -> None:
-    """Gets a new connection ready, and enters it in ``wires`` and its server in ``lives``."""
+    """Set up a new connection, and record it in ``wires`` and its server in ``lives``."""
     session = await furnished(colour, config, connection, inquiry, types)
     for reference in [*wires]:
         if reference() is None:
@@ -56,23 +56,23 @@ async def furnished(
     types: TypeOptions,
 ) -> Session:
     """
-    The session of a new connection, which knows its server and has its limits.
+    Return the session of a new connection, with server facts and timeouts.
 
-    Raises the driver's errors where the server does not answer in time, and what the program's
-    own hook raises.
+    Raises the driver's errors if the server does not answer in time, and those of the program's
+    hook.
     """
     check_literals(connection)
     guard(connection, types.infinity)
     session = Session(colour, connection, types.catalogue, lasting=config.prepare)
     session.pid = getpid()
     limit = None if config.leaves_statement_timeout else config.timeout
-    # A connection is for more than one call, so it has a second even where calls have less.
+    # A connection outlives the call, so it has at least a second even if calls have less.
     session.wire.until = monotonic() + max(_LEAST, longest_connecting(config.timeout))
     try:
         await session.begin(limit, config.timeout, inquiry)
         await types.check(session)
     except DeadlineExceededError:
-        # Of no call, and of nothing that was sent for one.
+        # It belongs to no call and to no statement.
         error = "the server accepted the connection but did not respond"
         raise psycopg.errors.ConnectionTimeout(error) from None
     except psycopg.errors.QueryCanceled as error:
@@ -88,7 +88,7 @@ async def furnished(
 def psycopg_pool(
     colour: IOBackend, conninfo: Conninfo, config: Config, connector: object, timeout: float
 ) -> Any:
-    """A pool of psycopg_pool's, which is not open yet; its class is that of the colour."""
+    """Return a pool of psycopg_pool, not open yet, of the class for the I/O backend."""
     pool_class: Any = colour.pool
     return pool_class(
         conninfo,
@@ -104,11 +104,11 @@ def psycopg_pool(
 
 
 def take_session(connection: Any) -> Session:
-    """The session of a connection that leaves psycopg_pool, which is its caller's from now on."""
+    """Detach and return the session of a connection that leaves psycopg_pool for a caller."""
     session: Session = vars(connection).pop(_SESSION)
     return session
 
 
 def put_session(session: Session) -> None:
-    """Has the connection keep its session, as long as psycopg_pool has it."""
+    """Attach the session to its connection while psycopg_pool has it."""
     vars(session.connection)[_SESSION] = session

@@ -1,4 +1,4 @@
-"""Making the connections of a pool: attempts, and what is said of those that fail."""
+"""Connection attempts of a pool, and their errors."""
 
 from __future__ import annotations
 
@@ -19,34 +19,33 @@ from raxol_sql.engine.pool.recording_connection import Begun, begun_now, recordi
 from raxol_sql.errors import ConfigError
 from raxol_sql.failures import Phase, Verdict, classify, is_refused, mark_refused
 
-# Seconds: the longest first pause after an attempt that failed, and the longest of all.
+# Seconds: the longest first pause after a failed attempt, and the longest pause.
 _PAUSE = 0.05
 LONGEST_PAUSE = 0.5
-# The longest that a host is waited for.
+# Seconds that one host may take.
 _CONNECTING = 10.0
 
 
 def longest_connecting(timeout: int) -> float:
-    """The longest that a server is waited for, in seconds, where calls may take ``timeout`` ms."""
+    """Return the connect timeout in seconds, for calls that may take ``timeout`` ms."""
     return min(timeout / 1000, _CONNECTING) if timeout else _CONNECTING
 
 
 def completed(conninfo: Conninfo, timeout: int) -> Conninfo:
-    """``conninfo`` with a name for the server's views, and with a bound on connecting."""
+    """Return ``conninfo`` with an application name and a connect timeout."""
     given = conninfo.parameters
     added: dict[str, Any] = {"fallback_application_name": "raxol_sql"}
     if "connect_timeout" not in given:
-        # Of several hosts each has its part. libpq counts whole seconds, and takes less than two
-        # for two.
+        # Several hosts share the time. libpq counts whole seconds, with a minimum of two.
         longest = longest_connecting(timeout)
         hosts = str(given.get("host") or "").count(",") + 1
         added["connect_timeout"] = max(2, int(-(-longest // hosts)))
-    # Names and texts come in this encoding, whatever PGCLIENTENCODING asks for.
+    # Names and texts use this encoding, whatever PGCLIENTENCODING says.
     return conninfo.changed(**{**added, **given, "client_encoding": "utf8"})
 
 
 def check_literals(connection: Connection) -> None:
-    """Raises `ConfigError` for a server on which our lexer would read literals wrongly."""
+    """Raise `ConfigError` for a server on which our lexer would misread literals."""
     if connection.info.parameter_status("standard_conforming_strings") != "on":
         raise ConfigError(
             "standard_conforming_strings is off for this role or database: literals would mean "
@@ -56,13 +55,13 @@ def check_literals(connection: Connection) -> None:
 
 class ConnectFailure:
     """
-    What stands in the pool for a connection that could not be made.
+    A placeholder in the pool for a connection that could not be made.
 
-    ``error`` says why, ``when`` is the moment of the monotonic clock at which that was found.
+    ``error`` is the cause, ``when`` the monotonic time of the failure.
 
-    To psycopg_pool it is a connection that is closed. Given to whoever waits, it tells them at
-    once what happened, and given back, it is replaced: so attempts are made as long as somebody
-    wants one, and nobody sits through a pause that was meant for another.
+    To psycopg_pool it is a closed connection. A waiting caller that gets it raises the error at
+    once; returned, it is replaced. So attempts continue as long as callers wait, and no caller sits
+    through a pause that was meant for another.
     """
 
     def __init__(self, error: Exception, when: float) -> None:
@@ -71,16 +70,16 @@ class ConnectFailure:
         self.pgconn = self
 
     def again(self) -> ConnectFailure:
-        """The same for somebody else, who gets an error of their own."""
+        """Return a copy for another caller, with its own error."""
         return ConnectFailure(_plain(self.error), self.when)
 
     @property
     def transaction_status(self) -> TransactionStatus:
-        """That of a connection that is closed."""
+        """Return the status of a closed connection."""
         return TransactionStatus.UNKNOWN
 
     def close(self) -> _Nothing:
-        """Nothing is open; can be awaited."""
+        """Do nothing; can be awaited."""
         return _Nothing()
 
     def __repr__(self) -> str:
@@ -89,14 +88,13 @@ class ConnectFailure:
 
 class Connector:
     """
-    What a pool connects with: psycopg_pool calls ``connect`` of what it takes for a class.
+    The connection factory of a pool, which psycopg_pool calls in place of a class.
 
-    It never raises. While attempts fail there is one at a time, after a pause with full jitter
-    that grows to half a second: many processes that wait for one server do not come all at once,
-    and none comes late. A refusal for good stands in for the attempts that would be made during
-    that pause, which would find out the same. ``configure`` gets each new connection ready. A
-    password callable may take as long as a server, where calls may take ``timeout`` ms. For the
-    workers of one pool.
+    It never raises. After a failure there is one attempt at a time, after a pause with full jitter
+    that grows to half a second: many processes that wait for one server do not connect all at once,
+    and none connects late. A permanent refusal stands in for the attempts during that pause, which
+    would fail the same way. ``configure`` sets up each new connection. A password callable may take
+    as long as a server, for calls that may take ``timeout`` ms. For the workers of one pool.
     """
 
     def __init__(
@@ -122,40 +120,40 @@ class Connector:
 
     @property
     def is_trying(self) -> bool:
-        """Whether an attempt is under way."""
+        """Return whether an attempt is in progress."""
         return bool(self._under_way)
 
     @property
     def silent(self) -> str:
-        """What has not answered the attempt that is under way."""
+        """Return what the attempt in progress is waiting for, in words."""
         if self._is_asking:
             return "the password callable has not returned yet"
         return "the server has not responded yet"
 
     @property
     def is_over(self) -> bool:
-        """Whether no connection is wanted any more."""
+        """Return whether no more connections are wanted."""
         return self._is_over
 
     def trouble(self, since: float) -> ConnectFailure | None:
-        """What the last attempt came to, if it failed, and that was at ``since`` or later."""
+        """Return the last failure, if it happened at ``since`` or later."""
         last = self._last
         return None if last is None or last.when < since else last.again()
 
     def give_up(self) -> None:
-        """Ends the attempts that are under way, within a tenth of a second, and all others."""
+        """End the attempts in progress, within a tenth of a second, and prevent others."""
         self._is_over = True
 
     async def attempt(self, conninfo: Conninfo, **options: Any) -> Connection:
         """
-        One attempt; raises the driver's error, with the SQLSTATE if the server gave one.
+        Make one attempt; raises the driver's error, with the server's SQLSTATE if there is one.
 
-        Where a callable gives the password, it may raise any error.
+        A password callable may raise any error.
         """
         failure: Exception
         if conninfo.ask is not None:
             conninfo = conninfo.with_password(await self._password(conninfo.ask))
-        # What psycopg gives up it leaves to whoever collects garbage.
+        # psycopg leaves an abandoned connection to the garbage collector.
         begun = Begun()
         before, target = begun_now.set(begun), target_now.set(conninfo)
         try:
@@ -164,7 +162,7 @@ class Connector:
             )
         except psycopg.Error as error:
             failure = _plain(error, is_final=not begun.is_unanswered or begun.needs_password)
-        except OSError as error:  # there may be no more files to be had for the wait
+        except OSError as error:  # the process may have too many open files for the wait
             failure = psycopg.OperationalError(f"connection failed: {error}")
         except BaseException:
             _finish(begun)
@@ -175,7 +173,8 @@ class Connector:
             begun_now.reset(before)
             target_now.reset(target)
         _finish(begun)
-        # Not in there: the first error would come along, and with it the socket in its frames.
+        # Not in the handler: the new error would refer to the first one, and so to the socket in
+        # its frames.
         raise failure
 
     async def _password(self, ask: AskPassword) -> Secret:
@@ -219,7 +218,7 @@ class Connector:
             except psycopg.OperationalError as error:
                 if not is_refused(error) or self._failures:
                     raise
-                # TLS is refused in the middle of it also by a server that is being shut down.
+                # A server that is shutting down may also refuse TLS halfway.
                 connection = await self.attempt(conninfo, **options)
         except Exception as error:
             return self._failed(error, began)
@@ -233,7 +232,7 @@ class Connector:
         if not self._is_over:
             self.connecting.fail(error, began, now, is_final=is_final)
         longest = min(LONGEST_PAUSE, _PAUSE * 2 ** min(self._failures, 16))
-        # What is refused for good is asked for again by nobody but new callers: they are no herd.
+        # Only new callers repeat a permanent refusal, and they do not come all at once.
         share = 1.0 if is_final else random.SystemRandom().random()
         self._last, self._is_refused = ConnectFailure(error, now), is_final
         self._pause_ends = now + share * longest
@@ -248,9 +247,9 @@ def _finish(begun: Iterable[PGconn]) -> None:
 
 def _plain(error: Exception, *, is_final: bool = True) -> Exception:
     """
-    An error of its own for each who is told, and of a class that can be pickled.
+    Return a separate error for each caller, of a class that can be pickled.
 
-    What psycopg puts together of several attempts has the class of the last. A refusal in it
+    An error that psycopg combines from several attempts has the class of the last. A refusal in it
     ``is_final``, unless another host may serve later.
     """
     if not isinstance(error, psycopg.OperationalError):

@@ -1,4 +1,4 @@
-"""The first connection of a pool, and how long it may be waited for."""
+"""The first connection of a pool, and the wait for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PAUSE = 0.05
 
 def seconds_of(wait: float | timedelta) -> float:
     """
-    A duration in seconds; raises TypeError for what is none, ValueError for one without an end.
+    Return a duration in seconds; raises TypeError for another type, ValueError for an infinite one.
     """
     if isinstance(wait, bool) or not isinstance(wait, (int, float, timedelta)):
         raise TypeError(f"wait is a number of seconds or a timedelta; not {wait!r}")
@@ -33,10 +33,11 @@ async def connect_first(
     colour: IOBackend, dial: Connector, conninfo: Conninfo, wait: float
 ) -> None:
     """
-    Makes one connection and closes it, to see that the server lets in.
+    Make one connection and close it, to check that the server accepts it.
 
-    Tries for ``wait`` seconds, with pauses that grow to half a second, while waiting can help, and
-    once in any case. Raises the driver's error of the last attempt, with a note if there were more.
+    Tries for ``wait`` seconds, with pauses that grow to half a second, as long as the error is
+    transient, and at least once. Raises the driver's error of the last attempt, with a note if
+    there were more.
     """
     began = monotonic()
     attempts = 0
@@ -57,15 +58,15 @@ async def connect_first(
         else:
             await colour.wait(first.close())
             return
-        # Not in the handler: the next error would come with this one, and its frames.
+        # Not in the handler: the next error would refer to this one, and its frames.
         await colour.sleep(min(pause, left))
 
 
 def _bounded(conninfo: Conninfo, left: float, attempts: int) -> Conninfo:
-    """``conninfo`` for an attempt for which so many seconds are left, unless it is the first."""
+    """Return ``conninfo`` for an attempt with so many seconds left, unless it is the first."""
     if attempts == 1 and left <= 0:
         return conninfo
     most = int(conninfo.parameters.get("connect_timeout") or 0)
-    # libpq counts whole seconds, and takes less than two for two.
+    # libpq counts whole seconds, with a minimum of two.
     own = max(2, math.ceil(left))
     return conninfo.changed(connect_timeout=min(own, most) if most > 0 else own)

@@ -1,4 +1,4 @@
-"""Whether a database answers, without an error if it does not."""
+"""Health checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from raxol_sql.telemetry import Health, LostPromise
 
 
 async def checked(sessions: SessionSource, timeout: int) -> Health:
-    """What asking the server for nothing comes to, within ``timeout`` milliseconds."""
+    """Check the database with an empty query, within ``timeout`` milliseconds."""
     checked_at, began = time.time(), time.monotonic()
     version: str | None = None
     failure = name = None

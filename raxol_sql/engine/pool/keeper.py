@@ -1,4 +1,4 @@
-"""The only user of psycopg_pool: a background worker that no caller can interrupt."""
+"""The background worker of a pool: the only user of psycopg_pool."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from raxol_sql.engine.pool.session_registry import RegisteredSession, SessionReg
 from raxol_sql.engine.pool.stop import stop
 from raxol_sql.engine.session.session import Session
 
-# Seconds: how long psycopg_pool is asked for a connection before the callers are looked at again.
+# Seconds that one request to psycopg_pool may take before the waiting callers are checked again.
 _SLICE = 0.5
-_SURPLUS = 1.0  # that a surplus session stays idle before psycopg_pool gets it back
-# How long callers may wait, with connections to spare and no attempt under way, until psycopg_pool
-# is taken to have lost count of its connections, and is replaced.
+_SURPLUS = 1.0  # idle time after which a surplus session returns to psycopg_pool
+# Seconds that callers may wait, with free connection slots and no attempt in progress, before
+# psycopg_pool is assumed to have lost count of its connections, and is replaced.
 _STUCK = 2.0
-_OPENING = 10.0  # that the connections which are kept may take, if calls may take less
-_COMMAND = 30.0  # that a command, such as closing the pool, may take
-_STOPPING = 1.5  # that the server may take to end a statement whose caller is gone
+_OPENING = 10.0  # minimum time for opening the kept connections
+_COMMAND = 30.0  # time for a command, such as closing the pool
+_STOPPING = 1.5  # time for the server to end a statement whose caller is gone
 CLOSED = "this database is closed"
 _NOT_ENDED = (
     "a connection was not returned, so the pool closed and replaced it: %s. Use `with`, so that "
@@ -50,17 +50,17 @@ _log = logging.getLogger("raxol_sql.pool")
 
 class PoolKeeper:
     """
-    Takes connections out of psycopg_pool for callers who wait, and gives them back.
+    The worker that takes connections from psycopg_pool and returns them.
 
     psycopg_pool loses a connection when ``getconn`` or ``putconn`` is cancelled, or interrupted by
-    an exception of a signal handler. So callers never run it: two workers of this object do,
-    threads of a blocking database or tasks of an asyncio one, which signals and cancellation do
-    not reach. Callers write to mailboxes, which cannot be interrupted half-way.
+    an exception of a signal handler. So callers never run them: two workers of this object do,
+    threads of a synchronous database or tasks of an asyncio one, which signals and cancellation do
+    not reach. Callers write to mailboxes, which no interruption can leave half done.
 
-    `want` asks for sessions for those in the ``queue``; `retire` gives one back; `drain`, `resize`
-    and `close` are psycopg_pool's. A session that is no longer referenced, and one that its caller
-    did not give back, is stopped and replaced. ``kept`` idle sessions are not given back. Where
-    psycopg_pool has lost count of its connections all the same it is replaced, with a warning.
+    `want` requests sessions for the callers in the ``queue``; `retire` returns one; `drain`,
+    `resize` and `close` are psycopg_pool's. A session that is no longer referenced, or that its
+    caller did not return, is stopped and replaced. ``kept`` idle sessions are not returned. A
+    psycopg_pool that has lost count of its connections is replaced, with a warning.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class PoolKeeper:
 
     async def open(self, conninfo: Conninfo | None, seconds: float, wait: float = 0.0) -> None:
         """
-        Opens psycopg_pool's pool, and waits up to so many seconds for what it keeps.
+        Open psycopg_pool's pool, and wait up to so many seconds for its minimum connections.
 
         With a ``conninfo`` it connects once before that, within ``wait`` seconds, so that a wrong
-        address is an error here.
+        address raises here.
         """
 
         async def open_() -> None:
@@ -107,41 +107,43 @@ class PoolKeeper:
 
     @property
     def is_over(self) -> bool:
-        """Whether it was closed, and every connection is back."""
+        """Return whether the pool is closed and every connection is back."""
         return self._is_closed and not len(self.checkouts)
 
     def abandoned(self) -> list[Session]:
-        """The sessions that calls did not give back when they ended; see `SessionRegistry`."""
+        """Return the sessions that calls did not return when they ended; see `SessionRegistry`."""
         return self.checkouts.abandoned(self._colour.holds)
 
     def repair(self) -> None:
-        """Has such sessions replaced."""
+        """Replace such sessions."""
         self._returned.put(self._repair)
 
     def figures(self) -> Mapping[str, int]:
-        """psycopg_pool's figures, with those of the pools that were replaced."""
+        """Return psycopg_pool's statistics, including those of replaced pools."""
         figures = Counter({} if self._pool is None else self._pool.get_stats())
         figures.update(self._past)
         return figures
 
     def want(self) -> None:
-        """Has callers in the queue served with connections of psycopg_pool."""
+        """Request connections of psycopg_pool for the callers in the queue."""
         self._ensure_workers()
         self._wanted.put(None)
 
     def retire(self, session: Session) -> None:
-        """Gives a session back to psycopg_pool, which replaces one that is not free."""
+        """Return a session to psycopg_pool, which replaces it unless it is free."""
         self._ensure_workers()
         session.holding = None
         self._returned.put(session)
 
     def watch_surplus(self) -> None:
-        """Has idle sessions beyond those that are kept given back after a while."""
+        """Return idle sessions beyond the minimum after a while."""
         if not self._watches_surplus:
             self._returned.put(None)
 
     def unserved(self, since: float, refused: Exception | None, who: Any) -> Exception:
-        """The error for a caller whose time is over: the last refusal, or else what is in use."""
+        """
+        Return the error for a caller whose wait timed out: the last failure, or the checkouts.
+        """
         now = monotonic()
         told = f"no connection was established within {now - since:.1f} s"
         holdings = self.checkouts.holdings()
@@ -165,11 +167,11 @@ class PoolKeeper:
         )
 
     async def drain(self) -> None:
-        """Has every connection replaced; one that is in use, when it is given back."""
+        """Replace every connection, those in use when they are returned."""
         await self._command(self._drain)
 
     async def resize(self, least: int, most: int) -> None:
-        """Changes the bounds of psycopg_pool's pool."""
+        """Change the bounds of psycopg_pool's pool."""
 
         async def resize() -> None:
             await self._colour.wait(self._pool.resize(least, most))
@@ -180,7 +182,7 @@ class PoolKeeper:
         await self._command(resize)
 
     async def close(self, seconds: float) -> None:
-        """Closes psycopg_pool's pool, which has so long for the connections it is making."""
+        """Close psycopg_pool's pool, with a time limit for its connection attempts."""
         if not self._is_closed:
             self._dial.give_up()
             await self._command(partial(self._close_pool, seconds))
@@ -188,13 +190,13 @@ class PoolKeeper:
             waiter.mailbox.put(PoolClosed(CLOSED))
 
     def abandon(self) -> None:
-        """Has everything closed, and waits for nothing."""
+        """Close everything without waiting."""
         self._dial.give_up()
         self._returned.put(partial(self._close_pool, _SLICE))
 
     async def _close_pool(self, seconds: float) -> None:
         self._is_closed = True
-        # Both workers look whether anything is left to be done.
+        # Both workers check whether anything is left to do.
         self._wanted.put(None)
         await self._give_back_all()
         if self._pool is not None:
@@ -203,7 +205,7 @@ class PoolKeeper:
     async def _command(
         self, work: Callable[[], Awaitable[None]], seconds: float | None = _COMMAND
     ) -> None:
-        """Has the worker do something, and waits for it; raises what it raises."""
+        """Let the worker run a command, and wait for it; raises what it raises."""
         answer = self._colour.mailbox()
 
         async def answered() -> None:
@@ -224,14 +226,14 @@ class PoolKeeper:
             raise done
 
     def _ensure_workers(self) -> None:
-        """Starts the workers, again if a program has cancelled all tasks of its loop."""
+        """Start the workers, again if a program has cancelled all tasks of its loop."""
         for mailbox, step in ((self._wanted, self._supply), (self._returned, self._take_back)):
             is_alive = self._alive.get(mailbox)
             if is_alive is None or not (is_alive() or self.is_over):
                 self._alive[mailbox] = self._colour.start(_serve(self, mailbox, step))
 
     async def _supply(self, _: object) -> None:
-        """Takes connections out of psycopg_pool as long as callers wait for one."""
+        """Take connections from psycopg_pool as long as callers wait for one."""
         pool = self._pool
         while self.queue.waiting() and not self._is_closed and pool is self._pool:
             try:
@@ -242,7 +244,7 @@ class PoolKeeper:
             except PoolClosed:
                 return
             if isinstance(connection, ConnectFailure):
-                # psycopg_pool replaces it, by an attempt for the callers who go on waiting.
+                # psycopg_pool replaces it, with an attempt for the callers that still wait.
                 await self._colour.wait(pool.putconn(connection))
                 self._dial.connecting.return_stand_in()
                 for waiter in self.queue.waiting():
@@ -253,13 +255,13 @@ class PoolKeeper:
             self.checkouts.add(session, pool)
             self._stuck_since = None
             self.queue.give(session)
-            # From now on it is referenced by its caller alone.
+            # From now on only its caller references it.
             del session, connection
             if self._is_closed:
                 self._returned.put(None)
 
     async def _take_back(self, item: Any) -> float | None:
-        """Does what is in the mailbox; gives after how long idle sessions are to be looked at."""
+        """Process the mailbox; return the seconds until idle sessions must be checked."""
         if isinstance(item, Session):
             await self._give_back(item)
         elif isinstance(item, weakref.ref):
@@ -288,7 +290,7 @@ class PoolKeeper:
                 return _SURPLUS
             await self._give_back(session)
         self._watches_surplus = False
-        # A caller may have given one back just before that, and have seen that they are watched.
+        # A caller may have returned one just before that, and have seen the flag set.
         self._watches_surplus = len(idle) > self.kept
         return _SURPLUS if self._watches_surplus else None
 
@@ -305,7 +307,7 @@ class PoolKeeper:
         self._want_if_needed()
 
     async def _replace(self, checkout: RegisteredSession) -> None:
-        """Ends what a connection does, and has psycopg_pool make another one in its place."""
+        """End the statement of a connection, and let psycopg_pool replace it."""
         if checkout.wire.is_working:
             self._colour.start(self._stop(checkout))
         else:
@@ -335,13 +337,13 @@ class PoolKeeper:
 
     async def _drain(self) -> None:
         await self._colour.wait(self._pool.drain())
-        # psycopg_pool replaces those that were made before now, when they are given back.
+        # psycopg_pool replaces connections that are older than this when they are returned.
         self.epoch = monotonic()
         await self._give_back_all()
         await self._repair()
 
     async def _repair(self) -> None:
-        """Takes back sessions that no call has any more; replaces a pool that gives no others."""
+        """Return abandoned sessions; replace a pool that supplies no connections."""
         for session in self.abandoned():
             checkout = self.checkouts.remove(weakref.ref(session))
             if checkout is not None:
@@ -360,7 +362,9 @@ class PoolKeeper:
             await self._start_again()
 
     async def _start_again(self) -> None:
-        """Replaces psycopg_pool's pool; the connections of the old one go back to it, and end."""
+        """
+        Replace psycopg_pool's pool; the old connections return to the old pool, which closes them.
+        """
         _log.warning(
             "calls wait for a connection, %s of %s are in use, and psycopg_pool opens no other: "
             "raxol_sql replaced its pool",
@@ -382,7 +386,7 @@ class PoolKeeper:
         try:
             await self._colour.wait(pool.close(seconds))
         except BaseException:
-            # psycopg_pool's own tasks were cancelled, and it stops there.
+            # psycopg_pool's own tasks were cancelled, and it cannot continue.
             for connection in idle:
                 await self._colour.wait(connection.close())
 
@@ -390,7 +394,9 @@ class PoolKeeper:
 async def _serve(
     keeper: PoolKeeper, mailbox: Mailbox, step: Callable[[Any], Awaitable[float | None]]
 ) -> None:
-    """Does one step for each item of a mailbox, until the keeper is closed and has all back."""
+    """
+    Run one step for each item of a mailbox, until the keeper is closed and all sessions are back.
+    """
     timeout: float | None = None
     while not keeper.is_over:
         item = await mailbox.get(timeout)

@@ -1,4 +1,4 @@
-"""The pool of connections: psycopg_pool's, with what it lacks when things break."""
+"""The connection pool: psycopg_pool's, with recovery from failures."""
 
 from __future__ import annotations
 
@@ -45,39 +45,40 @@ from raxol_sql.failures import (
 )
 from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
 
-# Seconds after which psycopg_pool gets a session back, to see whether its lifetime is over.
-_SENT = Phase.SENT  # an enum looks its members up each time
+# Seconds after which psycopg_pool gets a session back, to check its lifetime.
+_SENT = Phase.SENT  # member access on an Enum is slow
 _AT_HAND = 60.0
-# The longest that a caller waits until the holders of sessions are looked at again.
+# Seconds that a caller waits between two checks of the holders of sessions.
 _LOOKING = 0.5
-# The longest that a session takes to get ready for another user.
+# Seconds that a session may take to get ready for another caller.
 _GETTING_READY = 1.0
-# How long a connection that is being made may keep the pool from closing.
+# Seconds that a connection attempt may delay the closing of the pool.
 _CLOSING = 1.0
-# How long a caller who holds all connections waits for one of them: a stream that was dropped
-# gives back its own in that time, and anything else never does.
+# Seconds that a caller which holds every connection waits for one of them: a dropped stream returns
+# its connection in that time, and nothing else ever does.
 _OWN = 0.25
-# What the connections of all pools of this process were told: one may miss what another sees.
+# What servers have told the connections of all pools of this process: one may miss what another
+# sees.
 _lives = ServerEpochs()
-# psycopg_pool's of this process's parents, whose threads and locks are not to be touched.
+# psycopg_pool's pools of parent processes, whose threads and locks must not be touched.
 _left_behind: list[Any] = []
 
 
 class SessionPool:
     """
-    Sessions on the connections of a pool, which are in autocommit.
+    Sessions on the connections of a pool, in autocommit mode.
 
-    `open` makes one connection itself, so that a wrong address or password is an error of its own
-    there, and not a pool that stays empty. Safe for threads or tasks, as psycopg_pool is.
+    `open` makes one connection itself, so that a wrong address or password raises its own error
+    there instead of leaving an empty pool. Safe for threads or tasks, like psycopg_pool.
 
-    Idle sessions stay in a `SessionQueue` between two calls, for a minute at most, so that
-    psycopg_pool sees each of its connections now and then. Only the `PoolKeeper` uses psycopg_pool,
-    in the background: what a caller does here cannot be interrupted half-way, and a session that a
-    caller drops is noticed and replaced.
+    Idle sessions stay in a `SessionQueue` between two calls, for at most a minute, so that
+    psycopg_pool checks each of its connections regularly. Only the `PoolKeeper` uses psycopg_pool,
+    in the background: no interruption can leave a call here half done, and a session that a caller
+    drops is noticed and replaced.
 
-    A connection that the other end has closed is seen before it is handed out, and never is. In a
-    process that was forked after the opening, a blocking pool is a new one; for asyncio, whose
-    loop does not survive that, `ForkedError` is raised.
+    A connection that the peer has closed is detected before it is handed out. In a forked process,
+    a synchronous pool is opened again; for asyncio, whose loop does not survive a fork,
+    `ForkedError` is raised.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class SessionPool:
         self._leaks = LeakDetector(config.leak_after / 1000, colour.name_of)
         self._home: object = None
         self._who = colour.who
-        # For how long, in seconds, an idle session is trusted that nothing is heard of.
+        # Seconds for which an idle session without events is assumed to be alive.
         self._fresh = config.idle_timeout / 1000
         self._pid, self._generation = getpid(), forking.generation
         self._settling = colour.lock()
@@ -120,7 +121,7 @@ class SessionPool:
         self._idle = self._queue.idle
 
     async def open(self, conninfo: Conninfo) -> None:
-        """Connects once to see that it works, and opens the pool; an open one stays as it is."""
+        """Connect once as a check, and open the pool; an open pool is left unchanged."""
         async with self._opening:
             if self._keeper is None:
                 self._conninfo = completed(conninfo, self._config.timeout)
@@ -129,19 +130,19 @@ class SessionPool:
                 await self._open_pool(tries=True)
 
     async def close(self) -> None:
-        """Closes every connection; a session still held is closed when it is released."""
+        """Close every connection; a session in use is closed when it is released."""
         if self._generation != forking.generation:
-            self._start_afresh()  # those of the parent are not ours to close
+            self._start_afresh()  # the parent's connections are not ours to close
             self._pid, self._generation = getpid(), forking.generation
         self._open = False
         keeper = self._keeper
         if keeper is not None:
             self._leaks.look(keeper.checkouts.holdings(), monotonic())
-            # Whoever waits is told after these have ended.
+            # Waiting callers get their error after these have ended.
             await self._colour.finish(keeper.close(_CLOSING))
 
     async def resize(self, least: int, most: int) -> None:
-        """Has it keep ``least`` connections, and make ``most`` at most."""
+        """Keep ``least`` connections, and open at most ``most``."""
         if not 0 <= least <= most or most < 1:
             raise ValueError(
                 f"pool bounds must be 0 <= min <= max and max >= 1, not {least} and {most}"
@@ -152,7 +153,7 @@ class SessionPool:
         self._config = attrs.evolve(self._config, pool_min_size=least, pool_size=most)
 
     def status(self) -> PoolStatus:
-        """How it is at this moment."""
+        """Return the current state of the pool."""
         keeper = self._keeper
         held = 0
         if keeper is not None:
@@ -174,14 +175,14 @@ class SessionPool:
         )
 
     async def drain(self) -> None:
-        """Has every connection replaced; one that is in use, when it is given back."""
+        """Replace every connection, those in use when they are returned."""
         if self._keeper is None:
             raise _not_open()
         self._inquiry.begin_again()
         await self._keeper.drain()
 
     async def acquire(self, purpose: str, until: float | None) -> Session:
-        # Every call comes this way, so the good one is short, and asks only what it has to.
+        # Every call runs this, so the usual path is short and checks only what it must.
         if self._generation != forking.generation:
             await self._settle_in()
         who = self._who()
@@ -208,7 +209,7 @@ class SessionPool:
         self._repeating.calls += 1
         if session.has_traces:
             await self._reset(session)
-        # From here on nothing waits, so that no cancellation can keep the session.
+        # Nothing waits from here on, so no cancellation can keep the session.
         keeper = self._keeper
         now = session.idle_since = monotonic()
         if session.place is not None:
@@ -223,7 +224,7 @@ class SessionPool:
             return
         self._queue.give(session)
         if not self._open:
-            # It was closed at this moment, and may not have seen this session.
+            # The pool was closed at this moment, and may have missed this session.
             while (late := self._queue.take()) is not None:
                 keeper.retire(late)
         elif len(self._idle) > keeper.kept:
@@ -238,21 +239,21 @@ class SessionPool:
         await self.release(session)
 
     async def resolve(self, token: OutcomeToken, until: float | None) -> Effect:
-        """What became of a transaction, as far as it can be found out by ``until``."""
+        """Return the outcome of a transaction, as far as it can be resolved by ``until``."""
         return await resolve(self, self._colour, _lives, token, until)
 
     def forked(self) -> None:
-        """Lets go of everything that is the parent's; called in the child, before all else."""
+        """Drop everything that belongs to the parent; called first in the child."""
         known = [wire for reference in self._wires if (wire := reference()) is not None]
         forking.sever(wire.pgconn for wire in known)
         _left_behind.append((self._keeper, self._queue, known))
-        # Whoever held them lives in the parent.
+        # Their holders are in the parent.
         self._settling = self._colour.lock()
         self._wires = {}
         self.telemetry.forked()
 
     async def _settle_in(self) -> None:
-        """Opens a pool of this process's own."""
+        """Open a pool for this process."""
         if not self._colour.may_fork:
             raise ForkedError(
                 f"this database was opened in process {self._pid}, but this is process "
@@ -267,11 +268,11 @@ class SessionPool:
             try:
                 await self._open_pool(tries=False)
             finally:
-                self._open = True  # as it was in the parent; the next call tries again
+                self._open = True  # unchanged since the fork; the next call tries again
             self._pid, self._generation = getpid(), forking.generation
 
     async def _wait(self, purpose: str, until: float | None, since: float) -> Session:
-        """The session of a caller that found none idle."""
+        """Return the session for a caller that found none idle."""
         keeper = self._keeper
         if keeper is None:
             raise _not_open()
@@ -292,7 +293,7 @@ class SessionPool:
                     raise found
                 if isinstance(found, ConnectFailure):
                     if found.when < since - LONGEST_PAUSE:
-                        continue  # of an attempt before this call, whose cause may have passed
+                        continue  # from an attempt before this call, whose cause may have passed
                     refused = found.error
                     if classify(refused, Phase.ACQUIRE).verdict is Verdict.NEVER:
                         raise refused
@@ -304,14 +305,14 @@ class SessionPool:
         session.holding = waiter.claim
         session.is_sent, session.wire.phase = False, _SENT
         session.wire.until = until
-        # What was waited is not left for the work.
+        # The time spent waiting is not left for the work.
         session.limits.is_pressed = True
         return session
 
     async def _next(
         self, waiter: Waiter, until: float | None, since: float, refused: Exception | None
     ) -> Any:
-        """What comes into the mailbox of a waiter; raises where their time is over."""
+        """Return the next item in the mailbox of a waiter; raises at its deadline."""
         keeper = self._keeper
         assert keeper is not None, "it is open"
         now = monotonic()
@@ -324,7 +325,7 @@ class SessionPool:
         if left <= 0:
             found = waiter.mailbox.take()
             if found is None and is_own and keeper.checkouts.collect_dropped():
-                return None  # it waits on, for what is made in place of a dropped one
+                return None  # it waits on for a replacement of a dropped session
             if found is not None:
                 return found
             self._refused += 1
@@ -332,7 +333,7 @@ class SessionPool:
         return await waiter.mailbox.get(min(left, _LOOKING))
 
     async def _is_usable(self, session: Session, now: float) -> bool:
-        """Whether a session reaches its server, as far as that can be told; else it is replaced."""
+        """Return whether a session reaches its server, as far as known; replace it if not."""
         sign = session.liveness.look()
         if sign:
             if sign is SocketState.QUIET and now - session.idle_since < self._fresh:
@@ -355,7 +356,7 @@ class SessionPool:
         except psycopg.Error:
             session.close()
         except BaseException:
-            # The caller's own release does not go on.
+            # The caller's own release stops here.
             session.give_up()
             self._retire(session)
             raise
@@ -366,13 +367,13 @@ class SessionPool:
 
     async def _open_pool(self, *, tries: bool) -> None:
         config = self._config
-        # The longest wait that a lock takes stands for none; it refuses infinity.
+        # The longest timeout of a lock stands for none; it rejects infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
         given = (self._colour, config, self._inquiry, self._types, self._wires, _lives)
         dial = self._dial = Connector(self._colour, partial(furnish, *given), config.timeout)
         self._connecting = dial.connecting
         quieten()
-        # Nothing of this refers to the pool itself, so that one that is dropped is noticed.
+        # Nothing here refers to the pool itself, so that a dropped pool is collected.
         make_pool = partial(psycopg_pool, self._colour, self._conninfo, config, dial, longest)
         keeper = PoolKeeper(
             self._colour, make_pool, dial, least=config.pool_min_size, most=config.pool_size
@@ -382,7 +383,7 @@ class SessionPool:
         except BaseException:
             keeper.abandon()
             raise
-        # One that is dropped without being closed closes its connections all the same.
+        # A pool that is dropped without being closed still closes its connections.
         weakref.finalize(self, keeper.abandon).atexit = False
         self._queue, self._idle = keeper.queue, keeper.queue.idle
         self._keeper, self._open = keeper, True
@@ -395,5 +396,5 @@ def _not_open() -> PoolClosed:
 
 
 def _loop_of(who: object) -> object:
-    """The event loop of a task, None for a thread."""
+    """Return the event loop of a task, None for a thread."""
     return who.get_loop() if isinstance(who, Task) else None

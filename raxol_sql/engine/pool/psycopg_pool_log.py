@@ -1,4 +1,4 @@
-"""The log of psycopg_pool, quiet for the pools of raxol_sql and for no other."""
+"""A filter for the log of psycopg_pool, for the pools of raxol_sql only."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class _NotOurs(logging.Filter):
     """
     Drops the records that psycopg_pool writes for a pool of raxol_sql.
 
-    What they say is normal here, such as a connection that was replaced, or raxol_sql says it once
-    for an outage. A record does not name its pool, but the frame that writes it has it.
+    They report normal events, such as a replaced connection, or an outage that raxol_sql logs once.
+    A record does not name its pool, but the frame that writes it refers to it.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -35,12 +35,12 @@ class _NotOurs(logging.Filter):
 
 
 def quieten() -> None:
-    """Drops these records from now on. Again it does nothing; the logger's level stays."""
+    """Drop these records from now on. A second call does nothing; the logger's level stays."""
     logging.getLogger("psycopg.pool").addFilter(_FILTER)
 
 
 def _pool_of(owner: Any) -> Any:
-    """The pool that an object of psycopg_pool is, or works for."""
+    """Return the pool that an object of psycopg_pool is, or belongs to."""
     pool = getattr(owner, "pool", None)
     if pool is not None:
         return pool() if callable(pool) else pool

@@ -1,4 +1,4 @@
-"""A connection of the pool in the hands of somebody who knows psycopg, and back again."""
+"""Leases of raw psycopg connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.session.session import Session
 
 _log = logging.getLogger("raxol_sql.pool")
-# What psycopg keeps on its own side, and the server's reset does not take back.
+# Client-side attributes of psycopg, which a reset on the server does not restore.
 _KEPT = (
     *("row_factory", "cursor_factory", "server_cursor_factory"),
     *("prepare_threshold", "prepared_max"),
@@ -22,7 +22,7 @@ _KEPT = (
 
 
 class RawConnectionLease:
-    """One connection that is lent: `begin` gives it, `end` takes it back, each once."""
+    """The lease of one connection: `begin` checks it out, `end` returns it, each once."""
 
     def __init__(self, pool: SessionPool) -> None:
         self._pool = pool
@@ -31,9 +31,9 @@ class RawConnectionLease:
         self._adapters = AdaptersMap()
 
     async def begin(self, purpose: str) -> Any:
-        """The connection, in autocommit; raises as any call that waits for one."""
+        """Return the connection, in autocommit mode; raises as any call that waits for one."""
         session = await self._pool.reserve(purpose, deadline_of(self._pool.timeout))
-        # psycopg waits for the socket in its own way.
+        # psycopg does its own waiting on the socket.
         session.detach()
         self._session = session
         connection: Any = session.connection
@@ -47,12 +47,12 @@ class RawConnectionLease:
         return connection
 
     def disown(self) -> None:
-        """The caller never got the connection, and will not `end` this."""
+        """Return the connection if the caller never got it, and will not call `end`."""
         if self._session is not None:
             self._session.take_up()
 
     async def end(self) -> None:
-        """Has everything taken back that was left on it."""
+        """Reset the state of the connection and return it."""
         session = self._session
         assert session is not None, "it was begun"
         session.take_up()
@@ -81,5 +81,5 @@ class RawConnectionLease:
                 session.close()
         modes = (connection.isolation_level, connection.read_only, connection.deferrable)
         if not connection.closed and (not connection.autocommit or modes != (None, None, None)):
-            # Who changed that changed what every later call rests on.
+            # Changed transaction modes would affect every later call.
             session.close()

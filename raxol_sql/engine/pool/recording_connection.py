@@ -1,4 +1,4 @@
-"""A class of connections that record why libpq could not make them."""
+"""A connection class that records why libpq failed to connect."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from raxol_sql.engine.wire.handshake import Handshake
 from raxol_sql.failures import REFUSED
 
 _ERROR = re.compile(rb'\tErrorResponse\t S "[^"]*"(?: V "[A-Z]+")? C "([0-9A-Z]{5})"')
-# The connections of libpq that the attempt of this thread or task has begun.
+# The libpq connections that the attempt of this thread or task has begun.
 begun_now: ContextVar[Begun | None] = ContextVar("begun", default=None)
-# What it connects with. libpq's string with the secrets is made where libpq takes it: psycopg would
-# keep it in variables of its frames, which a traceback shows.
+# Connection parameters. The libpq string with the secrets is built where libpq takes it: psycopg
+# would keep it in variables of its frames, which a traceback shows.
 target_now: ContextVar[Conninfo] = ContextVar("target")
 _ABANDONED = "the attempt was abandoned: no caller waits for a connection"
 _ANY_MOVE = {PollingStatus.READING: Wait.R, PollingStatus.WRITING: Wait.W}
@@ -32,8 +32,8 @@ class Begun(list[PGconn]):
     """
     The connections of an attempt, one for each host that psycopg tried.
 
-    ``is_unanswered`` says that one ended while TLS was agreed on, ``needs_password`` that one asked
-    for a password that is not there.
+    ``is_unanswered``: one ended during the TLS negotiation. ``needs_password``: one asked for a
+    password that is missing.
     """
 
     is_unanswered = needs_password = False
@@ -41,11 +41,11 @@ class Begun(list[PGconn]):
 
 class SqlstateSniffer:
     """
-    Listens to a connection while it is made, for the SQLSTATE of the error that may come.
+    A reader of libpq's trace for the SQLSTATE of a connection error.
 
-    libpq keeps the code to itself; its trace does not. What is traced may hold secrets, so it
-    stays in memory, and is gone at the end. Only Linux can do this; where there is no file to be
-    had for it, as in a process that has too many open, nothing is heard.
+    libpq does not expose the code, but its trace contains it. The trace may contain secrets, so it
+    stays in memory and is dropped at the end. Linux only; without a file for the trace, as in a
+    process with too many open files, nothing is recorded.
     """
 
     def __init__(self, pgconn: PGconn) -> None:
@@ -53,7 +53,7 @@ class SqlstateSniffer:
         self._memory = -1
 
     def listen(self) -> None:
-        """Begins; after the first time this does nothing."""
+        """Start the trace; a second call does nothing."""
         if self._memory >= 0 or not hasattr(os, "memfd_create"):
             return
         try:
@@ -64,7 +64,7 @@ class SqlstateSniffer:
         self._pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
 
     def heard(self) -> str | None:
-        """The SQLSTATE of the last error that came, if any did."""
+        """Return the SQLSTATE of the last error, if there was one."""
         if self._memory < 0:
             return None
         self._pgconn.untrace()
@@ -73,7 +73,7 @@ class SqlstateSniffer:
         return told[-1].decode() if told else None
 
     def close(self) -> None:
-        """Ends it, with all that was heard."""
+        """Stop and discard the trace."""
         if self._memory >= 0:
             self._pgconn.untrace()
             os.close(self._memory)
@@ -81,20 +81,20 @@ class SqlstateSniffer:
 
 def recording(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
     """
-    A class of connections that know the SQLSTATE of an error that comes while they are made.
+    Return a class of connections that record the SQLSTATE of a connection error.
 
-    None is made once ``is_over``.
+    It makes none once ``is_over``.
     """
 
     class RecordingConnection(connection):  # type: ignore[misc]
-        # psycopg's own is written in Python, and warns of connections that were not closed, which
-        # the pool closes. An exception that a signal handler raises in a destructor is swallowed,
-        # so this one runs no bytecode.
+        # psycopg's own destructor is written in Python, and warns of connections that were not
+        # closed, which the pool closes. An exception that a signal handler raises in a destructor
+        # is lost, so this one runs no bytecode.
         __del__: Any = staticmethod(dict)
 
         @classmethod
         def _connect_gen(cls, conninfo: str = "") -> Generator[tuple[int, Wait], Any, Any]:
-            # psycopg's own generator does the same, and leaves no place to listen.
+            # psycopg's own generator does the same, but offers no place to start the trace.
             pgconn = pq.PGconn.connect_start(target_now.get().revealed(conninfo).encode())
             if (begun := begun_now.get()) is not None:
                 begun.append(pgconn)
@@ -113,10 +113,10 @@ def recording(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
                     if move not in _ANY_MOVE:
                         break
                     if status != ConnStatus.STARTED:
-                        # Not before: of each trace psycopg keeps some memory for good, and
-                        # an unreachable server is tried for as long as the outage lasts.
+                        # Not earlier: psycopg keeps some memory of each trace forever, and an
+                        # unreachable server is tried for as long as the outage lasts.
                         ear.listen()
-                    # psycopg comes back without a result every tenth of a second.
+                    # psycopg returns without a result every tenth of a second.
                     while not (yield pgconn.socket, _ANY_MOVE[move]):
                         if is_over():
                             raise psycopg.OperationalError(
@@ -126,7 +126,7 @@ def recording(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
             finally:
                 ear.close()
 
-    # What a log line or a repr calls it.
+    # The name in log lines and reprs.
     RecordingConnection.__name__ = RecordingConnection.__qualname__ = connection.__name__
     RecordingConnection.__module__ = connection.__module__
     return RecordingConnection
@@ -136,10 +136,10 @@ def _failed(
     pgconn: PGconn, before: ConnStatus, sqlstate: str | None, handshake: Handshake
 ) -> psycopg.OperationalError:
     """
-    The error of an attempt.
+    Return the error of an attempt.
 
-    A password that is missing, and a server that says no to TLS or does not fit what is asked of
-    it, are refusals; a line that ends before that is an accident.
+    A missing password, and a server that refuses TLS or does not fit the parameters, are permanent
+    refusals; a connection that ends before that is a transient failure.
     """
     name = "OperationalError"
     if (begun := begun_now.get()) is not None:
@@ -147,7 +147,7 @@ def _failed(
         begun.needs_password |= bool(pgconn.needs_password)
     is_tls = before == ConnStatus.SSL_STARTUP and not handshake.is_unanswered
     refused = pgconn.needs_password or is_tls
-    # psycopg may make another error of the same class, so it is the class that knows.
+    # psycopg may raise another error of the same class, so the class carries the SQLSTATE.
     kind = type(name, (psycopg.OperationalError,), {"sqlstate": sqlstate, REFUSED: refused})
     message = pgconn.get_error_message()
     pgconn.finish()

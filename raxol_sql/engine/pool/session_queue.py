@@ -1,4 +1,4 @@
-"""The idle sessions of a pool, and the callers who wait for one."""
+"""The idle sessions of a pool, and the callers waiting for one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from raxol_sql.engine.session.session import Session
 
 class Waiter:
     """
-    A caller who waits for a session, which comes into the ``mailbox``.
+    A caller that waits for a session, which arrives in the ``mailbox``.
 
-    ``claim`` is what the session is told of its next holder, ``since`` when the wait began.
+    ``claim`` identifies the session's next holder, ``since`` is when the wait began.
     """
 
     __slots__ = ("__weakref__", "claim", "mailbox", "reference", "since")
@@ -29,12 +29,12 @@ class Waiter:
 
 class SessionQueue:
     """
-    Hands each session that becomes free to the caller who has waited longest.
+    A queue that hands each free session to the caller that has waited longest.
 
-    Every step that moves a session is one call of a function written in C. An exception that a
-    signal handler raises between two of them drops the session, which the weak reference of
-    `Checkouts` notices, but leaves nothing half done. Waiters are known by weak references, so one
-    whose caller was interrupted is passed over. Safe for threads and for tasks.
+    Every step that moves a session is one call of a C function. An exception of a signal handler
+    between two steps drops the session, which the weak reference of `SessionRegistry` notices, but
+    leaves nothing half done. Waiters are weakly referenced, so one whose caller was interrupted is
+    skipped. Safe for threads and for tasks.
     """
 
     def __init__(self) -> None:
@@ -43,53 +43,53 @@ class SessionQueue:
 
     @property
     def idle(self) -> deque[Session]:
-        """The sessions that are free, the one that was used last at the right end."""
+        """Return the idle sessions; the most recently used one is at the right end."""
         return self._idle
 
     def waiting(self) -> list[Waiter]:
-        """The callers who wait, the first of them first."""
+        """Return the waiting callers, the first of them first."""
         return [waiter for reference in [*self._waiters] if (waiter := reference()) is not None]
 
     def take(self) -> Session | None:
-        """The idle session that was used last."""
+        """Return the most recently used idle session."""
         try:
             return self._idle.pop()
         except IndexError:
             return None
 
     def take_oldest(self) -> Session | None:
-        """The idle session whose last use is longest ago."""
+        """Return the least recently used idle session."""
         try:
             return self._idle.popleft()
         except IndexError:
             return None
 
     def give(self, session: Session) -> None:
-        """A session that is free: to the first waiter, or to the idle ones."""
+        """Hand a free session to the first waiter, or add it to the idle ones."""
         # The claim of the last holder ends before another caller can see the session.
         session.holding = None
         if self._waiters and self._hand_over(session):
             return
         self._idle.append(session)
-        # A caller may have begun to wait just before that, and have seen none.
+        # A caller may have begun to wait just before that, and have seen no session.
         while self._waiters and (one := self.take()) is not None:
             if not self._hand_over(one):
                 self._idle.append(one)
                 return
 
     def join(self, waiter: Waiter) -> None:
-        """From now on ``waiter`` is in the queue, at the end if it was not there."""
+        """Add ``waiter`` to the end of the queue, unless it is in it."""
         if waiter.reference not in self._waiters:
             self._waiters.append(waiter.reference)
 
     async def leave(self, waiter: Waiter, *, is_served: bool) -> None:
-        """Takes ``waiter`` out of the queue; a session that has come too late goes on."""
+        """Remove ``waiter`` from the queue; a session that arrives too late is passed on."""
         try:
             self._waiters.remove(waiter.reference)
             is_called = False
         except ValueError:
             is_called = not is_served
-        # A thread that has called the waiter is about to put the session into the mailbox.
+        # A thread that has selected the waiter is about to put the session into the mailbox.
         late = await waiter.mailbox.get(_DELIVERY) if is_called else waiter.mailbox.take()
         while late is not None:
             if isinstance(late, Session):
@@ -109,5 +109,5 @@ class SessionQueue:
         return False
 
 
-# Seconds that a session may take from the thread that gives it back to the one that waited.
+# Seconds that a session may take from the thread that returns it to the waiting one.
 _DELIVERY = 0.05

@@ -1,4 +1,4 @@
-"""The sessions that are outside of psycopg_pool: idle ones, and those that callers hold."""
+"""The registry of sessions outside psycopg_pool: idle ones, and those in use."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from raxol_sql.engine.wire.pipeline import Pipeline
 @attrs.define(eq=False)
 class RegisteredSession:
     """
-    A connection that was taken out of psycopg_pool, and its session as long as that is referenced.
+    A connection that was taken from psycopg_pool, with its session while that is referenced.
 
-    ``holding`` describes the transaction, stream or lent connection that keeps the session between
-    calls, if one does.
+    ``holding`` describes the transaction, stream or raw connection that keeps the session between
+    calls, if any.
     """
 
     connection: Connection
@@ -35,13 +35,12 @@ class RegisteredSession:
 
 class SessionRegistry:
     """
-    Keeps each connection that is outside of psycopg_pool, until it goes back there.
+    The connections outside psycopg_pool, until they return to it.
 
-    ``idle`` are those that no caller has. The others belong to the callers, and are only referenced
-    weakly here. A caller who is
-    interrupted, cancelled or garbage-collected drops the session; ``dropped`` is called then with
-    the weak reference, by which `remove` finds the connection. Safe for threads: every change is
-    one operation on a dict.
+    ``idle`` are those that no caller has. The others belong to callers, and are only weakly
+    referenced here. A caller that is interrupted, cancelled or garbage-collected drops the session;
+    ``dropped`` is then called with the weak reference, by which `remove` finds the connection.
+    Thread-safe: every change is one operation on a dict.
     """
 
     def __init__(
@@ -60,35 +59,35 @@ class SessionRegistry:
         return iter([*self._checkouts.values()])
 
     def add(self, session: Session, pool: Any) -> None:
-        """Enters a session whose connection was just taken out of ``pool``."""
+        """Register a session whose connection was just taken from ``pool``."""
         reference = weakref.ref(session, self._dropped)
         session.checkout = self._checkouts[reference] = RegisteredSession(
             session.connection, session.wire, pool, session.pid, reference
         )
 
     def remove(self, reference: weakref.ref[Session]) -> RegisteredSession | None:
-        """Gives the checkout of a session that goes back; None if it was removed before."""
+        """Return the checkout of a session that goes back; None if it was removed before."""
         return self._checkouts.pop(reference, None)
 
     def held(self) -> list[Session]:
-        """The sessions that callers have."""
+        """Return the sessions that callers have."""
         idle = {id(session) for session in [*self._idle]}
         found = [checkout.reference() for checkout in self]
         return [session for session in found if session is not None and id(session) not in idle]
 
     def holdings(self) -> list[Checkout]:
-        """The sessions that are held now, with their holders; lost ones are being replaced."""
+        """Return the sessions in use, with their holders; lost ones are being replaced."""
         held = [session for session in self.held() if not session.is_lost]
         taken = [(session.holding, session.place) for session in held]
         return [Checkout(*holding, place) for holding, place in taken if holding is not None]
 
     def collect_dropped(self) -> bool:
         """
-        Whether the garbage collector finds sessions that are only referenced in a circle.
+        Run the garbage collector; return whether it found dropped sessions in reference cycles.
 
-        That of an error that was caught in a transaction is one: its traceback has frames with the
+        An error that was caught in a transaction is such a cycle: its traceback has frames with the
         session. The collector stops every thread, so it runs at most once in half a minute, and
-        only where callers wait and no call has the sessions.
+        only if callers wait and no call has the sessions.
         """
         now = monotonic()
         if now - self._collected < _COLLECTING:
@@ -98,7 +97,7 @@ class SessionRegistry:
         return any(checkout.reference() is None for checkout in self)
 
     def are_between_calls(self, holds: Holds) -> bool:
-        """Whether any are held, and each by a holder that is inside of no call."""
+        """Return whether any sessions are in use, and no holder is in a call."""
         held = self.held()
         return bool(held) and all(
             (claim := session.holding) is not None
@@ -109,7 +108,7 @@ class SessionRegistry:
 
     def are_of(self, claim: CheckoutKey, holds: Holds) -> bool:
         """
-        Whether the caller with this ``claim``, who waits, holds all sessions until its call ends.
+        Return whether the waiting caller with this ``claim`` holds all sessions until its call ends.
 
         A session that has the claim itself is on its way to the caller.
         """
@@ -124,15 +123,15 @@ class SessionRegistry:
 
     def abandoned(self, holds: Holds) -> list[Session]:
         """
-        The sessions of calls that have ended without giving them back.
+        Return the sessions of calls that have ended without returning them.
 
         Something still references these sessions, such as the traceback of the exception that
-        interrupted the call. Other threads take sessions and give them back meanwhile. A holder
+        interrupted the call. Other threads check out and return sessions at the same time. A holder
         claims a session in a call, and the claim ends in that call. So a session is abandoned if
-        its holder is inside of no call, and this is the same before and after that look: the claim,
-        and that nothing which outlives the call holds it.
-        Where the holder is in a call that may have it, or nothing claims it, it is abandoned if it
-        was not used between two looks, some time apart.
+        its holder is not in a call, and two things are the same before and after that check: the
+        claim, and that no block which outlives the call holds it. If the holder is in a call that
+        may have it, or nothing claims it, it is abandoned if it was not used between two checks,
+        some time apart.
         """
         now, unseen, found = monotonic(), {}, []
         for session in self.held():
@@ -154,5 +153,5 @@ class SessionRegistry:
 
 # Seconds from one run of the garbage collector to the next.
 _COLLECTING = 30.0
-# Seconds. A session is on its way from one frame to the next for less than a millisecond.
+# Seconds. A session passes from one frame to the next in less than a millisecond.
 _UNSEEN = 0.3

@@ -1,4 +1,4 @@
-"""The figures of psycopg_pool, and what it does not know, in our words."""
+"""The statistics of a pool."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def status_of(
     is_open: bool,
 ) -> PoolStatus:
     """
-    How a pool is, by psycopg_pool's ``figures``, which leave out those that are still 0.
+    Return the state of a pool from psycopg_pool's ``figures``, which omit zeros.
 
-    ``connecting`` has those of connections: to psycopg_pool what stands in for a connection that
-    could not be made is one, too. ``connected`` sessions are not known to have lost their server;
-    ``held`` sessions are in use, ``waiting`` callers wait, and ``calls`` have had a session, of
-    which ``waits`` waited for it, together ``wait_ms`` milliseconds, and ``refused`` in vain.
+    ``connecting`` are the connection statistics: psycopg_pool also counts placeholders for failed
+    connections. ``connected`` sessions are not known to be lost; ``held`` sessions are in use,
+    ``waiting`` callers wait. ``calls`` have got a session, of which ``waits`` waited for it, in
+    total ``wait_ms`` milliseconds, and ``refused`` callers got none.
     """
-    # A pool that is closed tells what it had.
+    # A closed pool reports what it had.
     in_use = held if is_open else 0
-    # They are not counted at one moment: a session may be gone, and its successor made already.
+    # Not counted at the same instant: a session may be gone, and its successor already made.
     most = max(config.pool_size, figures.get("pool_size", 0))
     in_use = min(in_use, most)
     available = min(max(0, connected - in_use), most - in_use) if is_open else 0
@@ -52,7 +52,7 @@ def status_of(
         opened=connecting.opened,
         connect_ms=round(connecting.connect_seconds * 1000),
         failed=connecting.failed,
-        # What is found dead before it is handed out is given back as bad.
+        # A session that is found dead at checkout is returned as bad.
         lost=figures.get("connections_lost", 0)
         + figures.get("returns_bad", 0)
         - connecting.stand_ins_returned,

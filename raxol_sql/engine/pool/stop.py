@@ -1,4 +1,4 @@
-"""Ending what goes on on a connection that was given up, and that a call may still wait for."""
+"""Ending the statement of an abandoned connection, for which a call may still wait."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from raxol_sql.engine.pool.session_registry import RegisteredSession
 from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.errors import DeadlineExceededError
 
-# Seconds until a statement that began after the last request to cancel gets another one.
+# Seconds until the cancel request is repeated, for a statement that began after the last one.
 _AGAIN = 0.2
 
 
 async def stop(checkout: RegisteredSession, seconds: float) -> None:
     """
-    Has the server end what it does on the connection, within about so many seconds.
+    Make the server end its statement on the connection, within about so many seconds.
 
-    Another thread or task may be in the middle of a call on it, as in a transaction that two of
-    them share. Only one thread or task may use a libpq connection at a time, so that call reads the
-    result of its own statement, and releases the session lock after it. This asks the server to
-    cancel the statement; if that does not help in time, it shuts down the socket, which ends the
-    wait of that call.
+    Another thread or task may be in a call on it, as in a transaction that two of them share. Only
+    one thread or task may use a libpq connection at a time, so that call reads the result of its
+    own statement, and releases the session lock after it. This asks the server to cancel the
+    statement; if that does not help in time, it shuts down the socket, which ends the wait of that
+    call.
     """
     wire, session = checkout.wire, checkout.reference()
     if session is None:
@@ -49,7 +49,7 @@ async def stop(checkout: RegisteredSession, seconds: float) -> None:
 
 
 async def _is_over(turn: SessionLock, until: float) -> bool:
-    """Whether the call that has the turn ends by then; the turn is taken if it does."""
+    """Return whether the call that has the lock ends in time; acquire the lock then."""
     try:
         await turn.acquire(until)
     except DeadlineExceededError:
@@ -58,7 +58,7 @@ async def _is_over(turn: SessionLock, until: float) -> bool:
 
 
 def _shut_down(wire: Pipeline) -> None:
-    """Ends the connection without closing its file, which the call that waits still looks at."""
+    """End the connection without closing its file, which the waiting call still uses."""
     if wire.pgconn.status == ConnStatus.OK:
         with socket.socket(fileno=os.dup(wire.pgconn.socket)) as copy:
             copy.shutdown(socket.SHUT_RDWR)

@@ -62,7 +62,7 @@ def test_classes_given_for_types_are_made_where_no_field_says_so(
         ({"types": {"moood": Mood}}, "the database has no type moood on its search path"),
         ({"types": {"mood": str}}, "'mood' needs an Enum, an attrs class or a NamedTuple"),
         ({"infinity": "max"}, "infinity must be 'error' or 'clamp' or 'none', not 'max'"),
-        ({"on_connect": "set x"}, "on_connect is a function that takes a connection"),
+        ({"on_connect": "set x"}, "on_connect must be a function that takes a connection"),
     ],
 )
 def test_what_a_database_cannot_be_opened_with_is_refused_at_once(

@@ -116,7 +116,7 @@ def test_the_member_of_an_enum_is_no_text_if_it_has_a_type(
         ("int4range", Multirange([]), "integer range here, and a Multirange was given"),
         ("int4multirange", Range(1, 2), "multirange here, and a Range was given"),
         ("inet", 10, "the server expects inet here, and an int was given"),
-        ("percentage", fractions.Fraction(1), "a type that psycopg does not know here, and a"),
+        ("percentage", fractions.Fraction(1), "a type unknown to psycopg here, and a"),
     ],
 )
 def test_the_refusal_says_what_is_wanted_and_what_was_given(
