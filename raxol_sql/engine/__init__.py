@@ -1,9 +1,9 @@
 """
-Running queries: the only package that knows connections, and how a statement is sent.
+Running queries: the only package that uses connections and the protocol.
 
     Database ──────┐                                                    ┌─ psycopg.Connection
-                   ├─▶ Executor ─▶ Sessions ─▶ Session ─▶ Wire ─▶ libpq ┤
-    AsyncDatabase ─┘   (one flow of control, async def)     └▶ Waiting  └─ psycopg.AsyncConnection
+                   ├─▶ Executor ─▶ SessionSource ─▶ Session ─▶ Pipeline ┤
+    AsyncDatabase ─┘   (one control flow, async def)     SocketWaiter ◀─┘─ psycopg.AsyncConnection
 
 From above: `blocking` and `aio` are the two facades. `executor` runs a query; `many`, `stepping`
 (of a `multi`) and `batch` run several that share round trips; `streaming` and `copying` move

@@ -208,7 +208,7 @@ def test_the_options_are_those_of_a_transaction(play: Play, queries: rx.Queries,
         async with db.transaction() as tx:
             with pytest.raises(rx.TransactionError):
                 await tx.run(rx.Multi(read_only=True).add("names", q.names()))
-        with pytest.raises(ValueError, match="isolation is one of"):
+        with pytest.raises(ValueError, match="isolation must be one of"):
             rx.Multi(isolation="none")
 
     play(story)

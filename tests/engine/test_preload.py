@@ -153,7 +153,7 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
             ),
             ({"into": "prefs"}, "into='prefs' is no field of User: it has id, email"),
             ({"keys_parameter": "ids"}, "user_ids is missing; ids is not an argument"),
-            ({"user_ids": [1]}, "it has no parameter for the keys"),
+            ({"user_ids": [1]}, "the query has no parameter for the keys"),
         ):
             with pytest.raises(rx.ParameterError, match=told):
                 await db.preload(users, by_user_ids, **options)

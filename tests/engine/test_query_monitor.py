@@ -123,7 +123,7 @@ def test_writes_that_are_each_on_their_own_are_warned_of_where_that_is_asked_for
 def test_a_scope_is_used_once_and_its_limit_is_a_number_of_runs(db: rx.Database) -> None:
     with db.watch_queries() as watched:
         pass
-    with pytest.raises(RuntimeError, match="used once"), watched:
+    with pytest.raises(RuntimeError, match="entered only once"), watched:
         pass
     with pytest.raises(ValueError, match="1 or more"):
         db.watch_queries(max_repeats=0)

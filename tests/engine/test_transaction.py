@@ -151,7 +151,7 @@ def test_read_only_is_kept_by_the_server(play: Play, add: Any, queries: rx.Queri
 @pytest.mark.parametrize("level", ["snapshot", "SERIALIZABLE", "", "serializable; drop table x"])
 def test_an_isolation_that_does_not_exist_is_refused(play: Play, level: str) -> None:
     async def story(db: Any) -> None:
-        with pytest.raises(ValueError, match="isolation is one of read committed, repeatable"):
+        with pytest.raises(ValueError, match="isolation must be one of read committed, repeatable"):
             db.transaction(isolation=level)
 
     play(story)
@@ -245,10 +245,10 @@ def test_a_block_is_entered_once(db: rx.Database, open_async: Any) -> None:
     block = db.transaction()
     for _ in range(2):
         with block:
-            with pytest.raises(rx.TransactionError, match="used once"):
+            with pytest.raises(rx.TransactionError, match="entered only once"):
                 block.__enter__()
             break
-    with pytest.raises(rx.TransactionError, match="used once"):
+    with pytest.raises(rx.TransactionError, match="entered only once"):
         block.__enter__()
 
     async def story() -> None:
@@ -256,7 +256,7 @@ def test_a_block_is_entered_once(db: rx.Database, open_async: Any) -> None:
             block = other.transaction()
             async with block:
                 pass
-            with pytest.raises(rx.TransactionError, match="used once"):
+            with pytest.raises(rx.TransactionError, match="entered only once"):
                 await block.__aenter__()
 
     asyncio.run(story())

@@ -1,4 +1,4 @@
-"""One query for many rows, and many queries at once: both share their round trips."""
+"""One query for many rows, and many queries at once, in shared round trips."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _READING = TransactionOptions(isolation="repeatable read", read_only=True)
 
 
 async def run_all(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
-    """See `Database.run_all`."""
+    """Run read-only queries; see `Database.run_all`."""
     asked = [require_bound("run_all()", bound) for bound in bounds]
 
     async def work(batch: Batch) -> list[Any]:
@@ -65,7 +65,7 @@ async def run_all(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) ->
 async def run_many(
     sessions: SessionSource, query: Query[Any], rows: Iterable[Any], commit_check: str | None = None
 ) -> list[Any]:
-    """See `Database.run_many`."""
+    """Run a query for many rows; see `Database.run_many`."""
     many = _Many(require_query("run_many()", query), rows)
     options = BatchOptions(
         f"{query.name} by run_many()",
@@ -85,7 +85,7 @@ async def run_many(
 async def run_alone(
     sessions: SessionSource, bound: BoundQuery[Any], commit_check: str, watch: OperationTimer | None
 ) -> Any:
-    """The result of one query in a transaction of its own; see `Database.run`."""
+    """Return the result of one query in a separate transaction; see `Database.run`."""
 
     async def work(batch: Batch) -> Any:
         try:
@@ -111,7 +111,9 @@ async def run_alone(
 
 
 def timeout_of(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) -> int:
-    """What queries may take that run in one call: the longest that one of them may, or usual."""
+    """
+    Return the timeout of a call that runs these queries: the longest of theirs, or the usual one.
+    """
     timeout = sessions.timeout
     for bound in bounds:
         timeout = max_timeout(timeout, bound.query.definition.directives.timeout)
@@ -119,7 +121,7 @@ def timeout_of(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) -> in
 
 
 class _Many:
-    """The rows of a `run_many`, in chunks, of which one is sent while another is answered."""
+    """The rows of a `run_many`, in chunks; one is sent while the results of another arrive."""
 
     def __init__(self, query: Query[Any], rows: Iterable[Any]) -> None:
         self.count = 0
@@ -128,7 +130,7 @@ class _Many:
         self._taken: list[list[BoundQuery[Any]]] | None = []
 
     def can_begin_again(self) -> bool:
-        """Whether all rows that were taken so far are still there."""
+        """Return whether all rows taken so far are still available."""
         return self._taken is not None
 
     async def run(self, batch: Batch) -> list[Any]:
@@ -169,7 +171,7 @@ class _Many:
 
 
 def _rows_in(kind: Kind, results: Sequence[Any]) -> int | None:
-    """How many rows were given or changed, by the results of a query; None if nothing counts."""
+    """Return the number of rows returned or changed; None if no result counts any."""
     if kind is Kind.ONE:
         return len(results)
     if kind is Kind.MAYBE:
@@ -185,7 +187,7 @@ def _take_in(
     bounds: Sequence[BoundQuery[Any]],
     answers: Sequence[StatementResult],
 ) -> None:
-    """Adds what the next queries gave to the results."""
+    """Append the results of the next queries."""
     with batch.decoding():
         for number, (bound, answer) in enumerate(zip(bounds, answers, strict=True), len(results)):
             try:
@@ -196,7 +198,7 @@ def _take_in(
 
 
 def _bind(query: Query[Any], row: Any, number: int) -> BoundQuery[Any]:
-    """``query`` with the arguments that a mapping, or a record with more fields, gives."""
+    """Bind ``query`` to the arguments in a mapping, or in a record that may have more fields."""
     if isinstance(row, Mapping):
         given = row
     elif attrs.has(type(row)):

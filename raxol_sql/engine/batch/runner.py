@@ -1,4 +1,4 @@
-"""Running a batch as often as it takes: whole each time, and to happen once."""
+"""Running a batch, with retries."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ T = TypeVar("T")
 @attrs.frozen
 class BatchOptions:
     """
-    How a batch runs: its ``purpose`` for those who wait, and what its transaction is like.
+    The options of a batch: its ``purpose`` for waiting callers, and those of its transaction.
 
-    It ends after ``timeout`` milliseconds, 0 for no limit. One that ``joins`` makes no savepoint
-    in a transaction. It is done again only while ``may_repeat`` allows it, as its rows may be
-    gone.
+    ``timeout`` is in milliseconds, 0 for no limit. A batch that ``joins`` makes no savepoint in a
+    transaction. It is retried only while ``may_repeat`` returns true, because its rows may be
+    consumed.
     """
 
     purpose: str
@@ -45,11 +45,11 @@ async def run_batch(
     watch: OperationTimer | None,
 ) -> T:
     """
-    What ``work`` makes of a batch, which happens whole or, after an error, not at all.
+    Run ``work`` with a batch, atomically, and return its result.
 
-    Where a statement turns out to be outdated, and after a conflict or a lost connection,
-    everything is done once more, from the beginning, if that is ours to do: the server has taken
-    everything back by then, or is asked whether it has.
+    After an outdated statement, a serialization conflict or a lost connection, the batch is retried
+    from the beginning, unless it is part of a transaction: the server has rolled everything back by
+    then, or its outcome is resolved first.
     """
     until = earliest(deadline_of(options.timeout), sessions.until)
     repeating = sessions.repeating

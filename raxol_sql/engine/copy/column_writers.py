@@ -1,4 +1,4 @@
-"""The values of one column on their way into a COPY."""
+"""Writers of the values of one column of a COPY."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def all_texts_are_plain(adapters: AdaptersMap) -> bool:
 
 
 def _with_own_dumper(adapters: AdaptersMap, oid: int, kinds: frozenset[type]) -> frozenset[type]:
-    """Those of the ``kinds`` for which the program has not registered a dumper of its own."""
+    """Return those of the ``kinds`` without a dumper of the program."""
     if kinds and not is_builtin_adapter(adapters.get_dumper_by_oid(oid, Format.BINARY)):
         return frozenset()
     return frozenset(kind for kind in kinds if _is_drivers(adapters, kind))

@@ -1,4 +1,4 @@
-"""The rows of a COPY ... TO STDOUT, read from what the server sends: each message is a row."""
+"""Decoding of the rows of a COPY ... TO STDOUT; each message is a row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_ROW = (b"", TRAILER)
 
 
 def check_rows_out(query: str, shape: CopyShape, *, names_result: bool) -> None:
-    """Raises `QueryKindError` for a COPY whose rows can be had as bytes only."""
+    """Raise `QueryKindError` for a COPY whose rows are available only as bytes."""
     if shape.format == "csv" or shape.layout:
         raise QueryKindError(
             query, f"this COPY sends {shape.look}: give copy() a binary file to write to"
@@ -39,7 +39,7 @@ def check_rows_out(query: str, shape: CopyShape, *, names_result: bool) -> None:
 async def read_texts(
     context: abc.AdaptContext, pieces: AsyncIterable[bytes]
 ) -> list[tuple[str | None, ...]]:
-    """The rows of a COPY in text, without a meaning for their texts."""
+    """Yield the rows of a COPY in text format, as texts."""
     rows: list[tuple[str | None, ...]] = []
     async for piece in pieces:
         if not rows:

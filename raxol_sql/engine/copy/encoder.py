@@ -1,4 +1,4 @@
-"""Rows on their way into a COPY ... FROM STDIN, as the bytes of its format."""
+"""Encoding of rows for a COPY ... FROM STDIN."""
 
 from __future__ import annotations
 

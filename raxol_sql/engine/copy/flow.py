@@ -1,4 +1,4 @@
-"""The bytes of a COPY on their way between a session and its server."""
+"""Blocks of a COPY between a session and its server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ async def send(
     session: Session, text: str, blocks: AsyncIterator[bytes], timeout: int | None
 ) -> int:
     """
-    Sends blocks of bytes in the format of the COPY; gives the count of rows.
+    Send blocks of bytes in the format of the COPY; return the number of rows.
 
-    Until the server is told that they are complete, nothing of it can have happened.
+    Nothing takes effect until the server is told that they are complete.
     """
     await session.ask_marker()
     session.is_sent = False
@@ -34,7 +34,7 @@ async def send(
 
 
 async def receive(session: Session, text: str, timeout: int | None) -> AsyncGenerator[bytes]:
-    """The pieces in which the server sends a COPY: of a text, each is a row."""
+    """Yield the blocks in which the server sends a COPY: in text format, each is a row."""
     await session.ask_marker()
     session.is_sent = True
     wire, limits = session.wire, session.limits

@@ -1,4 +1,4 @@
-"""What a caller hands to a COPY: bytes, in blocks, or rows."""
+"""The data that a caller gives to a COPY: bytes, in blocks, or rows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BLOCK = 64 * 1024
 
 def ready_blocks(query: str, data: CopyData) -> AsyncIterator[bytes] | None:
     """
-    ``data`` in blocks, if it is bytes or a binary file; None if it is rows.
+    Return ``data`` in blocks if it is bytes or a binary file, None if it is rows.
 
-    Raises TypeError for text, and, when a block of it is read, for a file that gives text.
+    Raises TypeError for text, and, when a block is read, for a file opened in text mode.
     """
     if isinstance(data, (bytes, bytearray, memoryview)):
         return _blocks(_slices(bytes(data)))
@@ -30,7 +30,7 @@ def ready_blocks(query: str, data: CopyData) -> AsyncIterator[bytes] | None:
 
 
 def check_rows_in(query: str, shape: CopyShape) -> None:
-    """Raises `QueryKindError` for a COPY that takes its data as bytes only."""
+    """Raise `QueryKindError` for a COPY that takes only bytes."""
     if shape.format == "csv" or shape.layout:
         raise QueryKindError(
             query, f"this COPY reads {shape.look}: give copy() bytes or a binary file in it"

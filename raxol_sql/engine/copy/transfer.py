@@ -1,4 +1,4 @@
-"""The flow of a COPY: from what a caller hands in to the server, and from there to the caller."""
+"""COPY between a caller and the server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from raxol_sql.text import CopyShape
 async def copy_in(
     sessions: SessionSource, query: Query[Any], data: CopyData, watch: OperationTimer
 ) -> int:
-    """See `Database.copy`, for COPY ... FROM STDIN."""
+    """Run a COPY ... FROM STDIN; see `Database.copy`."""
     shape = copy_shape(query)
     if not shape.into_server:
         raise QueryKindError(query.name, "this COPY sends data and takes none")
@@ -50,7 +50,7 @@ async def copy_in(
 
 
 async def copy_out(sessions: SessionSource, query: Query[Any], watch: OperationTimer) -> list[Any]:
-    """See `Database.copy`, for the rows of a COPY ... TO STDOUT."""
+    """Return the rows of a COPY ... TO STDOUT; see `Database.copy`."""
     shape = _shape_out(query)
     names_result = query.definition.result is not None
     check_rows_out(query.name, shape, names_result=names_result)
@@ -70,7 +70,7 @@ async def copy_out(sessions: SessionSource, query: Query[Any], watch: OperationT
 async def copy_into_file(
     sessions: SessionSource, query: Query[Any], file: BinaryIO, watch: OperationTimer
 ) -> int:
-    """Writes what a COPY ... TO STDOUT gives to ``file``; gives the count of bytes."""
+    """Write the data of a COPY ... TO STDOUT to ``file``; return the number of bytes."""
     _shape_out(query)
     if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
         raise TypeError(
@@ -90,9 +90,7 @@ async def copy_into_file(
 
 
 def is_copy_out(query: Query[Any]) -> bool:
-    """
-    Whether a query is a COPY that gives data; raises `QueryKindError` if it is no COPY at all.
-    """
+    """Return whether a query is a COPY TO; raises `QueryKindError` if it is not a COPY."""
     return not copy_shape(query).into_server
 
 
@@ -104,7 +102,7 @@ async def _encoded(
 
 
 async def _columns(session: Session, shape: CopyShape) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The names and the types of the columns that a COPY gives."""
+    """Return the names and types of the columns of a COPY TO."""
     if shape.query is not None:
         described = await session.describe(shape.query)
         return described.columns.names, described.columns.oids

@@ -27,7 +27,9 @@ _ROW_ALONE = _ROW + b"null"
 def validate_commit_check(commit_check: str) -> None:
     """Raise ValueError for an unknown commit check."""
     if commit_check not in COMMIT_CHECKS:
-        raise ValueError(f"commit_check is one of {', '.join(COMMIT_CHECKS)}; not {commit_check!r}")
+        raise ValueError(
+            f"commit_check must be one of {', '.join(COMMIT_CHECKS)}, not {commit_check!r}"
+        )
 
 
 class OutcomeMarker:

@@ -1,1 +1,1 @@
-"""Values of Python for the types of PostgreSQL, and back."""
+"""Conversion between Python and PostgreSQL values."""

@@ -1,4 +1,4 @@
-"""What comes with the driver, as opposed to what a program registered itself."""
+"""The distinction between psycopg's adapters and those of a program."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ _PACKAGES = ("psycopg", "psycopg_binary", "psycopg_c")
 
 def is_builtin_adapter(adapter: type) -> bool:
     """
-    Whether a dumper or loader is one of psycopg's own.
+    Return whether a dumper or loader is one of psycopg.
 
-    So are those that it makes on demand: of an enum, a composite or a range that a program
-    registers, and of the functions that it sets for JSON.
+    This includes those that psycopg makes on demand, for an enum, composite or range that a program
+    registers, and for the JSON functions that it sets.
     """
     # Python says of an abstract class that was made by calling `type` that it stands in abc.
     made = next((one for one in adapter.__mro__ if one.__module__ != "abc"), adapter)

@@ -1,4 +1,4 @@
-"""What Python makes of a type of the server, by what is registered for it."""
+"""The Python types of result columns, by the registered loaders."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _JSON = frozenset(psycopg.postgres.types[name].oid for name in ("json", "jsonb")
 
 
 def column_type(adapters: AdaptersMap, oid: int) -> ColumnType:
-    """The type of a column; one that nothing is registered for comes as text."""
+    """Return the Python type of a column; a type without a loader is read as text."""
     info = adapters.types.get(oid)
     loader = adapters.get_loader(oid, pq.Format.TEXT)
     if info is not None and info.array_oid == oid and oid != info.oid:
@@ -63,7 +63,7 @@ def column_type(adapters: AdaptersMap, oid: int) -> ColumnType:
 
 
 def column_types(adapters: AdaptersMap, oids: Iterable[int]) -> tuple[ColumnType, ...]:
-    """The types of columns."""
+    """Return the Python types of columns."""
     return tuple([column_type(adapters, oid) for oid in oids])
 
 
@@ -102,7 +102,7 @@ def _of_loaders(
         return ColumnType(TypeKind.JSON, name)
     if oid in _CLASSES:
         return ColumnType(TypeKind.VALUE, name, _CLASSES[oid])
-    # psycopg has loaders for types that programs ask for, such as hstore and the shapes.
+    # psycopg has loaders for types that programs register, such as hstore and shapely geometries.
     if loader is not None and info is not None and not _reads_text(adapters, loader):
         return ColumnType(TypeKind.OWN, name)
     return ColumnType(TypeKind.TEXT, name, (str,))
@@ -116,7 +116,7 @@ def _reads_text(adapters: AdaptersMap, loader: type[Any]) -> bool:
 
 
 def _is_own(loader: type[Any] | None) -> bool:
-    """Whether a loader is the program's."""
+    """Return whether a loader belongs to the program."""
     if loader is None or is_builtin_adapter(loader):
         return False
     return not loader.__module__.startswith("raxol_sql.engine.")

@@ -1,4 +1,4 @@
-"""The parameters of a statement: from values of Python to what libpq sends."""
+"""Conversion of statement parameters from Python values to the protocol's formats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from raxol_sql.engine.types.dump.dumper import (
 from raxol_sql.engine.types.dump.factory import DumperFactory
 from raxol_sql.engine.types.type_trust import INFERRED
 
-# A message to the server takes less than a GiB, and has some bytes for each value besides.
+# A message to the server must be smaller than 1 GiB, including some bytes for each value.
 _MOST = 0x3FFF_FFFF - (1 << 20)
 _TOO_LARGE = (
     "the message to the server would be 1 GiB or larger, which the protocol does not allow: send "
@@ -30,9 +30,9 @@ _UNWRITABLE = "the text contains a lone surrogate, which cannot be encoded in UT
 
 class ParameterTypeMismatch(TypeError):  # noqa: N818 (it names the trouble, as TypeError does)
     """
-    A value that the statement cannot take: the one at ``index``, of which the first is 0.
+    A value that does not fit its parameter; ``index`` counts from 0.
 
-    ``problem`` says why, and what would do; it never shows the value.
+    ``problem`` gives the reason and a remedy; it never shows the value.
     """
 
     def __init__(self, index: int, problem: str) -> None:
@@ -46,14 +46,14 @@ class ParameterTypeMismatch(TypeError):  # noqa: N818 (it names the trouble, as 
 
 class Parameters:
     """
-    Writes the values of a statement for the types that the server asks for, given as ``oids``.
+    A writer for the values of a statement whose parameters have the types ``oids``.
 
-    A value goes in the binary format where it is certain what it means there, and as a text
-    otherwise, which the server judges as it would judge a literal. Dumpers that the program
-    registered on the connection are respected; they have to be there when the first value of
-    their class is sent. Belongs to the holder of the connection.
+    A value is sent in binary if its meaning there is certain, and as text otherwise, which the
+    server reads like a literal. Dumpers that the program has registered on the connection are used;
+    they must be registered before the first value of their class is sent. Belongs to the holder of
+    the connection.
 
-    Its ``writer`` knows for how long the types may be relied on.
+    Its ``writer`` knows for how long the types may be trusted.
     """
 
     __slots__ = ("_forms", "_single", "oids", "writer")
@@ -68,7 +68,7 @@ class Parameters:
         self._single = len(self.oids) == 1
 
     def meet(self, values: Iterable[Any]) -> None:
-        """Takes in which classes are about to be sent, whether they can be or not."""
+        """Record the classes of values that are about to be sent."""
         for forms, value in zip(self._forms, values, strict=False):
             if type(value) not in forms:
                 with suppress(CannotDump):
@@ -76,11 +76,10 @@ class Parameters:
 
     def dump(self, values: Sequence[Any]) -> tuple[list[Data | None], list[int]]:
         """
-        The bytes of each value, and its format: 0 for text, 1 for binary.
+        Return the bytes of each value and its format: 0 for text, 1 for binary.
 
-        Raises `ParameterTypeMismatch` for a value that cannot be what the server asks for, or is
-        too large to be sent, or a text that has a NUL or no meaning in UTF-8, and ValueError for
-        more or fewer values than it asks for.
+        Raises `ParameterTypeMismatch` for a value that does not fit, is too large, or is a text
+        with a NUL or that UTF-8 cannot encode, and ValueError for a wrong number of values.
         """
         data: list[Data | None] = []
         formats: list[int] = []
@@ -100,12 +99,12 @@ class Parameters:
         except psycopg.DataError as error:
             raise ParameterTypeMismatch(len(data), str(error)) from None
         except UnicodeEncodeError:
-            # Its own words would show the whole of the text.
+            # The message of the original error would show the whole text.
             raise ParameterTypeMismatch(len(data), _UNWRITABLE) from None
         if not len(data) == len(values) == len(self._forms):
             raise ValueError(f"{len(values)} values for {len(self._forms)} parameters")
         if sum(map(len, filter(None, data))) > _MOST:
-            # The server would close the connection, after all of it was sent.
+            # The server would close the connection after receiving all of it.
             sizes = [0 if one is None else len(one) for one in data]
             raise ParameterTypeMismatch(sizes.index(max(sizes)), _TOO_LARGE)
         return data, formats

@@ -1,4 +1,4 @@
-"""What the server answered to one statement."""
+"""The result of one statement."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 class StatementResult:
     """
-    The rows of a statement, which are read when they are asked for, or its count.
+    The rows of a statement, which are loaded on demand, or its row count.
 
-    Belongs to the holder of the connection, and is to be read before that is given back.
+    Belongs to the holder of the connection; read it before the connection is returned.
     """
 
     __slots__ = ("_columns", "_result")
@@ -29,33 +29,33 @@ class StatementResult:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns."""
+        """Return the names of the columns."""
         return self._columns.names
 
     def build_for(self, query: Query[Any]) -> Build:
-        """What makes a record of a row; see `shape_of`."""
+        """Return the function that makes a record of a row; see `shape_of`."""
         return self._columns.build_for(query)
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         return self._result.ntuples
 
     @property
     def affected(self) -> int:
-        """How many rows the statement read or changed; -1 of one that counts nothing."""
+        """Return how many rows the statement read or changed; -1 if it counts none."""
         affected = self._result.command_tuples
         return -1 if affected is None else affected
 
     @property
     def rows(self) -> int | None:
-        """How many rows it has, or else read or changed; None of one that counts nothing."""
+        """Return the number of rows, or else of those read or changed; None if it counts none."""
         return self._result.ntuples or self._result.command_tuples
 
     def one(self, build: Callable[[tuple[Any, ...]], T]) -> T:
-        """What ``build`` makes of the first row, which there has to be."""
+        """Return what ``build`` makes of the first row, which must exist."""
         return self._columns.row(self._result, 0, build)
 
     def all(self, build: Callable[[tuple[Any, ...]], T]) -> list[T]:
-        """What ``build`` makes of each row."""
+        """Return what ``build`` makes of each row."""
         return self._columns.rows(self._result, build)

@@ -1,4 +1,4 @@
-"""The columns of a result: from what the server sends to values of Python."""
+"""Loading of result rows into Python values."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from raxol_sql.records import Build, ColumnType, shape_of
 
 T = TypeVar("T")
 
-# Without its part in C, psycopg makes a list of each row.
+# Without its C implementation, psycopg makes a list of each row.
 _GIVES_TUPLES = pq.__impl__ != "python"
 
 
 class RowLoader:
     """
-    Reads the rows of a statement, whose columns are of the types given as ``oids``.
+    A reader for rows of a statement whose columns have the types ``oids``.
 
-    ``format`` is the one to ask the server for; unless it is given, 1, which is binary, if all
-    columns can be read from it, and else 0. Loaders that the program registered on the connection
-    are respected; they have to be there before this is made. Belongs to the holder of the
-    connection.
+    ``format`` is the format to request from the server: 1, binary, if all columns can be read in
+    it, else 0, unless it is given. Loaders that the program has registered on the connection are
+    used; they must be registered first. Belongs to the holder of the connection.
     """
 
     __slots__ = (
@@ -69,9 +68,9 @@ class RowLoader:
 
     def build_for(self, query: Query[Any]) -> Build:
         """
-        What makes a record of a row of these columns; see `shape_of`.
+        Return the function that makes a record of a row; see `shape_of`.
 
-        One statement is nearly always that of one query, and asking for it again is cheap.
+        A statement nearly always belongs to one query, for which the function is cached.
         """
         if self._query() is query:
             return self._build
@@ -80,14 +79,14 @@ class RowLoader:
         return build
 
     def types(self) -> tuple[ColumnType, ...]:
-        """The types of the columns, as far as a field has to fit them."""
+        """Return the types of the columns, as needed to check the fields of a record."""
         return column_types(self._context.adapters, self.oids)
 
     def row(self, result: PGresult, index: int, build: Callable[[tuple[Any, ...]], T]) -> T:
         """
-        What ``build`` makes of one row of a result in this ``format``.
+        Return what ``build`` makes of one row of a result in this ``format``.
 
-        Raises `psycopg.DataError` for a value that Python has no room for.
+        Raises `psycopg.DataError` for a value that Python cannot represent.
         """
         transformer = self._ready(result)
         try:
@@ -97,11 +96,13 @@ class RowLoader:
             self._note_place(error, result, range(index, index + 1))
             raise
         finally:
-            # A result is memory, and this lives as long as the statement.
+            # A result uses memory, and this object lives as long as the statement.
             transformer.set_pgresult(None, set_loaders=False)
 
     def rows(self, result: PGresult, build: Callable[[tuple[Any, ...]], T]) -> list[T]:
-        """What ``build`` makes of each row of a result in this ``format``; raises as `row`."""
+        """
+        Return what ``build`` makes of each row of a result in this ``format``; raises as `row`.
+        """
         transformer = self._ready(result)
         try:
             return transformer.load_rows(0, result.ntuples, _of_row(build))
@@ -112,7 +113,7 @@ class RowLoader:
             transformer.set_pgresult(None, set_loaders=False)
 
     def _note_place(self, error: psycopg.DataError, result: PGresult, rows: range) -> None:
-        """Has the error of a loader say which value it was, by reading all of them once more."""
+        """Add the column and row of the value to a loader's error, by loading all values again."""
         if isinstance(error, AlteredTypeError):
             self._alter(error.oid)
         loaders = [self._transformer.get_loader(oid, self.format).load for oid in self.oids]
@@ -136,7 +137,7 @@ class RowLoader:
         return self._transformer
 
     def _renew(self) -> None:
-        # A loader asks for the settings of the session when it is made.
+        # A loader reads the session's settings when it is created.
         self._settings = [(name, self._parameter_status(name)) for name in self._watched]
         self._transformer = adapt.Transformer(self._context)
         self._transformer.set_loader_types(self.oids, self.format)
@@ -147,7 +148,7 @@ def _of_row(build: Callable[[tuple[Any, ...]], T]) -> Any:
 
 
 def _no_query() -> None:
-    """Stands for the query before there is one."""
+    """Stand in for the query before there is one."""
 
 
 def _nothing(oid: int) -> None:

@@ -105,7 +105,7 @@ def test_without_a_list_rows_go_in_the_order_of_the_table(shares: Copier, format
     assert found(shares) == [(1, "a", Decimal(2))]
     with pytest.raises(rx.ParameterError, match=r"row 1 has 1 values for 3 columns: id, name, sh"):
         shares.into("shares", (), [(1, "a", 2), (2,)], format)
-    with pytest.raises(rx.ParameterError, match="write the columns into the COPY"):
+    with pytest.raises(rx.ParameterError, match="to give rows by name, list the columns"):
         shares.into("shares", (), [{"id": 1, "name": "a", "share": 2}], format)
 
 

@@ -136,7 +136,7 @@ def test_the_header_of_a_binary_copy_may_come_alone(copier: Copier) -> None:
 
 def test_what_is_no_binary_copy_is_an_error(copier: Copier) -> None:
     decoder = copier.decoder("select 1", "binary")
-    with pytest.raises(psycopg.DataError, match="no COPY in binary"):
+    with pytest.raises(psycopg.DataError, match="COPY is not in binary format"):
         run_sync(decoder.read(given_one_by_one([b"1\n"]), tuple))
 
 

@@ -212,9 +212,9 @@ def test_an_outcome_that_does_not_exist_is_refused(play: Play, q: Any) -> None:
             lambda: db.transaction(commit_check="maybe"),
             lambda: rx.Multi(commit_check="maybe"),
         ):
-            with pytest.raises(ValueError, match="commit_check is one of xid, marker, none"):
+            with pytest.raises(ValueError, match="commit_check must be one of xid, marker, none"):
                 work()
-        with pytest.raises(ValueError, match="commit_check is one of"):
+        with pytest.raises(ValueError, match="commit_check must be one of"):
             await db.run_transaction(lambda tx: tx.run(q.add(n=1)), commit_check="maybe")
 
     play(story)

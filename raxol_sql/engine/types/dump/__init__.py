@@ -1,1 +1,1 @@
-"""How values of Python are written for the types that the server asks for."""
+"""Dumping of Python values for the types of parameters."""

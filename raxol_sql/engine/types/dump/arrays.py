@@ -1,4 +1,4 @@
-"""Lists, as arrays of the server."""
+"""Lists as arrays."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _MOST_DIMENSIONS = 6
 @attrs.frozen
 class ArrayDumper:
     """
-    What an array is made of.
+    The elements of an array.
 
-    ``raw`` elements are the same bytes in either format; ``nests`` are the classes whose values
-    within a list are a further dimension of it; ``packed`` is the class of numbers that can be
-    written all at once, and the name of their format in `struct`.
+    ``raw`` elements have the same bytes in either format; ``nests`` are the classes whose values in
+    a list form another dimension; ``packed`` is the class of numbers that can be written all at
+    once, with their format in `struct`.
     """
 
     oid: int
@@ -44,7 +44,7 @@ class ArrayDumper:
 
 
 def array(elements: ArrayDumper) -> ValueDumper:
-    """The form of lists, tuples and sets; binary if every element is."""
+    """Return the dumper for lists, tuples and sets; binary if every element is."""
 
     def dump(value: Any) -> Dumped:
         dimensions, items = _flattened(value, elements.nests)
@@ -60,7 +60,7 @@ def array(elements: ArrayDumper) -> ValueDumper:
 
 
 def _flattened(value: Any, nests: tuple[type, ...]) -> tuple[list[int], list[Any]]:
-    """The size of each dimension, and all items in a row."""
+    """Return the size of each dimension, and all items in one list."""
     items = list(value)
     dimensions = [len(items)]
     while any(issubclass(kind, nests) for kind in set(map(type, items))):
@@ -68,7 +68,7 @@ def _flattened(value: Any, nests: tuple[type, ...]) -> tuple[list[int], list[Any
         size = sizes.pop()
         if sizes or size is None:
             raise CannotDump("the lists within a list must have the same length")
-        if not size:  # whatever its dimensions, an array without items is one and the same
+        if not size:  # every empty array is the same, whatever its dimensions
             return [0], []
         dimensions.append(size)
         if len(dimensions) > _MOST_DIMENSIONS:
@@ -101,7 +101,7 @@ def _binary(elements: ArrayDumper, dimensions: list[int], items: list[Any]) -> b
 
 
 def _packed(elements: ArrayDumper, items: list[Any]) -> bytes | None:
-    """Numbers of one class, each behind its length; None if they are not, or out of range."""
+    """Pack numbers of one class, each after its length; None if they are not, or out of range."""
     if elements.packed is None or set(map(type, items)) != {elements.packed[0]}:
         return None
     code = elements.packed[1]

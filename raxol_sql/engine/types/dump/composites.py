@@ -1,4 +1,4 @@
-"""Records, tuples and mappings, as composites of the server."""
+"""Records, tuples and mappings as composites."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NULL = -1
 
 @attrs.frozen
 class Attribute:
-    """An attribute of a composite; ``raw`` values are the same bytes in either format."""
+    """An attribute of a composite; ``raw`` values have the same bytes in either format."""
 
     oid: int
     forms: ValueDumpers
@@ -30,7 +30,9 @@ class Attribute:
 
 
 def composite(values: Values, attributes: Sequence[Attribute]) -> ValueDumper:
-    """The form of what ``values`` takes apart; binary if every attribute is."""
+    """
+    Return the dumper for composites that ``values`` takes apart; binary if every attribute is.
+    """
 
     def dump(value: Any) -> Dumped:
         parts = values(value)
@@ -42,10 +44,10 @@ def composite(values: Values, attributes: Sequence[Attribute]) -> ValueDumper:
 
 def values_of(target: TargetType, info: CompositeInfo, kind: type) -> Values | None:
     """
-    The function from a value of a class to what its attributes are, in their order.
+    Return the function from a value of a class to its attributes, in order.
 
-    A tuple has them in that order, a record and a mapping by name. It raises `Misfit` for more or
-    fewer than there are. None for a class whose values have no attributes.
+    A tuple has them in order, a record and a mapping by name. It raises `CannotDump` for missing or
+    extra ones. None for a class whose values have no attributes.
     """
     names = info.field_names
     if attrs.has(kind):

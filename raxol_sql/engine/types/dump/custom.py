@@ -1,4 +1,4 @@
-"""Values that go the way which psycopg, or the program, registered for their class."""
+"""Values written by the dumper that psycopg, or the program, registered for their class."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _UUID = psycopg.postgres.types["uuid"].oid
 
 
 def custom(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
-    """The form of values for whose class the program registered a dumper of its own."""
+    """Return the dumper for values whose class has a dumper of the program."""
 
     def dump(value: Any) -> Dumped:
         dumper = transformer.get_dumper(value, PyFormat.AUTO)
         if dumper.oid in (0, target.oid):
             return _bytes(dumper.dump(value)), dumper.format
         if dumper.oid == _TEXT:
-            # The bytes of a text are the same in either format.
+            # A text has the same bytes in either format.
             format = dumper.format if target.oid in TEXTS else TEXT
             return _bytes(dumper.dump(value)), format
         return text(value), TEXT
@@ -39,7 +39,7 @@ def custom(transformer: Transformer, target: TargetType, kind: type) -> ValueDum
 
 
 def own(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
-    """The form of values whose dumper comes with psycopg, or was made by it."""
+    """Return the dumper for values whose dumper comes with psycopg, or was made by it."""
     if issubclass(kind, uuid.UUID):
         return _uuid(transformer, target)
     has_binary = _has_binary(transformer, kind)

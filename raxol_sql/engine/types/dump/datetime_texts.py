@@ -1,4 +1,4 @@
-"""What a text says of a moment: a date, a time of day, a zone, as PostgreSQL reads them."""
+"""Parts of date and time texts, as PostgreSQL reads them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NO_ZONE = re.compile(
 
 
 def has_more_than_a_date(text: str) -> bool:
-    """Whether there is a time of day, which ``date`` would drop."""
+    """Return whether a text has a time of day, which ``date`` would drop."""
     if _PLAIN.fullmatch(text):
         return False
     rest, dates = _DATE.subn(" ", text, count=1)
@@ -48,7 +48,7 @@ def has_more_than_a_date(text: str) -> bool:
 
 
 def has_zone(text: str) -> bool:
-    """Whether there is a time zone, which ``timestamp`` and ``time`` would ignore."""
+    """Return whether a text has a time zone, which ``timestamp`` and ``time`` would ignore."""
     if _PLAIN.fullmatch(text) or not _CLOCK_OR_DAY.search(text):
         return False
     if _OFFSET.search(_DATE.sub(" ", text, count=1)):
@@ -57,5 +57,5 @@ def has_zone(text: str) -> bool:
 
 
 def has_date(text: str) -> bool:
-    """Whether there is a date, which ``time`` would drop."""
+    """Return whether a text has a date, which ``time`` would drop."""
     return _DATE.search(text) is not None or _MONTH.search(text) is not None

@@ -1,4 +1,4 @@
-"""Dates and times: the same moment for the server as for Python, or an error."""
+"""Dates and times: the same point in time for the server as for Python, or an error."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _TIMETZ = _types["timetz"].oid
 _TIMESTAMP = _types["timestamp"].oid
 _TIMESTAMPTZ = _types["timestamptz"].oid
 _INTERVAL = _types["interval"].oid
-# What the server itself would assign to one another, and lose nothing of.
+# Types that the server would convert to each other without loss.
 _FROM_DATE = oids("date", "timestamp", "timestamptz")
 _FROM_DATETIME = oids("timestamp", "timestamptz")
-# What it would assign too, and drop a part of without a word.
+# Types that it would also convert to, silently dropping a part.
 _PARTS = {
     _DATE: "whose time of day would be lost: give its .date()",
     _TIME: "whose date would be lost: give its .time()",
@@ -53,7 +53,7 @@ _NAIVE = datetime(2000, 1, 1)
 
 
 def moment(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
-    """The form of values of the classes of `datetime`."""
+    """Return the dumper for a class of `datetime`."""
     if issubclass(kind, datetime):
         return _datetime(transformer, target, kind)
     if issubclass(kind, date):
@@ -185,7 +185,7 @@ def _in(zone: tzinfo, value: datetime) -> datetime:
 
 
 def session_zone(connection: Any) -> tzinfo:
-    """The time zone of the session; raises `CannotDump` if Python does not know it."""
+    """Return the time zone of the session; raises `CannotDump` if Python does not know it."""
     name = connection.pgconn.parameter_status(b"TimeZone") or b"UTC"
     return _zone(name)
 

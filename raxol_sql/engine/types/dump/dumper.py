@@ -1,4 +1,4 @@
-"""The form that values of one Python type take for one type of the server."""
+"""Dumpers: how values of a Python class are written for a PostgreSQL type."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import attrs
 TEXT = 0
 BINARY = 1
 
-# psycopg's dumpers in C make a bytearray.
+# psycopg's dumpers in C return a bytearray.
 Data = bytes | bytearray
 Text = Data | None
 Dumped = tuple[Data | None, int]
 
 
-class CannotDump(TypeError):  # noqa: N818 (users meet it as ParameterMisfit)
-    """A value that cannot be sent; its text says why, and never shows the value."""
+class CannotDump(TypeError):  # noqa: N818 (users see it as ParameterTypeMismatch)
+    """A value that cannot be sent; the message gives the reason and never shows the value."""
 
 
 @attrs.frozen
 class ValueDumper:
     """
-    How values of one Python type are written for one type of the server.
+    The dumper for values of one Python class and one PostgreSQL type.
 
-    ``dump`` gives the bytes and their format, of which ``None`` is NULL; ``text`` gives them as
-    the type's input function reads them. Either may raise `CannotDump`.
+    ``dump`` returns the bytes and their format; ``None`` is NULL. ``text`` returns the input of the
+    type's input function. Either may raise `CannotDump`.
     """
 
     dump: Callable[[Any], Dumped]
@@ -34,7 +34,7 @@ class ValueDumper:
 
 
 def text_dumper(text: Callable[[Any], Text]) -> ValueDumper:
-    """The form of values that are sent as a text only."""
+    """Return the dumper for values that are sent as text only."""
     return ValueDumper(lambda value: (text(value), TEXT), text)
 
 
@@ -43,9 +43,9 @@ NULL = text_dumper(lambda _: None)
 
 class ValueDumpers(dict[type, Callable[[Any], Dumped]]):
     """
-    The forms for one type of the server: what dumps a value, by the value's type.
+    The dumpers for one PostgreSQL type, by the class of the value.
 
-    Each is chosen when a value of its type is met for the first time, and kept.
+    Each is created for the first value of its class, and kept.
     """
 
     def __init__(self, choose: Callable[[type], ValueDumper]) -> None:
@@ -59,7 +59,7 @@ class ValueDumpers(dict[type, Callable[[Any], Dumped]]):
         return form.dump
 
     def text(self, value: Any) -> Text:
-        """The value as the type's input function reads it; `None` is NULL."""
+        """Return the value as input for the type's input function; `None` is NULL."""
         kind = type(value)
         if kind not in self._texts:
             self.__missing__(kind)

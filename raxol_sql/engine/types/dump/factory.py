@@ -1,4 +1,4 @@
-"""Writes values for the types of the server, by what is registered on a connection."""
+"""Creation of dumpers, from the adapters registered on a connection."""
 
 from __future__ import annotations
 
@@ -62,11 +62,10 @@ _WITH_ONE_TEXT = (int, Decimal, UUID)
 
 class DumperFactory:
     """
-    The forms of values for each type of the server.
+    The dumpers for each PostgreSQL type.
 
-    What is registered on the connection is asked when a form is needed for the first time.
-    ``trust`` is the least that there is in any of these forms; see `trust_in`. Belongs to the
-    holder of the connection.
+    The adapters of the connection are looked up when a dumper is first needed. ``trust`` is the
+    least trust of any of these dumpers; see `trust_in`. Belongs to the holder of the connection.
     """
 
     def __init__(self, context: AdaptContext) -> None:
@@ -74,16 +73,16 @@ class DumperFactory:
         self._adapters = context.adapters
         self._transformer = Transformer(context)
         self._forms: dict[int, ValueDumpers] = {}
-        # Whether the last date that Python has stands for infinity.
+        # Whether Python's last date stands for infinity.
         self.clamps = clamps(context.adapters)
 
     def forms(self, oid: int) -> ValueDumpers:
-        """The forms of values for the type with that OID."""
+        """Return the dumpers for the type with that OID."""
         known = self._forms.get(oid)
         if known is None:
             target = TargetType.of(self._adapters.types, oid)
             if isinstance(target.info, DomainInfo) and not target.is_array:
-                # Its input and receive functions are those of its base type.
+                # A domain has the input and receive functions of its base type.
                 if target.info.base_oid in INFERRED:
                     # The parameter has the OID of the domain, so its type cannot be left open.
                     self.trust = 0.0
@@ -101,7 +100,7 @@ class DumperFactory:
             return custom(self._transformer, target, kind)
         if issubclass(kind, JsonText) and target.oid in DOCUMENTS:
             return document(self._transformer, target, kind)
-        # A str may stand for anything, also if it is the value of an enum.
+        # A str may be input for any type, even as the value of an enum.
         if issubclass(kind, str) and dumper is self._dumper(str):
             write: Any = self._transformer.get_dumper("", PyFormat.TEXT).dump
             return text_dumper(checked(target, write))
@@ -120,7 +119,7 @@ class DumperFactory:
             return None
 
     def _enum(self, target: TargetType, kind: type) -> ValueDumper:
-        """The form of the members of an enum that the program did not register: their values."""
+        """Return the dumper for an enum that the program has not registered: by its values."""
         forms = self.forms(target.oid)
         if isinstance(target.info, EnumInfo) and not target.is_array:
 
@@ -154,7 +153,7 @@ class DumperFactory:
         if issubclass(kind, (list, tuple, set, frozenset)):
             if target.is_array or target.is_closed:
                 return self._array(target, kind)
-            # The program may have registered the dumper of another type, such as jsonb.
+            # The program may have registered a dumper for another type, such as jsonb.
             if dumper is not None and dumper.oid:
                 return None
             return self._record() if issubclass(kind, tuple) else self._array(target, kind)
@@ -191,7 +190,7 @@ class DumperFactory:
             )
         info = target.info
         assert info is not None
-        # A tuple in a list is a composite where there are composites, and else a list itself.
+        # A tuple in a list is a composite if the type is one, otherwise a nested list.
         nests = (list,) if isinstance(info, CompositeInfo) else (list, tuple)
         packed = PACKED.get(info.oid)
         if packed and not is_builtin_adapter(self._adapters.get_dumper(packed[0], PyFormat.AUTO)):
@@ -225,14 +224,14 @@ class DumperFactory:
             return made
 
         form = composite(values, self._attributes(info))
-        # It may stand for another type of the same fields, which only its text is certain for.
+        # It may be used for another type with the same fields, for which only its text is certain.
         return form if info.oid == target.oid else text_dumper(form.text)
 
     def _attributes(self, info: CompositeInfo) -> list[Attribute]:
         return [Attribute(oid, self.forms(oid), self._is_raw(oid)) for oid in info.field_types]
 
     def _is_raw(self, oid: int) -> bool:
-        """Whether values of a type are the same bytes in either format."""
+        """Return whether values of a type have the same bytes in either format."""
         info = self._adapters.types.get(oid)
         while isinstance(info, DomainInfo) and info.oid == oid:
             oid = info.base_oid

@@ -1,4 +1,4 @@
-"""The first and the last date that Python has, where they stand for infinite ones."""
+"""Python's first and last dates as infinite dates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIZES = {_types["date"].oid: 4, _types["timestamp"].oid: 8, _types["timestamptz
 
 
 def unbounded(target: TargetType, form: ValueDumper) -> ValueDumper:
-    """A form of dates and datetimes, that writes the first and the last as infinite."""
+    """Return a dumper of dates that writes the first and the last as infinite."""
     size = _SIZES.get(target.oid)
     if size is None:
         return form

@@ -1,4 +1,4 @@
-"""Values as JSON documents."""
+"""Values as JSON."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _JSONB = psycopg.postgres.types["jsonb"].oid
 
 def document(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     """
-    The form of whatever the program's own ``dumps`` can write, or json's.
+    Return the dumper for everything that the program's ``dumps``, or json's, can write.
 
-    What it cannot, it gets as `json_value` makes it of records and of values that JSON lacks.
+    Other values are first converted by `json_value`, such as records.
     """
     wrapper = Jsonb if target.oid == _JSONB else Json
 

@@ -1,4 +1,4 @@
-"""The literals of arrays, records, ranges and multiranges, of texts that stand for their parts."""
+"""Literals of arrays, composites, ranges and multiranges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from raxol_sql.engine.types.dump.dumper import Data, Text
 
 
 def array_literal(items: Iterable[Text], dimensions: Sequence[int], delimiter: bytes) -> bytes:
-    """The literal of an array of one or more dimensions, whose items are given in a row."""
+    """Return the literal of an array, given its dimensions and all items in one list."""
     tokens = [b"NULL" if item is None else _quoted(item) for item in items]
     if not tokens:
         return b"{}"
@@ -22,12 +22,12 @@ def array_literal(items: Iterable[Text], dimensions: Sequence[int], delimiter: b
 
 
 def record_literal(fields: Iterable[Text]) -> bytes:
-    """The literal of a composite."""
+    """Return the literal of a composite."""
     return b"(" + b",".join([b"" if field is None else _quoted(field) for field in fields]) + b")"
 
 
 def range_literal(value: Range[Any], bound: Callable[[Any], Text]) -> bytes:
-    """The literal of a range, of which ``bound`` gives the text of a bound."""
+    """Return the literal of a range; ``bound`` returns the text of a bound."""
     if value.isempty:
         return b"empty"
     lower, upper = [
@@ -38,7 +38,7 @@ def range_literal(value: Range[Any], bound: Callable[[Any], Text]) -> bytes:
 
 
 def multirange_literal(value: Iterable[Range[Any]], bound: Callable[[Any], Text]) -> bytes:
-    """The literal of a multirange."""
+    """Return the literal of a multirange."""
     return b"{" + b",".join([range_literal(one, bound) for one in value]) + b"}"
 
 

@@ -1,4 +1,4 @@
-"""Texts of which the server would drop a part without an error."""
+"""Texts of which the server would silently drop a part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raxol_sql.engine.types.dump.dumper import CannotDump, Data
 from raxol_sql.engine.types.dump.pg_type import TargetType
 
 _types = psycopg.postgres.types
-# What divides the elements of an array or the bounds of a range.
+# Delimiters of the elements of an array or the bounds of a range.
 _BOUNDARY = re.compile(r"[{}\[\](),\"]+")
 _LONGEST_NAME = 63
 _CHARACTER = re.compile(rb"\\[0-7]{3}")
@@ -64,9 +64,9 @@ _CHAR = _types['"char"'].oid
 
 def checked(target: TargetType, write: Callable[[Any], Data]) -> Callable[[Any], Data]:
     """
-    What writes a text for that type, and refuses one of which the type would drop a part.
+    Return a writer of texts for that type, which rejects a text that would lose a part.
 
-    A text may be the literal of a whole array, or range, of the type.
+    A text may also be the literal of a whole array or range.
     """
     innermost = _innermost(target)
     problem_of = _PROBLEMS.get(innermost)
@@ -99,7 +99,7 @@ def checked(target: TargetType, write: Callable[[Any], Data]) -> Callable[[Any],
 
 
 def _innermost(target: TargetType) -> int:
-    """The OID of what an array or a range is made of; of any other type, its own."""
+    """Return the OID of the element of an array or range; of any other type, its own."""
     info = target.info
     if info is None:
         return target.oid

@@ -1,4 +1,4 @@
-"""Numbers: exactly what the server would make of their decimal text, or an error."""
+"""Numbers: exactly what the server would read from their decimal text, or an error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from raxol_sql.engine.types.dump.pg_type import TargetType, given, oids
 _types = psycopg.postgres.types
 _INTEGERS = {"int2": "h", "int4": "i", "int8": "q", "oid": "I", "xid": "I", "cid": "I", "xid8": "Q"}
 _PACKED = {_types[name].oid: struct.Struct(f"!{code}").pack for name, code in _INTEGERS.items()}
-# The class of the numbers, and how struct names their format.
+# The class of the numbers, and their format in struct.
 PACKED: dict[int, tuple[type, str]] = {
     _types["float8"].oid: (float, "d"),
     **{_types[name].oid: (int, code) for name, code in _INTEGERS.items()},
@@ -34,7 +34,7 @@ _FLOAT8 = _types["float8"].oid
 _pack_float4 = struct.Struct("!f").pack
 _pack_float8 = struct.Struct("!d").pack
 _ZEROS = (_pack_float4(0.0), _pack_float4(-0.0))
-# Money is read by the rules of a country, so that a point may not be a decimal one.
+# Money is read by the locale, in which a point may not be the decimal separator.
 _WHOLE = frozenset(_PACKED) | oids(
     "money",
     "regclass",
@@ -54,7 +54,7 @@ _NUMERIC = _WHOLE | oids("bool", "numeric", "float4", "float8")
 
 
 def boolean(target: TargetType, kind: type) -> ValueDumper:
-    """The form of truth values."""
+    """Return the dumper for bool."""
     if target.is_closed and target.oid not in _NUMERIC:
         raise target.refusal(kind)
     if target.oid != _BOOL:
@@ -63,7 +63,7 @@ def boolean(target: TargetType, kind: type) -> ValueDumper:
 
 
 def integer(target: TargetType, kind: type) -> ValueDumper:
-    """The form of whole numbers."""
+    """Return the dumper for integers."""
     if target.is_closed and target.oid not in _NUMERIC:
         raise target.refusal(kind)
     if target.oid in _PACKED:
@@ -74,7 +74,7 @@ def integer(target: TargetType, kind: type) -> ValueDumper:
 
 
 def real(target: TargetType, kind: type) -> ValueDumper:
-    """The form of floating point numbers and of Decimals."""
+    """Return the dumper for floats and Decimals."""
     if target.is_closed and target.oid not in _NUMERIC:
         raise target.refusal(kind)
     text = _text_of(kind)
@@ -90,7 +90,7 @@ def real(target: TargetType, kind: type) -> ValueDumper:
 
 
 def _packed(pack: Callable[[Any], bytes]) -> ValueDumper:
-    """What is out of range goes as a text, so that the server says so in its own words."""
+    """Send numbers out of range as text, so that the server's own error is raised."""
 
     def dump(value: Any) -> Dumped:
         try:
@@ -116,7 +116,7 @@ def _single(text: Callable[[Any], bytes]) -> ValueDumper:
 
 
 def _whole(target: TargetType, kind: type) -> ValueDumper:
-    """Numbers that may have a fraction, where there can be none: the server would round them."""
+    """Return the dumper for floats and Decimals as integers, which must be whole numbers."""
     form = integer(target, int)
 
     def whole(value: Any) -> int:
@@ -154,6 +154,6 @@ def _text_of(kind: type) -> Callable[[Any], bytes]:
     if issubclass(kind, Decimal):
         return lambda value: b"NaN" if value.is_nan() else str(value).encode()
     if issubclass(kind, float):
-        # A class of one's own may print itself otherwise.
+        # A subclass may have another str().
         return lambda value: float.__repr__(value).encode()
     return lambda value: str(value).encode()

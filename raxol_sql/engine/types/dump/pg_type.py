@@ -1,4 +1,4 @@
-"""A type of the server that a value is wanted for."""
+"""The PostgreSQL type of a parameter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg.types import TypeInfo, TypesRegistry
 
 from raxol_sql.engine.types.dump.dumper import CannotDump
 
-# Types from here on are made by users; what the registry knows below it, it knows for good.
+# OIDs from here on belong to user types; psycopg's registry is complete below.
 _FIRST_OF_USERS = 16384
 _WITHOUT_INFO = {705: "unknown", 2275: "cstring"}
 
@@ -33,13 +33,13 @@ _WRITTEN = {
 
 
 def oids(*names: str) -> frozenset[int]:
-    """The OIDs of types that are a part of the server."""
+    """Return the OIDs of built-in types."""
     return frozenset(psycopg.postgres.types[name].oid for name in names)
 
 
 DOCUMENTS = oids("json", "jsonb")
 CHARACTERS = oids("text", "varchar", "bpchar")
-# A value of another type is not one of these, though every value has a text.
+# A value of another type is not accepted for these, although every value has a text.
 TEXTS = oids("text", "varchar", "bpchar", "name", '"char"', "bytea", "xml", "refcursor") | {
     *_WITHOUT_INFO
 }
@@ -48,10 +48,10 @@ TEXTS = oids("text", "varchar", "bpchar", "name", '"char"', "bytea", "xml", "ref
 @attrs.frozen
 class TargetType:
     """
-    A type of the server; ``info`` is what psycopg's registry knows of it.
+    The type of a parameter; ``info`` is its entry in psycopg's registry.
 
-    A type that the registry does not know may be anything: a domain, an enum, a type of an
-    extension. Only its input function can judge a value.
+    A type without an entry may be anything: a domain, an enum, a type of an extension. Only its
+    input function can validate a value.
     """
 
     oid: int
@@ -59,12 +59,12 @@ class TargetType:
 
     @classmethod
     def of(cls, types: TypesRegistry, oid: int) -> TargetType:
-        """The type with that OID; 0 is an unknown one."""
+        """Return the type with that OID; 0 is an unknown one."""
         return cls(oid, types.get(oid) if oid else None)
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is a type of the server itself, whose values are known beforehand."""
+        """Return whether it is a built-in type, whose values are known in advance."""
         return self.info is not None and self.oid < _FIRST_OF_USERS
 
     @property
@@ -78,7 +78,7 @@ class TargetType:
         return f"{self.info.regtype}[]" if self.is_array else self.info.regtype
 
     def refusal(self, kind: type) -> CannotDump:
-        """The error that says that a value of that type is not taken here."""
+        """Return the error for a value of that class."""
         hint = ""
         if self.oid in TEXTS:
             written = next((name for one, name in _WRITTEN.items() if issubclass(kind, one)), None)
@@ -88,12 +88,12 @@ class TargetType:
         return self.misfit(given(kind) + hint)
 
     def misfit(self, problem: str) -> CannotDump:
-        """The error for that problem."""
+        """Return the error for that problem."""
         return CannotDump(f"the server expects {self.name} here, and {problem}")
 
 
 def given(kind: type) -> str:
-    """That a value of a class was given, in a sentence."""
+    """Return a clause that says that a value of a class was given."""
     if kind is bytes:
         return "bytes were given"
     name = kind.__name__
