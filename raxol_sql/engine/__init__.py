@@ -1,24 +1,25 @@
 """
 Running queries: the only package that uses connections and the protocol.
 
-    Database ──────┐                                                    ┌─ psycopg.Connection
-                   ├─▶ Executor ─▶ SessionSource ─▶ Session ─▶ Pipeline ┤
-    AsyncDatabase ─┘   (one control flow, async def)     SocketWaiter ◀─┘─ psycopg.AsyncConnection
+    Database ──────┐
+                   ├─▶ Executor ─▶ SessionSource ─▶ Session ─▶ Pipeline ─▶ libpq
+    AsyncDatabase ─┘   (one control flow, async def)              └─▶ SocketWaiter
 
-From above: `blocking` and `aio` are the two facades. `executor` runs a query; `many`, `stepping`
-(of a `multi`) and `batch` run several that share round trips; `streaming` and `copying` move
-rows; `transacting` runs a function of a `transaction`. `sessions` are taken from a `pool`, or are
-the one of a transaction; a `session` is what one connection can do, with the `statements` that it
-has prepared, whose `parameters` and `columns` go over the `wire`. `colour` is what differs between
-blocking and asyncio, and `waiting` most of that.
+The packages, from the lowest to the highest:
 
-When something breaks: a `line` that is interrupted is brought to its end, at the latest by a
-`deadline`; `limits` have the server stop before that. `repeating` judges a failure and waits for
-the next attempt, `resolving` finds out what became of a transaction, by the `marker` that it had.
-The pool hands out sessions from a `session_queue` and looks at their `liveness`; a `pool_keeper` in
-the background, which callers reach by `mailbox`es, is the only user of psycopg_pool, and connects
-through `dialling`. `checkouts` knows every session that is outside of it, and who is `holding` it;
-everything is let go after `forking`.
+- `core`: the I/O backends (`concurrency`), waits on sockets, locks, deadlines and forks.
+- `types`: conversion between Python and PostgreSQL values.
+- `wire`: a libpq connection, its recovery after an interruption (`connection`), the requests and
+  results on it (`pipeline`), and statement timeouts.
+- `session`: a connection with its prepared statements, search path, outcome marker and liveness.
+- `transaction`: BEGIN to COMMIT (`transaction`), retries (`retrier`), and the outcome of a COMMIT
+  without a reply (`outcome_resolution`).
+- `pool`: the pool hands out sessions from a `session_queue`. The `keeper`, a background worker that
+  callers reach by mailboxes, is the only user of psycopg_pool, and opens connections with a
+  `connector`. The `session_registry` knows every session outside psycopg_pool.
+- `batch`: several queries in shared round trips; `copy`: COPY in both directions.
+
+`executor` runs a bound query; `sync` and `aio` are the interfaces of the two I/O backends.
 """
 
 from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction

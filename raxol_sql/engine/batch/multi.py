@@ -48,7 +48,7 @@ class Multi:
     A step is a query with its arguments, or a function that makes one of the results so far, by
     name. Steps that need no results travel together: a `Multi` without functions takes one or two
     round trips, however many steps it has. The function may be called again, where everything
-    before it was taken back and is done once more; so it only makes its query.
+    before it was rolled back and is retried; so it only makes its query.
 
     Running it gives the results by name. The first failure takes everything back, and comes out
     as it is; `StepFailure.of` says of it which step it was, and what the steps before gave.
@@ -112,7 +112,7 @@ class Multi:
 
     @property
     def commit_check(self) -> str | None:
-        """How it is told what became of it; None leaves that to the database."""
+        """Return how its outcome is determined; None selects the database's default."""
         return self._commit_check
 
     def __repr__(self) -> str:

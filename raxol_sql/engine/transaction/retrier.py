@@ -1,4 +1,4 @@
-"""What a pool does about a failure: judge it, settle what became of the work, wait, or give up."""
+"""Retries: classify a failure, resolve the outcome, wait, or give up."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Retrier:
     """
     What is known of doing work again, for all calls of one pool.
 
-    ``resolve`` finds out what became of a transaction, by a moment of the monotonic clock;
+    ``resolve`` resolves the outcome of a transaction by a deadline (monotonic);
     ``drain`` has all connections replaced; the ``inquiry`` knows whether there are several hosts.
     Each caller counts ``calls`` up. Safe for
     threads and tasks.
@@ -120,7 +120,7 @@ class Retrier:
 
 
 def log_success(attempts: Attempts, name: str) -> None:
-    """Writes the line of a call that succeeded after it was retried."""
+    """Log a call that succeeded after a retry."""
     failure = attempts.failure
     state = failure.sqlstate if failure and failure.sqlstate else "a lost connection"
     _log.info(
@@ -132,10 +132,10 @@ def log_success(attempts: Attempts, name: str) -> None:
 @attrs.frozen
 class UncertainOutcome:
     """
-    A failure after which it is not known what became of the work.
+    A failure after which the outcome of the work is unknown.
 
-    ``token`` is what can be asked for, ``verify`` a question of the caller's own: it gives whether
-    it has happened, or None if that cannot be said.
+    ``token`` can be resolved; ``verify`` is the caller's check, which returns whether the work took
+    effect, or None if it cannot tell.
     """
 
     error: BaseException
@@ -144,16 +144,16 @@ class UncertainOutcome:
 
     async def settle(self, repeating: Retrier, until: float | None) -> Effect:
         """
-        What became of it, as far as it can be found out by ``until``, on the monotonic clock.
+        Resolve the outcome as far as possible by ``until`` (monotonic).
 
-        Errors of ``verify`` come out; those of the server mean that it is not known.
+        Errors of ``verify`` are raised; those of the server mean that the outcome is unknown.
         """
         effect = Effect.UNKNOWN
         if self.token is not None:
             try:
                 effect = await repeating.resolve(self.token, until)
             except psycopg.Error as error:
-                self.error.add_note(f"what became of it could not be asked: {error}")
+                self.error.add_note(f"the outcome could not be resolved: {error}")
         if effect is Effect.UNKNOWN and self.verify is not None:
             told = await self.verify()
             if told is not None:
@@ -178,16 +178,16 @@ class CommitState:
 
 
 def classify_error(error: BaseException, phase: Phase) -> Failure:
-    """What is known of an error that came on a connection of ours, which says if it is lost."""
+    """Return the classified failure for an error of a connection, including whether it is lost."""
     return classify(error, phase, lost=is_lost(error))
 
 
 def raise_if_uncertain(error: psycopg.Error) -> None:
     """
-    Raises `OutcomeUnknownError` if what was sent outside of a transaction may have happened.
+    Raise `OutcomeUnknownError` if a statement outside a transaction may have taken effect.
 
-    That is for what cannot be repeated, and left no marker. An error for a deadline says itself
-    what became of the work.
+    For statements that cannot be retried and have no marker. A deadline error states the effect
+    itself.
     """
     if isinstance(error, DeadlineExceededError):
         return
@@ -197,9 +197,9 @@ def raise_if_uncertain(error: psycopg.Error) -> None:
 
 def settled(failure: Failure, effect: Effect) -> Failure:
     """
-    The failure, now that it is known that the work was rolled back.
+    Return the failure after the work was found to be rolled back.
 
-    It may be retried unless the server said why it ended it, and would end it again.
+    It may be retried unless the server gave a reason to end it, which would apply again.
     """
     nature = SQLSTATES.get(failure.sqlstate or "")
     is_final = nature is not None and nature.verdict is Verdict.NEVER

@@ -57,7 +57,7 @@ async def run_transaction(
     try:
         result = await _attempted(sessions, work, undertaking, watch)
     except BaseException as error:
-        # With an error of its own the caller's function rolls back, as it means to.
+        # An error of the caller's function rolls back, as intended.
         is_own = isinstance(error, Exception) and not isinstance(error, _FAILURES)
         watch.end(None if is_own else error)
         raise

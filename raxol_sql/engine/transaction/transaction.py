@@ -87,7 +87,7 @@ class TransactionScope:
 
     async def reserve(self, purpose: str = "a transaction") -> Session:
         """
-        A session that nobody else begins a transaction on, before anything is sent.
+        Check out a session for the transaction, before anything is sent.
 
         Raises `TransactionError` when used twice, or for options on a savepoint.
         """
@@ -299,10 +299,10 @@ class TransactionScope:
 
     async def settle(self, pending: CommitState) -> None:
         """
-        Finds out what became of it, and returns if it has happened.
+        Resolve the outcome; return if the transaction committed.
 
-        Raises the error after which that was in doubt if it has not, `OutcomeUnknownError` if that
-        cannot be said, and an interruption that came meanwhile before either.
+        Raises the original error if it rolled back, `OutcomeUnknownError` if the outcome is
+        unknown, and a pending interruption before either.
         """
         doubt, interruption = pending.doubt, pending.interruption
         effect = Effect.COMMITTED if doubt is None else await self._found_out(doubt)
@@ -344,7 +344,9 @@ class TransactionScope:
         return await doubt.settle(repeating, self._end())
 
     def mark(self, interruption: BaseException, effect: Effect) -> None:
-        """Has an interruption say what became of the transaction whose COMMIT was sent."""
+        """
+        Add the outcome of the transaction to an interruption that arrived after COMMIT was sent.
+        """
         interruption.add_note(f"the COMMIT had been sent; the transaction: {effect.value}")
         token = None if self.marker is None else self.marker.token
         if effect is Effect.UNKNOWN and token is not None:
