@@ -50,7 +50,7 @@ async def _batches(
             yield records
     except BaseException as error:
         try:
-            if block.opening is None:  # the end of a transaction of its own ends it as well
+            if block.opening is None:  # closed with its separate transaction
                 await cursor.close()
         finally:
             await block.exit(error)

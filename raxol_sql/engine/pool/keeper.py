@@ -57,10 +57,10 @@ class PoolKeeper:
     threads of a synchronous database or tasks of an asyncio one, which signals and cancellation do
     not reach. Callers write to mailboxes, which no interruption can leave half done.
 
-    `want` requests sessions for the callers in the ``queue``; `retire` returns one; `drain`,
-    `resize` and `close` are psycopg_pool's. A session that is no longer referenced, or that its
-    caller did not return, is stopped and replaced. ``kept`` idle sessions are not returned. A
-    psycopg_pool that has lost count of its connections is replaced, with a warning.
+    `want` requests sessions for the ``queue``; `retire` returns one; `drain`, `resize` and `close`
+    are psycopg_pool's. A session that is unreferenced, or was not returned, is stopped and replaced.
+    ``kept`` idle sessions are not returned. A psycopg_pool that has lost count of its connections is
+    replaced, with a warning.
     """
 
     def __init__(
@@ -141,9 +141,7 @@ class PoolKeeper:
             self._returned.put(None)
 
     def unserved(self, since: float, refused: Exception | None, who: Any) -> Exception:
-        """
-        Return the error for a caller whose wait timed out: the last failure, or the checkouts.
-        """
+        """Return the error for a caller that timed out: the last failure, or the checkouts."""
         now = monotonic()
         told = f"no connection was established within {now - since:.1f} s"
         holdings = self.checkouts.holdings()
@@ -219,9 +217,7 @@ class PoolKeeper:
         self._ensure_workers()
         self._returned.put(answered)
         if (done := await answer.get(seconds)) is None:
-            raise PoolTimeout(
-                f"the pool did not finish the command within {seconds:.0f} s: try again"
-            )
+            raise PoolTimeout(f"the pool did not finish this within {seconds:.0f} s: try again")
         if isinstance(done, Exception):
             raise done
 
@@ -362,9 +358,7 @@ class PoolKeeper:
             await self._start_again()
 
     async def _start_again(self) -> None:
-        """
-        Replace psycopg_pool's pool; the old connections return to the old pool, which closes them.
-        """
+        """Replace psycopg_pool's pool; the old one closes its connections on their return."""
         _log.warning(
             "calls wait for a connection, %s of %s are in use, and psycopg_pool opens no other: "
             "raxol_sql replaced its pool",
@@ -394,9 +388,7 @@ class PoolKeeper:
 async def _serve(
     keeper: PoolKeeper, mailbox: Mailbox, step: Callable[[Any], Awaitable[float | None]]
 ) -> None:
-    """
-    Run one step for each item of a mailbox, until the keeper is closed and all sessions are back.
-    """
+    """Run a step for each item of a mailbox, until the keeper is closed and has all sessions."""
     timeout: float | None = None
     while not keeper.is_over:
         item = await mailbox.get(timeout)

@@ -108,7 +108,7 @@ class SessionRegistry:
 
     def are_of(self, claim: CheckoutKey, holds: Holds) -> bool:
         """
-        Return whether the waiting caller with this ``claim`` holds all sessions until its call ends.
+        Return whether the waiting caller with this ``claim`` holds every session until it ends.
 
         A session that has the claim itself is on its way to the caller.
         """

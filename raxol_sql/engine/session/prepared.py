@@ -270,7 +270,7 @@ class PreparedStatements:
         *freeing, prepare = self._preparing(sent, name)
         return [*closing, *freeing], [prepare, describe]
 
-    def anew(self, known: Prepared, values: Sequence[Any]) -> list[Request]:
+    def reprepare(self, known: Prepared, values: Sequence[Any]) -> list[Request]:
         """
         Return the requests that prepare a known statement again and run it, in one round trip.
 

@@ -185,7 +185,7 @@ class Session:
                 raise
             # The server rejected it before running anything, so this is its first run.
             prepared = await self.prepare(text)
-            *_, result = await self.together(self.statements.anew(prepared, values), timeout)
+            *_, result = await self.together(self.statements.reprepare(prepared, values), timeout)
         return self.answer(prepared, result)
 
     async def command(self, text: str) -> str:

@@ -344,9 +344,7 @@ class TransactionScope:
         return await doubt.settle(repeating, self._end())
 
     def mark(self, interruption: BaseException, effect: Effect) -> None:
-        """
-        Add the outcome of the transaction to an interruption that arrived after COMMIT was sent.
-        """
+        """Note the transaction's outcome on an interruption after COMMIT was sent."""
         interruption.add_note(f"the COMMIT had been sent; the transaction: {effect.value}")
         token = None if self.marker is None else self.marker.token
         if effect is Effect.UNKNOWN and token is not None:
