@@ -1,4 +1,4 @@
-"""Queries that happen together or not at all, in as few round trips as there can be."""
+"""Atomic batches of queries, pipelined."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Batch:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the connection is known to be gone."""
+        """Return whether the connection is known to be lost."""
         return self._session.is_lost
 
     @property
@@ -136,7 +136,9 @@ class Batch:
         await self._session.wire.post(self._requests(group))
 
     async def collect(self) -> list[StatementResult]:
-        """The answers to the oldest group; raises the error of the first query that failed."""
+        """
+        Return the results of the oldest group; raises the error of the first query that failed.
+        """
         group, marker = self._groups.popleft(), self._session.marker
         try:
             results = iter(await self._session.wire.collect())
@@ -195,7 +197,7 @@ class Batch:
         return self._closed and self._block.closing == "commit"
 
     def decoding(self) -> AbstractContextManager[None]:
-        """What goes on inside is the making of records."""
+        """Measure the making of records inside the block."""
         return nullcontext() if self._watch is None else self._watch.decoding()
 
     async def finish(self) -> CommitState | None:

@@ -1,4 +1,4 @@
-"""Named steps that happen together or not at all."""
+"""Named steps in one atomic transaction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Operation:
 
     @property
     def is_plain(self) -> bool:
-        """Whether its result is what its query gives, as it is."""
+        """Return whether its result is the unchanged result of its query."""
         return self.accept is _as_it_is
 
 
@@ -76,9 +76,9 @@ class Multi:
 
     def add(self, name: str, step: Step) -> Self:
         """
-        This and one more step.
+        Return a copy with one more step.
 
-        Raises ValueError for a name that is taken, TypeError for what is no step, and
+        Raises ValueError for a duplicate name, TypeError for anything but a step, and
         `QueryKindError` for a :copy query.
         """
         if name in self._steps:
@@ -92,22 +92,22 @@ class Multi:
         return more
 
     def put(self, name: str, value: object) -> Self:
-        """This and a ``value`` that later steps and the results have under ``name``."""
+        """Return a copy with a ``value`` that later steps and the results have under ``name``."""
         return self.add(name, Operation(None, lambda _: value))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the steps, in their order."""
+        """Return the names of the steps, in order."""
         return tuple(self._steps)
 
     @property
     def steps(self) -> Mapping[str, Step]:
-        """The steps by name, in their order."""
+        """Return the steps by name, in order."""
         return MappingProxyType(self._steps)
 
     @property
     def options(self) -> TransactionOptions:
-        """How its transaction begins."""
+        """Return the options of its transaction."""
         return self._options
 
     @property
@@ -145,12 +145,12 @@ class StepFailure:
 
     @classmethod
     def of(cls, error: BaseException) -> StepFailure | None:
-        """What an error says of the step that it comes from; None if it comes from no `Multi`."""
+        """Return the failed step of an error, or None if it is not from a `Multi`."""
         found = getattr(error, _FAILURE, None)
         return found if isinstance(found, cls) else None
 
     def mark(self, error: BaseException) -> None:
-        """Has ``error`` say that it comes from here."""
+        """Attach this to ``error``."""
         setattr(error, _FAILURE, self)
         error.add_note(f"failed in step {self.step!r} of a Multi; the whole Multi was rolled back")
 

@@ -24,7 +24,7 @@ Named = tuple[str, BoundQuery[Any]]
 
 
 async def run_multi(sessions: SessionSource, multi: Multi) -> dict[str, Any]:
-    """The results of the steps by name; see `Multi`."""
+    """Run the steps and return their results by name; see `Multi`."""
     if not multi.steps:
         return {}
     known = _known(multi.steps.values())

@@ -1,4 +1,4 @@
-"""A batch of rows, as the bytes of a COPY in text or in binary."""
+"""Batches of rows in the text or binary format of COPY."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _MANY = 200
 
 class BatchWriter:
     """
-    Writes rows a batch at a time; see `RowEncoder`.
+    A writer of rows in batches; see `RowEncoder`.
 
-    Raises `ParameterError` for a row that does not fit, with its number, and its column.
+    Raises `ParameterError` for a row that does not fit, with its number and column.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class BatchWriter:
         self._transformers: dict[frozenset[int], abc.Transformer] = {}
 
     def write(self, batch: list[Any], first: int) -> bytearray:
-        """The bytes of the rows in ``batch``, of which the first has the number ``first``."""
+        """Return the bytes of the rows in ``batch``; the first has the number ``first``."""
         rows = self._reader.read(batch, first)
         if len(rows) >= _MANY and self._trusted:
             try:
@@ -137,7 +137,7 @@ class BatchWriter:
         return transformer
 
     def _find_unwritable(self, rows: list[Row], first: int, converted: Iterable[int]) -> None:
-        """Raises the error for the first value that psycopg cannot write."""
+        """Raise the error for the first value that psycopg cannot write."""
         transformers = [self._made([index], converted) for index in range(len(rows[0]))]
         for number, row in enumerate(rows, first):
             for index, value in enumerate(row):

@@ -1,4 +1,4 @@
-"""The binary form of a value for a type of the server, where a text would not do."""
+"""Binary forms of values for which PostgreSQL needs a certain type."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _LISTS = (list, tuple, set, frozenset)
 
 
 class NoBinaryFormError(CannotDump):
-    """A value that goes only as a text; the message ends a sentence about its type."""
+    """A value that can only be sent as text; the message completes a sentence about its type."""
 
 
 class BinaryForms:

@@ -1,4 +1,4 @@
-"""The columns of a COPY, which does not tell their types itself."""
+"""The columns of a COPY, queried from the catalogue."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ COLUMNS = """
 @attrs.frozen
 class ColumnInfo:
     """
-    A column of a COPY, and the type in which its values travel.
+    A column of a COPY, with the type of its values on the wire.
 
-    ``type`` is the type's name, for people; ``is_textual`` says that its binary form is its text,
-    as of an enum.
+    ``type`` is the type's name; ``is_textual`` says that its binary form is its text, as for an
+    enum.
     """
 
     name: str
@@ -68,5 +68,5 @@ class ColumnInfo:
 
     @classmethod
     def of(cls, row: tuple[Any, ...]) -> Self:
-        """The column that a row of `COLUMNS` tells of."""
+        """Return the column that a row of `COLUMNS` describes."""
         return cls(*row)

@@ -51,11 +51,11 @@ async def read_texts(
 
 class RowDecoder:
     """
-    Reads the rows of a COPY in text or in binary, whose columns have the types ``oids``.
+    A decoder of rows of a COPY in text or binary format, whose columns have the types ``oids``.
 
-    Loaders that the program registered on the connection are respected. Raises `QueryKindError` for
-    a column that cannot be read in binary, as of an enum that is not registered. Made for one COPY;
-    belongs to the holder of the connection.
+    Loaders that the program has registered on the connection are used. Raises `QueryKindError` for
+    a column that cannot be read in binary, such as an unregistered enum. Made for one COPY; belongs
+    to the holder of the connection.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class RowDecoder:
         self, pieces: AsyncIterable[bytes], build: Callable[[tuple[Any, ...]], T]
     ) -> list[T]:
         """
-        What ``build`` makes of each row.
+        Yield what ``build`` makes of each row.
 
-        Raises `psycopg.DataError` for a value that Python has no room for, with the number of its
+        Raises `psycopg.DataError` for a value that Python cannot represent, with the number of its
         row, counting from 0, in a note.
         """
         parse = parse_row_binary if self._is_binary else parse_row_text

@@ -25,10 +25,10 @@ _MOST_ROWS = 4096
 
 class RowEncoder:
     """
-    Writes rows for a COPY in text or in binary, as many at a time as make a block.
+    An encoder of rows for a COPY in text or binary format, one block at a time.
 
-    ``columns`` are those that `COLUMNS` tells of; in text there may be none, and then the values
-    go as psycopg writes them. Made for one COPY; belongs to the holder of the connection.
+    ``columns`` come from `COLUMNS`; in text format they may be empty, and psycopg's dumpers decide
+    then. Made for one COPY; belongs to the holder of the connection.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class RowEncoder:
 
     def blocks(self, rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[bytes]:
         """
-        The bytes to send for ``rows``, in blocks; only an asynchronous iterable is waited for.
+        Yield ``rows`` as blocks of bytes; only an asynchronous iterable is awaited.
 
         Raises `ParameterError` for a row that does not fit, with its number, counting from 0, and
         its column, and never its value.

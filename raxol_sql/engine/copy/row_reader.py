@@ -1,4 +1,4 @@
-"""The rows that a caller hands to a COPY, as sequences in the order of its columns."""
+"""Reading of the rows that a caller gives to a COPY."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Many = Callable[[list[Any]], list[Row]]
 
 class RowReader:
     """
-    Reads rows of any kind: sequences in order, mappings by column, records by field.
+    A reader of rows of any kind: sequences in order, mappings by column, records by field.
 
-    ``names`` are the columns, none if they are not known; ``by_name`` says whether they are
-    written in the COPY, so that what a row by name means does not change with the table.
+    ``names`` are the columns, none if unknown; ``by_name`` says whether they are listed in the
+    COPY, so that a change of the table does not change the meaning of a row by name.
     """
 
     def __init__(self, query: str, names: tuple[str, ...], *, by_name: bool) -> None:
@@ -30,9 +30,9 @@ class RowReader:
 
     def read(self, rows: list[Any], first: int) -> list[Row]:
         """
-        ``rows`` in the order of the columns; the first of them has the number ``first``.
+        Return ``rows`` in the order of the columns; the first of them has the number ``first``.
 
-        Raises `ParameterError` for one that does not fit.
+        Raises `ParameterError` for a row that does not fit.
         """
         kind = type(rows[0])
         if countOf(map(type, rows), kind) == len(rows):
@@ -42,11 +42,13 @@ class RowReader:
             try:
                 return way(rows)
             except (_UnlikeRowsError, AttributeError, KeyError):
-                pass  # Which of them is wrong, and how, is found one by one.
+                pass  # The wrong row is found by reading one at a time.
         return [self._row(row, number) for number, row in enumerate(rows, first)]
 
     def _way(self, kind: type) -> Many:
-        """The fastest way to read rows that are all of one kind and have just these columns."""
+        """
+        Return the fastest reader for rows that are all of one kind and have exactly these columns.
+        """
         count = len(self._names)
         if kind is tuple or kind is list:
             return _of_length(count) if count else list
@@ -88,7 +90,7 @@ class RowReader:
 
 
 class _UnlikeRowsError(Exception):
-    """Rows that cannot be read all in the same way."""
+    """The rows cannot all be read in the same way."""
 
 
 def _one_by_one(rows: list[Any]) -> list[Row]:

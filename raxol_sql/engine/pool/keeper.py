@@ -58,9 +58,9 @@ class PoolKeeper:
     not reach. Callers write to mailboxes, which no interruption can leave half done.
 
     `want` requests sessions for the ``queue``; `retire` returns one; `drain`, `resize` and `close`
-    are psycopg_pool's. A session that is unreferenced, or was not returned, is stopped and replaced.
-    ``kept`` idle sessions are not returned. A psycopg_pool that has lost count of its connections is
-    replaced, with a warning.
+    are psycopg_pool's. An unreferenced session, or one that a call did not return, is stopped and
+    replaced. ``kept`` idle sessions are not returned. A psycopg_pool that has lost count of its
+    connections is replaced, with a warning.
     """
 
     def __init__(

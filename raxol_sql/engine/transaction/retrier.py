@@ -64,7 +64,7 @@ class Retrier:
         self._is_standby_until = 0.0
 
     def begin(self, until: float | None, policy: RetryPolicy | None = None) -> Attempts:
-        """The attempts of one call, which ends by ``until``, on the monotonic clock."""
+        """Return the attempts of one call, whose deadline is ``until`` (monotonic)."""
         # Counted in one place by every call, and told to both only when something failed.
         self.budgets.connections.calls = self.budgets.conflicts.calls = self.calls
         return Attempts(policy or self.policy, self.budgets, until)

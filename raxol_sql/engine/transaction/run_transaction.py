@@ -1,4 +1,4 @@
-"""A function of a transaction, run as often as it takes: whole each time, and to happen once."""
+"""Running a function in a transaction, with retries."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _FAILURES = (psycopg.Error, TransactionError)
 @attrs.frozen
 class TransactionCall:
     """
-    How a function of a transaction is run: see `Database.run_transaction`.
+    The options of one call of `Database.run_transaction`.
 
-    ``timeout`` is in milliseconds, for all attempts together, 0 for no limit. ``name`` is what logs
-    call it.
+    ``timeout`` is in milliseconds, for all attempts together, 0 for no limit. ``name`` identifies
+    the call in logs.
     """
 
     options: TransactionOptions
@@ -39,7 +39,7 @@ class TransactionCall:
 
 
 def name_of(work: Callable[..., object]) -> str:
-    """What the transaction of a function is called in logs."""
+    """Return the name of a function's transaction in logs."""
     name = getattr(work, "__qualname__", None)
     return "run_transaction" if name is None else f"run_transaction({name})"
 

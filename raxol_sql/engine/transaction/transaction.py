@@ -1,4 +1,4 @@
-"""Blocks of statements that happen whole or not at all: transactions, and savepoints in them."""
+"""Transactions and savepoints."""
 
 from __future__ import annotations
 
@@ -150,11 +150,11 @@ class TransactionScope:
 
     async def exit(self, error: BaseException | None) -> None:
         """
-        Ends the block and gives the session back.
+        End the block and return the session.
 
-        Raises `TransactionError` where the server rolled back although the block ended well: a
-        statement in it failed, and its error was caught inside. Where the COMMIT is not answered
-        it finds out whether the transaction has happened, or raises `OutcomeUnknownError`.
+        Raises `TransactionError` if the server rolled back although the block ended without an
+        error: a statement failed, and its error was caught inside. If no reply to COMMIT arrives,
+        resolves the outcome, or raises `OutcomeUnknownError`.
         """
         if self.closing is None:
             await self._exit(error)
@@ -214,12 +214,12 @@ class TransactionScope:
             await self.settle(pending)
 
     def disown(self) -> None:
-        """The caller never got what was entered, and will not exit it."""
+        """Abandon a block that was entered, but whose caller never got it and will not exit it."""
         if self._session is not None and self.closing == "commit":
             self._session.take_up()
 
     async def free(self) -> None:
-        """Gives the session back."""
+        """Return the session."""
         session = self._held()
         session.path.end_transaction(whole=self.closing == "commit")
         if self.closing == "commit":
@@ -278,7 +278,7 @@ class TransactionScope:
                 raise TransactionError(ERROR_CAUGHT_INSIDE) from self._held().failed_by
 
     async def roll_back(self) -> None:
-        """Takes back what was done since the opening, which may not have been sent at all."""
+        """Roll back to the beginning, which may not have been sent at all."""
         session = self._held()
         try:
             if self._savepoint is not None:

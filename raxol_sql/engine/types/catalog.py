@@ -1,4 +1,4 @@
-"""What the catalogue of a database says of its types."""
+"""The types in the catalogue of a database."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ from pg_catalog.unnest($1::text[]) as name
 
 
 def oid_array(oids: Iterable[int]) -> bytes:
-    """The parameter of `CATALOGUE`."""
+    """Return the parameter of `CATALOGUE`."""
     return b"{" + ",".join(map(str, oids)).encode() + b"}"
 
 
 def rows_of(result: PGresult) -> list[bytes]:
-    """The rows of a result that has one column."""
+    """Return the rows of a result with one column."""
     return [result.get_value(row, 0) or b"" for row in range(result.ntuples)]
 
 
@@ -116,7 +116,7 @@ class PgType:
 
     @classmethod
     def parse(cls, row: bytes) -> Self:
-        """The type that a row of `CATALOGUE` describes."""
+        """Return the type that a row of `CATALOGUE` describes."""
         given: dict[str, Any] = json.loads(row)
         given["labels"] = tuple(given["labels"])
         given["fields"] = tuple((name, oid) for name, oid in given["fields"])
@@ -124,7 +124,7 @@ class PgType:
 
     @property
     def parts(self) -> tuple[int, ...]:
-        """The OIDs of the types that it is made of."""
+        """Return the OIDs of the types that it consists of."""
         inner = tuple(oid for _, oid in self.fields)
         return (self.part, *inner) if self.part else inner
 
@@ -152,11 +152,11 @@ class TypeCatalog:
         return None
 
     def unknown(self, oids: Iterable[int]) -> list[int]:
-        """Those that the database has to be asked about."""
+        """Return the types that must be queried."""
         return [oid for oid in oids if oid not in self._types]
 
     def learn(self, asked: Iterable[int], rows: Iterable[bytes]) -> None:
-        """Takes the rows of `CATALOGUE` for the OIDs that were ``asked`` about."""
+        """Record the rows of `CATALOGUE` for the OIDs that were ``asked`` about."""
         found = {one.oid: one for one in map(PgType.parse, rows)}
         # In one step each: another thread may read.
         self._types.update(found)
@@ -169,7 +169,7 @@ class TypeCatalog:
         self._types.pop(oid, None)
 
     def get(self, oid: int) -> PgType | None:
-        """The type with that OID; None where the database has none."""
+        """Return the type with that OID, or None if the database has none."""
         return self._types.get(oid)
 
     def reachable(self, oids: Iterable[int]) -> Iterator[PgType]:

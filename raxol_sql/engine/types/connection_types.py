@@ -1,4 +1,4 @@
-"""The types that one connection can read and write, as its database's catalogue has them."""
+"""The types that one connection can read and write, from its database's catalogue."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class ConnectionTypes:
         return []
 
     def take(self, oids: Iterable[int], asked: Iterable[int], rows: Iterable[bytes]) -> None:
-        """Takes the rows of `CATALOGUE` for what was ``asked``, and registers the types."""
+        """Record the rows of `CATALOGUE` for what was ``asked``, and register the types."""
         self._catalogue.learn(asked, rows)
         self._install([oid for oid in oids if oid >= FIRST_OF_USERS])
 
@@ -106,7 +106,7 @@ class ConnectionTypes:
         return True
 
     def forget(self) -> None:
-        """Has nothing installed any more, because a type was altered."""
+        """Remove everything that was installed, because a type was altered."""
         self._installed.clear()
         self.context = self._connection
         statements = self.statements()
@@ -114,7 +114,7 @@ class ConnectionTypes:
             statements.forget_all()
 
     def suspect(self, oids: Iterable[int]) -> None:
-        """Has the database asked once more about composites, which may have been altered."""
+        """Query composites again, which may have been altered."""
         for one in list(self._catalogue.reachable(oids)):
             if one.fields:
                 self.alter(one.oid)
@@ -177,7 +177,7 @@ def _nothing() -> None:
 
 
 async def _asked(wire: Pipeline, oids: Iterable[int]) -> list[bytes]:
-    """The rows of `CATALOGUE` for types; none where this role may not read it."""
+    """Return the rows of `CATALOGUE` for types; none if the role may not read it."""
     asking = partial(wire.pgconn.send_query_params, CATALOGUE, [oid_array(oids)])
     try:
         return rows_of(await wire.ask(asking))

@@ -1,4 +1,4 @@
-"""In which format the types of the server can be read, and what their reading depends on."""
+"""The formats in which types can be read, and the settings that loading depends on."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Loading:
         self._adapters = adapters
 
     def format(self, oids: Sequence[int]) -> Format:
-        """The one format for columns of these types: binary if each can be read in it."""
+        """Return the format for columns of these types: binary if each can be read in it."""
         return Format.BINARY if all(map(self._is_binary, oids)) else Format.TEXT
 
     def settings(self, oids: Sequence[int], format: Format) -> tuple[bytes, ...]:
-        """The settings of the session that the loaders for these types depend on."""
+        """Return the session settings that the loaders of these types depend on."""
         plain = _PLAIN_IN_BINARY if format else _PLAIN
         if all(self._is_plain(oid, plain) for oid in oids):
             return ()

@@ -1,4 +1,4 @@
-"""Values that psycopg would read wrongly, and that are an error instead."""
+"""Loaders for values that psycopg would read incorrectly."""
 
 from __future__ import annotations
 
@@ -124,13 +124,13 @@ class _JsonLoader(Loader):
 
 
 def clamps(adapters: AdaptersMap) -> bool:
-    """Whether the first and the last date that Python has stand for infinite ones."""
+    """Return whether Python's first and last dates stand for infinite ones."""
     loader = adapters.get_loader(_DATE, Format.TEXT)
     return loader is not None and issubclass(loader, _BoundedLoader) and loader.bounds is not None
 
 
 def guard(connection: AdaptContext, infinity: str = "error") -> None:
-    """Sets a connection up with the loaders of this module, unless the program has its own."""
+    """Register the loaders of this module on a connection, unless the program has its own."""
     adapters = connection.adapters
     for loader in (ExactIntervalLoader, ExactIntervalBinaryLoader):
         known = adapters.get_loader(_INTERVAL, loader.format)

@@ -1,4 +1,4 @@
-"""What a connection knows of the types of its database, in psycopg's registry and loaders."""
+"""Registration of a database's types in psycopg's registry and adapters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FORMATS = (Format.TEXT, Format.BINARY)
 
 
 class DomainInfo(TypeInfo):
-    """A domain, whose values are those of its base type."""
+    """A domain, which has the values of its base type."""
 
     def __init__(self, name: str, oid: int, array_oid: int, *, regtype: str, base_oid: int) -> None:
         super().__init__(name, oid, array_oid, regtype=regtype)
@@ -52,7 +52,7 @@ class TextInfo(TypeInfo):
 
 
 class AlteredTypeError(psycopg.DataError):
-    """The composite ``oid`` has other attributes than this connection knows of."""
+    """The composite ``oid`` has attributes unknown to this connection."""
 
     def __init__(self, message: str, oid: int = 0) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""For how long a connection relies on what the server said of the parameters of a statement."""
+"""How long a connection trusts the parameter types that the server described."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _SCHEMA_CHANGE = re.compile(
 
 class SchemaAge:
     """
-    How often this process has noticed that a schema changed.
+    A counter of the schema changes that this process has noticed.
 
-    What was learnt at another ``number`` is asked for again, on every connection of the process:
-    what one connection noticed, the others need not fail at. Safe for threads.
+    What was described at another ``number`` is described again, on every connection of the process.
+    Thread-safe.
     """
 
     def __init__(self) -> None:
         self.number = 0
 
     def increase(self) -> None:
-        """Notes that a schema has changed."""
+        """Record a schema change."""
         # Two threads that count at once may count one; the number differs from before all the same.
         self.number += 1
 
@@ -54,7 +54,7 @@ SCHEMA_AGE = SchemaAge()
 
 
 def changes_schema(text: str) -> bool:
-    """Whether a statement may change the type of a parameter of another one."""
+    """Return whether a statement may change the type of a parameter of another one."""
     lowered = text.lower()
     if not any(word in lowered for word in ("alter", "drop", "replace")):
         return False
