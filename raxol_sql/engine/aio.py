@@ -30,7 +30,7 @@ from raxol_sql.engine.database import Database
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.observability import Observability
 from raxol_sql.engine.pool.first_connection import seconds_of
-from raxol_sql.engine.pool.health import checked
+from raxol_sql.engine.pool.health import check_health
 from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.pool.raw_connection import RawConnectionLease
 from raxol_sql.engine.preload import PreloadCall
@@ -265,7 +265,7 @@ class AsyncDatabase(AsyncQueryRunner, Observability):
 
     @copy_doc(Database.health)
     async def health(self, *, timeout: int = 5_000) -> Health:
-        return await checked(self._pool, timeout)
+        return await check_health(self._pool, timeout)
 
     @asynccontextmanager
     @copy_doc(Database.connection)

@@ -126,6 +126,6 @@ class _Cursor:
 
     def _declaration(self, session: Session, prepared: Prepared) -> Request:
         if prepared.leaves_traces:
-            session.has_traces = True
+            session.needs_reset = True
         before = f"declare {self._name} no scroll cursor for ".encode()
         return prepared.inside(session.wire.pgconn, before, self._bound.values)

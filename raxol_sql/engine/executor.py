@@ -43,7 +43,7 @@ class _FailedAttempt:
 
     @classmethod
     def of(cls, error: psycopg.Error, session: Session, bound: BoundQuery[Any]) -> _FailedAttempt:
-        session.failed_by = error
+        session.last_error = error
         return cls(
             error,
             classify_error(error, Phase.SENT if session.is_sent else Phase.ACQUIRE),
@@ -110,7 +110,7 @@ class Executor:
                 if watch is not None:
                     watch.taken, watch.idle_since = monotonic(), session.idle_since
                 if attempts is not None:
-                    session.limits.is_pressed = True
+                    session.limits.uses_deadline = True
                 try:
                     try:
                         answer = await session.run(bound.statement.text, bound.values, timeout)

@@ -252,7 +252,7 @@ class Batch:
         if marker is None or marker.is_asked:
             return None
         for place, bound in enumerate(bounds):
-            if marker.comes_before(bound.statement.text):
+            if marker.can_precede(bound.statement.text):
                 return place
         return None
 
@@ -261,7 +261,7 @@ class Batch:
         prepared = self._session.statements.find(bound.statement.text)
         assert prepared is not None, "it was prepared"
         if prepared.leaves_traces:
-            self._session.has_traces = True
+            self._session.needs_reset = True
         if last and bound.query.kind.gives_rows:
             # After the commit it would be too late to see that a column fits no field.
             prepared.columns.build_for(bound.query)

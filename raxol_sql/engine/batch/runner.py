@@ -67,7 +67,7 @@ async def run_batch(
             try:
                 session.wire.until = until
                 if attempts is not None or sessions.until is not None:
-                    session.limits.is_pressed = True
+                    session.limits.uses_deadline = True
                 batch = Batch(session, block, watch, careful=careful)
                 try:
                     await session.path.follow()
@@ -76,10 +76,10 @@ async def run_batch(
                 except BaseException as error:
                     block.judge(error)
                     if batch.is_in_doubt and not isinstance(error, (psycopg.Error, RaxolSQLError)):
-                        block.mark(error, session.wire.aftermath)
+                        block.mark(error, session.wire.commit_effect)
                     is_outdated = await batch.give_up(error)
                     if careful or not is_outdated or not options.may_repeat():
-                        session.failed_by = error
+                        session.last_error = error
                         raise
                     careful = True
                     continue

@@ -13,7 +13,7 @@ CopyData = bytes | BinaryIO | Iterable[Any] | AsyncIterable[Any]
 BLOCK = 64 * 1024
 
 
-def ready_blocks(query: str, data: CopyData) -> AsyncIterator[bytes] | None:
+def iter_blocks(query: str, data: CopyData) -> AsyncIterator[bytes] | None:
     """
     Return ``data`` in blocks if it is bytes or a binary file, None if it is rows.
 

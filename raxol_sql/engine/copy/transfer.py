@@ -13,7 +13,7 @@ from raxol_sql.engine.copy.columns import COLUMNS, ColumnInfo
 from raxol_sql.engine.copy.decoder import RowDecoder, check_rows_out, read_texts
 from raxol_sql.engine.copy.encoder import RowEncoder
 from raxol_sql.engine.copy.flow import receive, send
-from raxol_sql.engine.copy.source import CopyData, check_rows_in, ready_blocks
+from raxol_sql.engine.copy.source import CopyData, check_rows_in, iter_blocks
 from raxol_sql.engine.session.error_notes import explaining
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.transaction.retrier import raise_if_uncertain
@@ -34,7 +34,7 @@ async def copy_in(
     shape = copy_shape(query)
     if not shape.into_server:
         raise QueryKindError(query.name, "this COPY sends data and takes none")
-    blocks = ready_blocks(query.name, data)
+    blocks = iter_blocks(query.name, data)
     if blocks is None:
         check_rows_in(query.name, shape)
     with explaining(query):

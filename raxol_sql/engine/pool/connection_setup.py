@@ -29,7 +29,7 @@ _LEAST = 1.0
 Wires = dict[weakref.ref[Pipeline], None]
 
 
-async def furnish(
+async def set_up_connection(
     colour: IOBackend,
     config: Config,
     inquiry: ServerInquiry,
@@ -39,7 +39,7 @@ async def furnish(
     connection: Connection,
 ) -> None:
     """Set up a new connection, and record it in ``wires`` and its server in ``lives``."""
-    session = await furnished(colour, config, connection, inquiry, types)
+    session = await set_up_session(colour, config, connection, inquiry, types)
     for reference in [*wires]:
         if reference() is None:
             wires.pop(reference, None)
@@ -48,7 +48,7 @@ async def furnish(
         lives.note(session.incarnation, session.facts.first_xid)
 
 
-async def furnished(
+async def set_up_session(
     colour: IOBackend,
     config: Config,
     connection: Connection,

@@ -31,7 +31,7 @@ def longest_connecting(timeout: int) -> float:
     return min(timeout / 1000, _CONNECTING) if timeout else _CONNECTING
 
 
-def completed(conninfo: Conninfo, timeout: int) -> Conninfo:
+def with_defaults(conninfo: Conninfo, timeout: int) -> Conninfo:
     """Return ``conninfo`` with an application name and a connect timeout."""
     given = conninfo.parameters
     added: dict[str, Any] = {"fallback_application_name": "raxol_sql"}

@@ -15,7 +15,7 @@ from raxol_sql.failures import Phase
 from raxol_sql.telemetry import Health, LostPromise
 
 
-async def checked(sessions: SessionSource, timeout: int) -> Health:
+async def check_health(sessions: SessionSource, timeout: int) -> Health:
     """Check the database with an empty query, within ``timeout`` milliseconds."""
     checked_at, began = time.time(), time.monotonic()
     version: str | None = None

@@ -140,7 +140,7 @@ class PoolKeeper:
         if not self._watches_surplus:
             self._returned.put(None)
 
-    def unserved(self, since: float, refused: Exception | None, who: Any) -> Exception:
+    def timeout_error(self, since: float, refused: Exception | None, who: Any) -> Exception:
         """Return the error for a caller that timed out: the last failure, or the checkouts."""
         now = monotonic()
         told = f"no connection was established within {now - since:.1f} s"

@@ -20,8 +20,8 @@ from raxol_sql.engine.core.concurrency import IOBackend
 from raxol_sql.engine.core.deadline import earliest
 from raxol_sql.engine.pool.checkouts import LeakDetector
 from raxol_sql.engine.pool.connect_log import ConnectLog
-from raxol_sql.engine.pool.connection_setup import Wires, furnish, psycopg_pool
-from raxol_sql.engine.pool.connector import LONGEST_PAUSE, ConnectFailure, Connector, completed
+from raxol_sql.engine.pool.connection_setup import Wires, psycopg_pool, set_up_connection
+from raxol_sql.engine.pool.connector import LONGEST_PAUSE, ConnectFailure, Connector, with_defaults
 from raxol_sql.engine.pool.keeper import CLOSED, PoolKeeper
 from raxol_sql.engine.pool.psycopg_pool_log import quieten
 from raxol_sql.engine.pool.session_queue import SessionQueue, Waiter
@@ -76,9 +76,8 @@ class SessionPool:
     in the background: no interruption can leave a call here half done, and a session that a caller
     drops is noticed and replaced.
 
-    A connection that the peer has closed is detected before it is handed out. In a forked process,
-    a synchronous pool is opened again; for asyncio, whose loop does not survive a fork,
-    `ForkedError` is raised.
+    A connection that the peer has closed is detected at checkout. In a forked process, a synchronous
+    pool is opened again; for asyncio, whose loop does not survive a fork, `ForkedError` is raised.
     """
 
     def __init__(
@@ -124,7 +123,7 @@ class SessionPool:
         """Connect once as a check, and open the pool; an open pool is left unchanged."""
         async with self._opening:
             if self._keeper is None:
-                self._conninfo = completed(conninfo, self._config.timeout)
+                self._conninfo = with_defaults(conninfo, self._config.timeout)
                 self._inquiry.note_hosts(self._conninfo)
                 self._home = _loop_of(self._colour.who())
                 await self._open_pool(tries=True)
@@ -199,7 +198,7 @@ class SessionPool:
             session.holding = (purpose, now, who)
             is_quiet = not session.liveness.hears() and now - session.idle_since < self._fresh
             if is_quiet or await self._is_usable(session, now):
-                session.is_sent = session.limits.is_pressed = False
+                session.is_sent = session.limits.uses_deadline = False
                 session.wire.phase = _SENT
                 session.wire.until = until
                 return session
@@ -207,7 +206,7 @@ class SessionPool:
 
     async def release(self, session: Session) -> None:
         self._repeating.calls += 1
-        if session.has_traces:
+        if session.needs_reset:
             await self._reset(session)
         # Nothing waits from here on, so no cancellation can keep the session.
         keeper = self._keeper
@@ -306,7 +305,7 @@ class SessionPool:
         session.is_sent, session.wire.phase = False, _SENT
         session.wire.until = until
         # The time spent waiting is not left for the work.
-        session.limits.is_pressed = True
+        session.limits.uses_deadline = True
         return session
 
     async def _next(
@@ -329,7 +328,7 @@ class SessionPool:
             if found is not None:
                 return found
             self._refused += 1
-            raise keeper.unserved(since, refused, self._who())
+            raise keeper.timeout_error(since, refused, self._who())
         return await waiter.mailbox.get(min(left, _LOOKING))
 
     async def _is_usable(self, session: Session, now: float) -> bool:
@@ -370,7 +369,8 @@ class SessionPool:
         # The longest timeout of a lock stands for none; it rejects infinity.
         longest = config.timeout / 1000 or threading.TIMEOUT_MAX
         given = (self._colour, config, self._inquiry, self._types, self._wires, _lives)
-        dial = self._dial = Connector(self._colour, partial(furnish, *given), config.timeout)
+        set_up = partial(set_up_connection, *given)
+        dial = self._dial = Connector(self._colour, set_up, config.timeout)
         self._connecting = dial.connecting
         quieten()
         # Nothing here refers to the pool itself, so that a dropped pool is collected.

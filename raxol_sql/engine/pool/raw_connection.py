@@ -62,7 +62,7 @@ class RawConnectionLease:
             session.give_up()
             raise
         finally:
-            session.has_traces = not session.is_lost
+            session.needs_reset = not session.is_lost
             await self._pool.free(session)
 
     async def _tidy(self, session: Session) -> None:

@@ -62,7 +62,7 @@ class OutcomeMarker:
         commit_check = facts.commit_check_for(commit_check)
         return None if commit_check == "none" else cls(facts, commit_check, backend)
 
-    def comes_before(self, text: str) -> bool:
+    def can_precede(self, text: str) -> bool:
         """Return whether the marker may be requested before the statement with that text."""
         return first_word_of(text) not in _BEFORE_ANY_SNAPSHOT
 

@@ -55,8 +55,8 @@ class Session:
     held between calls; ``checkout`` is where the pool records that. ``pid`` is the process that
     made it. ``facts`` describe its server, and ``path`` is its search path; a session that
     ``is_shared`` may reach another server in each transaction. ``marker`` is the marker of the
-    transaction, ``failed_by`` the last error of a statement in it, ``suspect`` that statement if it
-    may be outdated, and ``conflict`` an error for which the transaction must be retried, even if
+    transaction, ``last_error`` the last error of a statement in it, ``suspect`` that statement if
+    it may be outdated, and ``conflict`` an error for which the transaction must be retried, even if
     caught.
     """
 
@@ -70,7 +70,7 @@ class Session:
         self.place: CallSite | None = None
         self.outlives_call = False
         self.checkout: Any = None
-        self.is_sent = self.has_traces = False
+        self.is_sent = self.needs_reset = False
         self.wire = wire = Pipeline(colour, connection)
         # Not a method: a session that its caller drops must be collected, so nothing may reference
         # it.
@@ -86,7 +86,7 @@ class Session:
         self.backend: Backend | None = None
         self.marker: OutcomeMarker | None = None
         self.conflict: psycopg.Error | None = None
-        self.failed_by: BaseException | None = None
+        self.last_error: BaseException | None = None
         self.suspect: StaleStatement | None = None
         self.liveness = Liveness(connection.pgconn)
         self.is_shared = not lasting
@@ -158,7 +158,7 @@ class Session:
         prepared = self.statements.find(text) or await self.prepare(text)
         if prepared.leaves_traces:
             # It may have changed the state before it fails, or before its result is read.
-            self.has_traces = True
+            self.needs_reset = True
         try:
             request = prepared.request(self.wire.pgconn, values)
             if prepared.is_due:
@@ -297,7 +297,7 @@ class Session:
 
     async def reset(self) -> None:
         """Reset the session state that statements have changed."""
-        self.has_traces = False
+        self.needs_reset = False
         if not self.is_shared:
             await self.wire.ask(partial(self.wire.pgconn.send_query, _RESET))
             await self.limits.restore()
@@ -322,7 +322,7 @@ class Session:
         if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
             self.statements.clear()
         if prepared.leaves_traces:
-            self.has_traces = True
+            self.needs_reset = True
             self._check_encoding()
         if prepared.may_call:
             self.path.is_watched = True
@@ -346,7 +346,7 @@ class Session:
     async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
         """Return the result of a request that others go along with."""
         marker = self.marker
-        if marker is None or marker.is_asked or not marker.comes_before(text):
+        if marker is None or marker.is_asked or not marker.can_precede(text):
             if timeout is None:
                 return await self.wire.ask(request)
             return await self._limited(text, request, timeout)

@@ -87,8 +87,8 @@ class TransactionSession:
         if self._session is None:  # the transaction ended while this call waited
             session.turn.release()
         session = await self.reserve(purpose, until)
-        session.limits.is_pressed = end is not None and (until is None or end < until)
-        session.wire.until = end if session.limits.is_pressed else until
+        session.limits.uses_deadline = end is not None and (until is None or end < until)
+        session.wire.until = end if session.limits.uses_deadline else until
         return session
 
     async def release(self, session: Session) -> None:

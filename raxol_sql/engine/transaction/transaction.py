@@ -223,7 +223,7 @@ class TransactionScope:
         session = self._held()
         session.path.end_transaction(whole=self.closing == "commit")
         if self.closing == "commit":
-            session.marker = session.conflict = session.failed_by = session.suspect = None
+            session.marker = session.conflict = session.last_error = session.suspect = None
             session.wire.overdue = session.wire.deferred_begin = None
             session.wire.is_committing = False
             if self.marker is not None and self.marker.is_refused:
@@ -239,7 +239,7 @@ class TransactionScope:
         if self.closing != "commit":
             if session.in_failed_transaction:
                 await self.roll_back()
-                raise TransactionError(ERROR_CAUGHT_INSIDE) from session.failed_by
+                raise TransactionError(ERROR_CAUGHT_INSIDE) from session.last_error
             await session.command(self.closing)
             return None
         if session.conflict is not None and self._repeats:
@@ -247,7 +247,7 @@ class TransactionScope:
             await self.roll_back()
             raise session.conflict
         if session.is_lost:
-            raise mark_lost(psycopg.OperationalError(LOST_BEFORE_COMMIT)) from session.failed_by
+            raise mark_lost(psycopg.OperationalError(LOST_BEFORE_COMMIT)) from session.last_error
         if session.wire.deferred_begin is not None:
             self.phase = Phase.DONE  # nothing was sent
             return None
@@ -275,7 +275,7 @@ class TransactionScope:
         if self.closing == "commit":
             self.phase = Phase.DONE if tag == "COMMIT" else Phase.IN_TRANSACTION
             if tag != "COMMIT":
-                raise TransactionError(ERROR_CAUGHT_INSIDE) from self._held().failed_by
+                raise TransactionError(ERROR_CAUGHT_INSIDE) from self._held().last_error
 
     async def roll_back(self) -> None:
         """Roll back to the beginning, which may not have been sent at all."""
@@ -386,7 +386,7 @@ class TransactionScope:
                     session.facts, self._options.commit_check, session.backend
                 )
             session.begin_turns()
-            session.marker, session.conflict, session.failed_by = self.marker, None, None
+            session.marker, session.conflict, session.last_error = self.marker, None, None
             session.wire.phase = Phase.IN_TRANSACTION
         elif not self._joins:
             if attrs.evolve(self._options, commit_check="none") != TransactionOptions():

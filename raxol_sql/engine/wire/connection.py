@@ -38,8 +38,8 @@ _AGAIN = 0.2
 # statement.
 NOTHING_LEFT = 3
 # The severities with which a server ends a connection.
-_LAST_WORDS = (b"FATAL", b"PANIC")
-_MOST_HEARD = 10_000
+_FATAL_SEVERITIES = (b"FATAL", b"PANIC")
+_MAX_UNREAD = 10_000
 
 
 class PGConnection:
@@ -48,13 +48,13 @@ class PGConnection:
 
     After an interruption, by a signal, a cancelled task, a lost connection or the deadline
     ``until`` (monotonic), the connection is either ready for the next request or closed. At the
-    deadline `DeadlineExceededError` is raised. ``aftermath`` is the effect of the last requests, if
-    they ended with a COMMIT; ``received`` are their results that arrived before reading failed, and
-    ``heard`` those that had arrived when the connection was found lost. ``phase`` says whether a
-    transaction is open: before COMMIT is sent, a lost connection means a rollback.
-    ``is_committing`` says whether a COMMIT is in progress. ``overdue`` is the error for a deadline
-    in that transaction. An interruption is marked with the effect of the request it ended. For one
-    thread or task at a time.
+    deadline `DeadlineExceededError` is raised. ``commit_effect`` is the effect of the last
+    requests, if they ended with a COMMIT; ``received`` are their results that arrived before
+    reading failed, and ``heard`` those that had arrived when the connection was found lost.
+    ``phase`` says whether a transaction is open: before COMMIT is sent, a lost connection means a
+    rollback. ``is_committing`` says whether a COMMIT is in progress. ``overdue`` is the error for a
+    deadline in that transaction. An interruption is marked with the effect of the request it ended.
+    For one thread or task at a time.
 
     Recovery relies on the state of libpq, because an exception of a signal handler may have left
     our own attributes incomplete. A second interruption during recovery abandons the connection:
@@ -64,7 +64,7 @@ class PGConnection:
     def __init__(self, colour: IOBackend, connection: Connection) -> None:
         self.connection = connection
         self.pgconn = connection.pgconn
-        self.aftermath = Effect.NONE
+        self.commit_effect = Effect.NONE
         self.phase = Phase.SENT
         self.overdue: DeadlineExceededError | None = None
         self.heard: list[PGresult] = []
@@ -190,7 +190,7 @@ class PGConnection:
         libpq has them, but reports to be busy after a failed write.
         """
         heard: list[PGresult] = []
-        for _ in range(_MOST_HEARD):
+        for _ in range(_MAX_UNREAD):
             result = self.pgconn.get_result()
             if result is None and not self._syncs:
                 break
@@ -209,14 +209,14 @@ class PGConnection:
         if not is_lost(error):
             return
         for result in results:
-            if result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) in _LAST_WORDS:
+            if result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) in _FATAL_SEVERITIES:
                 raise self._lost(result) from None
 
     async def _recover(self, error: BaseException) -> None:
         """Finish the request in progress, or close the connection."""
         pgconn = self.pgconn
         if pgconn.status == ConnStatus.BAD:
-            self.aftermath = Effect.UNKNOWN
+            self.commit_effect = Effect.UNKNOWN
             self.heard = self._hear_out()
             self.close()
             if isinstance(error, psycopg.OperationalError):
@@ -242,10 +242,10 @@ class PGConnection:
     def _conclude(self, effect: Effect, last: PGresult | None) -> None:
         """Record the outcome of a COMMIT that was to be sent, judging by the last result."""
         if last is not None and last.command_status == b"COMMIT":
-            self.aftermath = Effect.COMMITTED
+            self.commit_effect = Effect.COMMITTED
         else:
             # Success without a COMMIT result is a transaction whose COMMIT was not sent.
-            self.aftermath = effect if effect is Effect.UNKNOWN else Effect.ROLLED_BACK
+            self.commit_effect = effect if effect is Effect.UNKNOWN else Effect.ROLLED_BACK
 
     async def _stop(self, seconds: float, *, is_late: bool) -> Effect:
         """Cancel the server's statement, within the time allowed; return its effect."""

@@ -16,7 +16,7 @@ from raxol_sql.engine.core.concurrency import Connection, IOBackend
 from raxol_sql.engine.core.deadline import GRACE
 from raxol_sql.engine.core.socket_wait import WaitTimeout
 from raxol_sql.engine.wire.connection import COPYING, FAILED, NOTHING_LEFT, SYNC, PGConnection
-from raxol_sql.engine.wire.timeout_detection import seen, to_exception
+from raxol_sql.engine.wire.timeout_detection import detect, to_exception
 from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import Effect, mark_lost
 
@@ -25,7 +25,7 @@ Request = Callable[[], object]
 DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _PUSH = 64
 # Seconds that an interruption waits for a request that must not be cancelled.
-_INSISTING = 1.5
+_UNINTERRUPTED_WAIT = 1.5
 
 
 @attrs.frozen
@@ -140,7 +140,7 @@ class Pipeline(PGConnection):
                     raise
                 except BaseException as caught:
                     interruption = interruption or caught
-                    latest = monotonic() + _INSISTING
+                    latest = monotonic() + _UNINTERRUPTED_WAIT
                     self.until = latest if self.until is None else min(self.until, latest)
                     if monotonic() >= self.until:
                         raise WaitTimeout from None
@@ -174,8 +174,8 @@ class Pipeline(PGConnection):
                 self._is_reading = self._is_beginning = False
                 self._since = perf_counter()
                 self.received = []
-                self.aftermath = Effect.ROLLED_BACK
-            self.aftermath = Effect.UNKNOWN
+                self.commit_effect = Effect.ROLLED_BACK
+            self.commit_effect = Effect.UNKNOWN
             begin, self.deferred_begin = self.deferred_begin, None
             if begin is not None:
                 self._is_beginning = True
@@ -329,7 +329,7 @@ class Pipeline(PGConnection):
         """Return a failed result, as `TimedOut` if our own timeout ended it."""
         until = self.until
         left = None if until is None else until - GRACE - monotonic()
-        return seen(result, before, limit, took, left)
+        return detect(result, before, limit, took, left)
 
     async def _next(self) -> PGresult | None:
         pgconn = self.pgconn

@@ -35,7 +35,7 @@ class TimedOut:
         return getattr(self.result, name)
 
 
-def seen(
+def detect(
     result: PGresult, before: Sequence[PGresult], usual: int | None, took: float, left: float | None
 ) -> PGresult:
     """

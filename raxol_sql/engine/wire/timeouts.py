@@ -23,15 +23,15 @@ class StatementTimeouts:
     """
     The statement timeouts of one connection, in milliseconds; 0 is none.
 
-    ``is_pressed`` says that a call may have less time left than the timeout of the server. Behind a
-    pooler, which may select another server for each transaction, the timeout is sent along with
-    each statement; the connection ``is_shared`` then. If the server refuses the functions for it,
-    no timeout ``goes_along`` with a statement, and only the client enforces it. Belongs to the
+    ``uses_deadline`` says that a call may have less time left than the timeout of the server.
+    Behind a pooler, which may select another server for each transaction, the timeout is sent along
+    with each statement; the connection ``is_shared`` then. If the server refuses the functions for
+    it, no timeout ``goes_along`` with a statement, and only the client enforces it. Belongs to the
     holder of the connection.
     """
 
     def __init__(self, wire: Pipeline) -> None:
-        self.is_pressed = False
+        self.uses_deadline = False
         self.goes_along = True
         self._wire = wire
         self._is_shared = False
@@ -68,7 +68,7 @@ class StatementTimeouts:
         if not self.goes_along:
             return None
         limit = self._usual if timeout is None and self._is_shared else timeout
-        if self.is_pressed and self._wire.until is not None:
+        if self.uses_deadline and self._wire.until is not None:
             left = max(1, int((self._wire.until - GRACE - monotonic()) * 1000))
             most = self._most if limit is None else limit
             return left if not most or left + max(_SLACK, most // 10) < most else limit

@@ -14,7 +14,7 @@ import psycopg
 from raxol_sql.config import Conninfo
 from raxol_sql.config.conninfo import Given
 from raxol_sql.engine.core.concurrency import BLOCKING, Connection, run_sync
-from raxol_sql.engine.pool.connector import Connector, completed
+from raxol_sql.engine.pool.connector import Connector, with_defaults
 from raxol_sql.engine.session.server_inquiry import ServerInquiry
 from raxol_sql.engine.wire.pipeline import Pipeline
 from raxol_sql.errors import DeadlineExceededError
@@ -81,7 +81,7 @@ def log_in(conninfo: Given, timeout: float, *, looking_for: str | None = None) -
     timer.daemon = True
     timer.start()
     try:
-        connection: Any = run_sync(dial.attempt(completed(bounded, 0), autocommit=True))
+        connection: Any = run_sync(dial.attempt(with_defaults(bounded, 0), autocommit=True))
     except psycopg.OperationalError as error:
         if over.is_set() or isinstance(error, psycopg.errors.ConnectionTimeout):
             raise TimeoutError from None

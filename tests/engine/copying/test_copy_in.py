@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 import raxol_sql as rx
 from raxol_sql.engine.copy.encoder import BLOCK, HEADER, LARGEST_BLOCK, TRAILER, RowEncoder
-from raxol_sql.engine.copy.source import ready_blocks
+from raxol_sql.engine.copy.source import iter_blocks
 from raxol_sql.engine.core.concurrency import run_sync
 from raxol_sql.text import CopyShape
 
@@ -300,7 +300,7 @@ def test_an_asynchronous_iterable_gives_the_same_blocks(shares: Copier, format: 
 def test_bytes_that_are_ready_are_cut_into_blocks() -> None:
     data = bytes(range(256)) * 1000
     for whole in (data, bytearray(data), memoryview(data), memoryview(data[::-1])[::-1]):
-        blocks = ready_blocks("q", whole)
+        blocks = iter_blocks("q", whole)
         assert blocks is not None
         cut = run_sync(gathered(blocks))
         assert b"".join(cut) == data
