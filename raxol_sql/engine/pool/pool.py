@@ -76,7 +76,7 @@ class SessionPool:
     in the background: no interruption can leave a call here half done, and a session that a caller
     drops is noticed and replaced.
 
-    A connection that the peer has closed is detected at checkout. In a forked process, a synchronous
+    A connection that the peer has closed is detected at checkout. In a forked process, a blocking
     pool is opened again; for asyncio, whose loop does not survive a fork, `ForkedError` is raised.
     """
 
