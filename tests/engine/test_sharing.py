@@ -138,7 +138,7 @@ def test_a_coroutine_that_waits_in_the_blocking_colour_is_an_error() -> None:
     assert run_sync(gives()) == 7
     with pytest.raises(ZeroDivisionError):
         run_sync(raises())
-    with pytest.raises(RuntimeError, match="waited in the blocking colour"):
+    with pytest.raises(RuntimeError, match="suspended in the synchronous backend"):
         run_sync(waits())
 
 

@@ -199,7 +199,7 @@ def test_rows_are_forgotten_by_age_and_their_tokens_say_so(
         assert await db.purge_outcomes(30) == 0
         assert await db.resolve(old_token) is rx.Effect.UNKNOWN
         assert await db.resolve(token_of(new)) is rx.Effect.COMMITTED
-        with pytest.raises(ValueError, match="give 1 or more"):
+        with pytest.raises(ValueError, match="must be 1 or more"):
             await db.purge_outcomes(0)
 
     play(story)
