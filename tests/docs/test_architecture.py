@@ -1,4 +1,4 @@
-"""docs/ARCHITECTURE.md names what the code names, in the order that the tests of imports hold."""
+"""The pages on the code name what it names: ARCHITECTURE.md, glossary.md, and the index."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
+
+import raxol_sql as rx
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +58,49 @@ def test_a_room_of_the_engine_imports_from_floors_below_its_own(
     assert wrong == []
 
 
-def test_each_step_names_code_that_exists(text: str) -> None:
-    names = re.findall(r"`((?:\w+\.)+\w+)`", text.split("\n## The way of a query\n")[1])
-    steps = [name for name in names if "/" not in name and not name.startswith("db.")]
-
-    for name in steps:
-        found = None
-        parts = name.split(".")
-        for end in range(len(parts), 0, -1):
-            try:
-                found = importlib.import_module(".".join(["raxol_sql", *parts[:end]]))
-            except ModuleNotFoundError:
-                continue
+def find(name: str) -> object:
+    """Return the object of a dotted name below raxol_sql; raise AssertionError if there is none."""
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        if (Path(rx.__file__).parent.joinpath(*parts[:end])).with_suffix(".py").exists():
+            found: object = importlib.import_module(".".join(["raxol_sql", *parts[:end]]))
             for part in parts[end:]:
                 found = getattr(found, part)
-            break
-        assert callable(found), name
+            return found
+    raise AssertionError(f"no module of raxol_sql has {name}")
 
-    assert len(steps) > 20
+
+def test_each_step_names_code_that_exists(text: str) -> None:
+    names = re.findall(r"`((?:\w+\.)+\w+)`", text.split("\n## The way of a query\n")[1])
+
+    assert [name for name in names if not callable(find(name))] == []
+    assert len(names) > 20
+
+
+def test_a_name_that_does_not_exist_is_found() -> None:
+    with pytest.raises(AssertionError, match=r"no module of raxol_sql has nowhere\.at_all"):
+        find("nowhere.at_all")
+    with pytest.raises(AttributeError):
+        find("errors.NoSuchError")
+
+
+def test_each_word_of_the_glossary_stands_once_in_order_with_a_name_that_exists(
+    repository: Path,
+) -> None:
+    text = (repository / "docs" / "glossary.md").read_text("utf-8")
+    words = re.findall(r"^\*\*([\w ]+)\.?\*\*", text, re.M)
+    names = re.findall(r"^\*\*[\w ]+\*\* \((.*?)\)\.", text, re.M)
+
+    assert words == sorted({*words})
+    assert len(words) == text.count("\n**") > len(names) > 20
+    for name in re.findall(r"`([\w.]+)`", " ".join(names)):
+        assert callable(find(name)), name
+
+
+def test_each_page_is_in_the_index_once(repository: Path) -> None:
+    index = (repository / "docs" / "README.md").read_text("utf-8")
+    pages = {path.name for path in (repository / "docs").glob("*.md")} - {"README.md"}
+
+    rows = re.findall(r"^\| \[[\w.]+\]\((\w+\.md)\)", index, re.M)
+
+    assert sorted(rows) == sorted(pages)
