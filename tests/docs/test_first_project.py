@@ -70,7 +70,7 @@ def test_the_page_leads_from_an_empty_folder_to_a_tested_query(
             (folder / what).write_text(text, "utf-8")
         elif does == "add":
             with (folder / what).open("a", encoding="utf-8") as file:
-                file.write(text)
+                file.write(f"\n{text}")
         elif does == "edit":
             name, old, new = what.split(": ")
             before = (folder / name).read_text("utf-8")
