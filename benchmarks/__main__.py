@@ -55,9 +55,9 @@ def main(
     svg_path: Path | None,
 ) -> None:
     """
-    Compares raxol_sql with its peers in a database of its own, which it drops.
+    Compare raxol_sql with its peers in a scratch database.
 
-    CPU is that of this process: what the server does is in the wall time alone. Ratios are
+    CPU is that of this process; the server's work is only in the wall time. Ratios are
     medians of those within a round.
     """
     sizes = QUICK if quick else Sizes()

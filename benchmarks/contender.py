@@ -53,9 +53,9 @@ def contends(name: str, *works: str, given: tuple[Any, ...] = ()) -> Callable[[M
 
 class Peer:
     """
-    A library that does the work, in its best documented way, on connections of its own.
+    A library that does the work, in its best documented way, on its own connections.
 
-    ``needs`` are the modules without which there is no such peer.
+    ``needs`` lists the modules that the peer requires.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()

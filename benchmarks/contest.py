@@ -78,10 +78,10 @@ class Contest:
 
     def rounds(self, patience: Patience, random: Random) -> dict[str, list[Sample]]:
         """
-        The samples of each contender, by its name; the first of all were taken in one round.
+        Return the samples of each contender, by name; their first samples are from one round.
 
-        In each round all have their turn, in an order of its own: nobody profits from always
-        coming after the same one.
+        Each round runs all contenders in a new random order, so that none profits from always
+        following the same one.
         """
         samples: dict[str, list[Sample]] = {one.name: [] for one in self.contenders}
         end = monotonic() + patience.seconds

@@ -1,4 +1,4 @@
-"""A database of a benchmark's own on the configured server, dropped when it is over."""
+"""Scratch databases for benchmarks on the configured server, dropped afterwards."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from raxol_sql import Config, databases, server
 
 
 class ScratchError(Exception):
-    """The database is not to be had, because there is no server."""
+    """The scratch database cannot be created, because the server cannot be reached."""
 
 
 @contextmanager
 def scratch_database(config: Config, *, keep: bool = False) -> Iterator[str]:
     """
-    The connection string of a new and empty database; it may hold a password.
+    Create an empty database, and yield its connection string, which may hold a password.
 
-    Its name begins with the one that ``config`` names. Dropped at the end, unless ``keep``.
-    Raises `ScratchError` if there is no server.
+    The database's name begins with the one that ``config`` names. It is dropped at the end,
+    unless ``keep``. Raises `ScratchError` if the server cannot be reached.
     """
     maintenance = server.conninfo(config, "postgres")
     try:

@@ -30,8 +30,8 @@ _FILL = """
         timestamptz '2024-06-01 12:00:00+00'
     from generate_series(1, %s) as number
 """
-# The one that is changed and the one that is written have nothing for the server to look after.
-# Without a vacuum of its own accord, which would come in the middle of somebody's round.
+# The table for updates and the one for inserts have none of the checks and triggers of `users`.
+# Autovacuum is off, as it could run in the middle of a contender's round.
 _TABLES = """
     create table members (like users including defaults, primary key (id));
     create table newcomers (like users including defaults including identity);
@@ -93,7 +93,7 @@ class Stage:
 
     @cached_property
     def changes(self) -> list[dict[str, int]]:
-        """Five rows of a page that somebody saves: arguments by name."""
+        """Five rows of a page that a user saves: arguments by name."""
         return [{"age": 20 + number, "id": number} for number in range(1, 6)]
 
     @cached_property

@@ -45,13 +45,13 @@ def _nothing(result: Any) -> Any:
 @attrs.frozen(kw_only=True)
 class Work:
     """
-    Something to be done, by contenders marked with its ``key``.
+    A task for the contenders that are marked with its ``key``.
 
     A burst is ``calls`` calls, by each of the ``threads`` or ``tasks`` if there are any; before
     it ``before`` is run, and not timed. Contenders agree if what ``comparable`` makes of their
     results is the same, and what the query ``state`` finds afterwards. ``yardstick`` is the one
-    whose time the table divides by. ``size`` is handed to each contender. ``share`` is the part
-    that it takes of the time which a work gets, in so many ``sittings``: all connect anew for
+    whose time the table divides by. ``size`` is passed to each contender. ``share`` is the part
+    that it takes of the time for a work, in so many ``sittings``: all contenders reconnect for
     each of them.
     """
 

@@ -55,7 +55,7 @@ select count(*) from users;
 
 -- name: ages :one
 -- @idempotent
--- A row without a record gets a class of its own: a field for each column.
+-- A row without a record gets a generated class with a field for each column.
 select
     count(*) as users,
     count(age) as known,

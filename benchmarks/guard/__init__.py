@@ -1,1 +1,1 @@
-"""What a call pays for its safety beside the statement itself, next to an engine of before."""
+"""The overhead of a call's safety, without the statement itself, compared with older engines."""

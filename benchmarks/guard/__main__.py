@@ -31,9 +31,9 @@ _FEW = Sizes(short=100, long=100, inserts=1)
 @click.option("--check", is_flag=True, help="Exits with 1 if the limit is missed.")
 def main(url: str | None, before: str | None, sittings: int, seconds: float, check: bool) -> None:
     """
-    Runs one statement in all ways, in many sittings of some seconds each.
+    Run one statement in all ways, in many sittings of some seconds each.
 
-    In a database of its own, which it drops. CPU is that of the client's process. Differences are
+    It uses a scratch database. CPU is that of the client's process. Differences are
     medians of those within a round, with bounds of 95 %; "least" is that of the shortest bursts.
     """
     if check and before is None:

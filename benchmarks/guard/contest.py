@@ -33,10 +33,10 @@ def label(way: str, engine: Engine) -> str:
 
 def measured(engines: Sequence[Engine], conninfo: str, length: Length) -> Outcome:
     """
-    The samples of all ways through all engines.
+    Return the samples of all ways through all engines.
 
-    In each sitting there are new processes with new connections, and in each round of it all have
-    a burst, in an order of its own. Raises `UnequalError` if they do not all give the same, and
+    Each sitting has new processes with new connections, and each of its rounds runs a burst of
+    all of them in a new random order. Raises `UnequalError` if their results differ, and
     `EngineError` if one fails.
     """
     samples: dict[str, list[list[Sample]]] = {}

@@ -1,4 +1,4 @@
-"""The engines that are compared, each in a process of its own: this one, and one of before."""
+"""The engines to compare, each in its own process: the current one, and an older one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST = 60.0
 
 
 class EngineError(Exception):
-    """An engine is not to be had, or failed."""
+    """An engine could not be built, or failed."""
 
 
 @attrs.frozen
@@ -98,10 +98,10 @@ def extracted(revision: str, checkout: Path = CHECKOUT) -> Iterator[Engine]:
 
 @contextmanager
 def working(engine: Engine, conninfo: str) -> Iterator[Worker]:
-    """A new process with an engine, connected and ready; it ends with the block."""
+    """Start a process with an engine, connected and ready; it ends with the block."""
     paths = [str(engine.folder), str(CHECKOUT)]
     process = subprocess.Popen(
-        # Without the working directory, which may have a raxol_sql of its own, before all else.
+        # -P leaves out the working directory, which may contain another raxol_sql.
         [sys.executable, "-P", "-m", "benchmarks.guard.worker"],
         # The same for all: in the checkout there is a configuration, and elsewhere there is not.
         cwd=tempfile.gettempdir(),

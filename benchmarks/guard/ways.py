@@ -14,7 +14,7 @@ from raxol_sql.engine.core.concurrency import run_sync
 from raxol_sql.records import result_of
 
 CALLS = 50
-# Whoever was asleep is awake after these.
+# Untimed calls before each burst, which wake up idle processes.
 _WARMING = 4
 _ONE: dict[str, Any] = {"pool_min_size": 1, "pool_size": 1}
 

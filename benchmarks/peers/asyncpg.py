@@ -20,8 +20,8 @@ class Asyncpg(AsyncioPeer):
     """
     ``fetch`` and ``fetchrow``, into records of ours by name and into its own `Record`.
 
-    Its pool asks the server to reset a connection that comes back. That is how it is made, and
-    what it costs; without that round trip it is a contender of its own.
+    Its pool sends a reset to the server when a connection returns. That is its default, and
+    part of its cost; without that round trip it is a separate contender.
     """
 
     needs = ("asyncpg",)

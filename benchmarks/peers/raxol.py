@@ -28,7 +28,7 @@ def _multi(query: rx.Query[object], stage: Stage) -> rx.Multi:
 
 
 class Raxol(BlockingPeer):
-    """Queries of the registry on a `Database`; a value is bound anew for each call."""
+    """Queries of the registry on a `Database`; each call binds its own value."""
 
     def open(self, stack: ExitStack) -> None:
         stage = self.stage

@@ -39,9 +39,9 @@ _COSTS = [
 @click.option("--check", is_flag=True, help="Exits with 1 if a limit is missed.")
 def main(url: str | None, sittings: int, seconds: float, check: bool) -> None:
     """
-    Runs one statement on databases that are watched in several ways, in turns.
+    Run one statement on databases with several kinds of telemetry, in turns.
 
-    In a database of its own, which it drops. CPU is that of the client's process, with the thread
+    It uses a scratch database. CPU is that of the client's process, including the thread
     that writes the log.
     """
     try:

@@ -1,4 +1,4 @@
-"""docs/operations.md, whose output has to be what the commands print: its blocks, and the stage."""
+"""The how-to pages for operations, whose output must be what commands print, and their stage."""
 
 from __future__ import annotations
 
@@ -26,8 +26,20 @@ from raxol_sql.cli import main
 from raxol_sql.demo.accounts import Account, User, UserPreferences
 
 PATIENCE = 10.0
-# What the page calls the project's folder.
+# What the pages call the project's folder.
 FOLDER = "/srv/shop"
+# The pages under docs/ that are for operations, the first of them with the list of symptoms.
+PAGES = (
+    "operations.md",
+    "cannot_connect.md",
+    "connections.md",
+    "slow_queries.md",
+    "locks.md",
+    "failed_migrations.md",
+    "disk_and_bloat.md",
+    "audit.md",
+    "monitoring.md",
+)
 _BLOCK = re.compile(r"^<!-- (shown|cures): (\S+) -->\n```(\w+)\n(.*?)^```$", re.M | re.S)
 _OMISSION = re.compile(r"(?<!\S)\.\.\.(?!\S)")
 # What is drawn is as long as it has to be.
@@ -297,16 +309,22 @@ def program(folder: Path) -> Callable[..., dict[str, Any]]:
     return run
 
 
+@pytest.fixture(scope="session")
+def pages(repository: Path) -> dict[str, str]:
+    """The text of each page for operations, by its name."""
+    return {name: (repository / "docs" / name).read_text("utf-8") for name in PAGES}
+
+
 @pytest.fixture
 def page(
-    repository: Path,
+    pages: dict[str, str],
     folder: Path,
     database: str,
     url: Callable[..., str],
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Page:
-    """docs/operations.md, and what it tells of made possible."""
+    """The pages for operations, and a project in which their situations can be made."""
 
     def run(words: list[str], variables: dict[str, str]) -> tuple[int, str]:
         with monkeypatch.context() as patch:
@@ -319,4 +337,4 @@ def page(
         out, err = capfd.readouterr()
         return int(ended.value.code or 0), out + err
 
-    return Page((repository / "docs" / "operations.md").read_text(), folder, database, run)
+    return Page("\n".join(pages.values()), folder, database, run)

@@ -1,4 +1,4 @@
-"""docs/operations.md, on connections, is what happens (G1 to G7, M1, M3)."""
+"""The pages on connections show what happens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/operations.md, on locks, upkeep and rights, is what happens (K15, K16, M1, N1 to N4)."""
+"""The pages on locks, disk, audits and monitoring show what happens."""
 
 from __future__ import annotations
 

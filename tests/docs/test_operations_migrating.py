@@ -1,4 +1,4 @@
-"""docs/operations.md, on migrations, is what happens (J1 to J7)."""
+"""The page on failed migrations shows what happens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/operations.md as a whole: nothing that it shows is made up, and nothing leads nowhere."""
+"""The pages for operations as a whole: tests provoke each output, and each link has its target."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _FENCED = re.compile(r"^(<!-- [^\n]+ -->\n)?```(\w+)\n(.*?)^```$", re.M | re.S)
 
 
 @pytest.fixture
-def text(repository: Path) -> str:
-    return (repository / "docs" / "operations.md").read_text()
+def text(pages: dict[str, str]) -> str:
+    return "\n".join(pages.values())
 
 
 def test_every_output_is_provoked_by_a_test_and_every_cure_tried(text: str) -> None:
@@ -37,14 +37,27 @@ def test_every_output_is_provoked_by_a_test_and_every_cure_tried(text: str) -> N
             assert tests.count(f'page.{does}("{name}"') == 1, name
 
 
-def test_the_contents_and_all_links_to_sections_lead_somewhere(text: str, repository: Path) -> None:
-    def anchors(document: str) -> set[str]:
-        headings = re.findall(r"^#+ (.+)$", document, re.M)
-        return {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
+def test_all_links_to_sections_lead_somewhere(repository: Path) -> None:
+    def anchors(document: str) -> list[str]:
+        headings = re.findall(
+            r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", document, flags=re.M | re.S), re.M
+        )
+        return [re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings]
 
-    for file, anchor in re.findall(r"\]\(([\w./]*)#([\w-]+)\)", text):
-        there = (repository / "docs" / file).read_text() if file else text
-        assert anchor in anchors(there), anchor
+    found = 0
+    for page in [repository / "README.md", *(repository / "docs").glob("*.md")]:
+        text = page.read_text("utf-8")
+        for file, anchor in re.findall(r"\]\(([\w./]*)#([\w-]+)\)", text):
+            there = (page.parent / file).read_text("utf-8") if file else text
+            assert anchors(there).count(anchor) == 1, f"{page.name}: {file}#{anchor}"
+            found += 1
+    assert found
+
+
+def test_each_page_for_operations_is_named_in_the_list_of_symptoms(pages: dict[str, str]) -> None:
+    first, *others = pages
+    assert [name for name in others if f"]({name}" not in pages[first]] == []
+    assert [name for name in others if f"]({first})" not in pages[name]] == []
 
 
 def test_the_other_statements_are_taken_by_the_server(text: str, page: Page) -> None:

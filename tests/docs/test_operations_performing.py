@@ -1,4 +1,4 @@
-"""docs/operations.md, on slowness, is what happens (H1 to H7, M2)."""
+"""The page on slow queries shows what happens."""
 
 from __future__ import annotations
 
