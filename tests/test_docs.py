@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import raxol_sql as rx
 from raxol_sql.cli.app import commands
@@ -26,7 +28,7 @@ def _blocks(path: Path, language: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("README.md", 3),
+        ("README.md", 4),
         ("docs/running.md", 11),
         ("docs/failures.md", 6),
         ("docs/changesets.md", 3),
@@ -48,6 +50,41 @@ def test_the_python_of_the_documents_runs_as_it_stands(
         exec(compile(block, name, "exec", dont_inherit=True), namespace)
 
     assert len(blocks) == count
+
+
+def test_the_first_lines_of_the_readme_print_what_it_shows(
+    repository: Path,
+    accounts_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("DATABASE_URL", accounts_database)
+    readme = repository / "README.md"
+    _, lines = _blocks(readme, "python")[:2]
+
+    exec(compile(lines, "README.md", "exec", dont_inherit=True), {})
+
+    assert capsys.readouterr().out == _blocks(readme, "text")[0]
+
+
+def test_the_mistake_in_the_readme_is_found_as_it_shows(
+    repository: Path, accounts_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", accounts_database)
+    readme = repository / "README.md"
+    (tmp_path / "raxol_sql.toml").write_text('[project]\nrecords = "raxol_sql.demo.accounts"\n')
+    (tmp_path / "sql").mkdir()
+    sql = _blocks(readme, "sql")[0].replace("name, age", "nmae, age", 1)
+    (tmp_path / "sql" / "users.sql").write_text(sql)
+
+    done = CliRunner().invoke(commands, ["check", "--format", "json"], standalone_mode=False)
+
+    [finding] = json.loads(done.stdout)
+    shown = _blocks(readme, "text")[1].split()
+    assert [word for text in finding.values() for word in text.split() if word not in shown] == []
+    assert done.return_value == 1
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/sql_files.md"])
