@@ -24,7 +24,7 @@ create table users (
 create unique index users_email_index on users (email);
 
 -- A trigger, and not the queries alone, because psql and other programs update rows as well. It
--- leaves alone whoever sets updated_at, and an update that changes nothing.
+-- leaves alone an update that sets updated_at, and one that changes nothing.
 create function touch_updated_at() returns trigger
 language plpgsql as $$
 begin

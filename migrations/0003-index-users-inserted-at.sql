@@ -2,7 +2,7 @@
 -- depends: 0002-create-user-preferences
 -- transactional: false
 
--- A concurrent build waits for every older transaction. It blocks nobody meanwhile, and giving up
+-- A concurrent build waits for every older transaction. It blocks no session until then, and giving up
 -- would leave an invalid index behind.
 set lock_timeout = 0;
 

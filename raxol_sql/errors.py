@@ -294,7 +294,9 @@ _EFFECTS = {
 
 
 class PoolExhaustedError(RaxolSQLError, PoolTimeout):
-    """All connections of the pool are in use; the message says by whom, and what would help."""
+    """
+    All connections of the pool are in use; the message lists their holders, and what would help.
+    """
 
 
 class OutcomeUnknownError(RaxolSQLError, OperationalError):
@@ -322,7 +324,7 @@ class CommittedResultLostError(RaxolSQLError, RuntimeError):
     """
     The work has happened, and the rows that it would have given are lost with the connection.
 
-    It is no `OperationalError`, so that nobody who does those again does this twice.
+    It is no `OperationalError`, so that code which retries those does not run this twice.
     """
 
 

@@ -90,7 +90,7 @@ def served_project() -> Iterator[Path]:
         prefix="rx", dir=_roomy_memory(), ignore_cleanup_errors=True
     ) as name:
         project = Path(name)
-        # As root the server is run by nobody, who has to get here.
+        # As root the server runs as another user, who has to get here.
         project.chmod(0o755)
         try:
             yield project

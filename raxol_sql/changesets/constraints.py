@@ -75,7 +75,7 @@ def violation(
     error: BaseException, declared: Sequence[Constraint], fields: Sequence[str]
 ) -> tuple[str, FieldError] | None:
     """
-    The field that a violation is about, and its error; None for one that nobody has declared.
+    The field that a violation is about, and its error; None for one that is not declared.
 
     A column of ``fields`` that may not be NULL needs no declaration: the server names it.
     """

@@ -77,8 +77,7 @@ class Config:
         ``PG*`` variables and files, the section of ``raxol_sql.toml`` (found from ``start``
         upwards) that ``RAXOL_ENV`` chooses, its ``[common]``, the defaults.
 
-        ``environ`` stands in for the process's variables, but libpq reads the values of its own
-        ``PG*`` from the process.
+        ``environ`` stands in for the process's variables, but libpq reads ``PG*`` from the process.
 
         Raises `ConfigError` for a value that is wrong, naming its origin, for a key or section
         that does not exist, and for an environment other than dev and test without a database.

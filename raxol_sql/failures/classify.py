@@ -252,7 +252,7 @@ def _told(error: Any) -> _Told:
             is_lost(error),
         )
     except Exception:
-        # Somebody's own kind of error, which is not what it should be.
+        # A subclass of the caller's, which does not behave as its base does.
         return _Told()
 
 

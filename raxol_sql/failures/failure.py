@@ -12,7 +12,7 @@ class Phase(enum.Enum):
     How far the work had come when it failed, which only the client knows.
 
     An error alone does not tell: the same lost connection means that nothing happened in one
-    phase, and that nobody knows what happened in another.
+    phase, and that the outcome is unknown in another.
     """
 
     ACQUIRE = "acquire"

@@ -1,4 +1,6 @@
-"""What became of a transaction whose COMMIT was not answered: what to ask, and what it means."""
+"""
+The outcome of a transaction whose COMMIT got no reply: what to ask, and what the answer means.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,7 @@ class ServerEpochs:
         self._first_xids: dict[ServerEpoch, int] = {}
 
     def note(self, life: ServerEpoch, first_xid: int | None) -> None:
-        """Takes in what a new connection was told; ``first_xid`` is None where nobody knows."""
+        """Takes in what a new connection was told; ``first_xid`` is None where it is unknown."""
         with self._lock:
             seen = self._seen.setdefault(life.history, [])
             if life.life not in seen:
@@ -284,8 +286,8 @@ def effect_of(token: OutcomeToken, seen: XactStatus) -> Effect | None:
     """
     What a sighting means; None where the transaction is still open, so one has to look again.
 
-    An id means something in one history only: on another timeline, or in another cluster, it may
-    be somebody else's. In another life of the same server it may be, too, if no record of it was
+    An id means something in one history only: on another timeline, or in another cluster, it may be
+    another transaction's. In another life of the same server it may be, too, if no record of it was
     flushed before a crash: then our transaction is gone. So that it is committed proves something
     only below the first id of the life after its own. Anything else proves that ours is gone.
     """

@@ -19,7 +19,9 @@ class RetryReason(enum.Enum):
     """Why something is done again, as far as waits and budgets are concerned."""
 
     CONNECTION = "connection"
-    """The server, or a place at it, was not to be had. Everybody finds that at the same time."""
+    """
+    The server, or a connection slot, was not available. All clients find that at the same time.
+    """
 
     CONFLICT = "conflict"
     """The server is there, and others were in the way."""
@@ -87,7 +89,7 @@ class RetryPolicy:
     ``attempts``
         Executions at most, the first included; 1 for no retries.
     ``connection_wait``, ``longest_connection_wait``
-        After a lost connection, or one that was not to be had: the longest first wait, in
+        After a lost connection, or one that could not be made: the longest first wait, in
         seconds, and what it grows to as it doubles from one retry to the next.
     ``conflict_wait``, ``longest_conflict_wait``
         The same after a conflict with others, such as a deadlock. Either longest wait is raised
@@ -97,7 +99,7 @@ class RetryPolicy:
         do not come back together. Without it every wait is its longest.
     ``also``
         SQLSTATEs that are repeated by choice although they are never repeated otherwise, such as
-        55P03 (a lock was not to be had) or 23505 (a key was taken): if the server took back what
+        55P03 (a lock was not available) or 23505 (a key was taken): if the server rolled back what
         was done, and ``extra_max_retries`` times in one call at most.
 
     Raises ValueError for values that make no sense, with what would be right.

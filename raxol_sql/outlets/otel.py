@@ -45,7 +45,7 @@ class OpenTelemetry:
     One span of kind CLIENT for each operation with all its attempts, a child of the span that is
     current where the call is made, and its duration as ``db.client.operation.duration``; both are
     the same time. They are named after the query, and hold its SQL with placeholders and no value.
-    The pool's figures are read whenever somebody collects them.
+    The pool's figures are read at each collection.
 
     ``db`` is a `Database` or an `AsyncDatabase`. Without providers the global ones are used, which
     may be set later. ``pool`` is the name of the pool in its figures, and has to be given where

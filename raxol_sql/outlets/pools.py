@@ -1,4 +1,4 @@
-"""OpenTelemetry's instruments for the pools of databases, read when somebody collects."""
+"""OpenTelemetry's instruments for the pools of databases, read at each collection."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Pools:
         )
 
     def add(self, pool: Pool) -> None:
-        """From now on it is read, for as long as somebody else knows it."""
+        """From now on it is read, for as long as the program refers to it."""
         with self._lock:
             self._pools.add(pool)
 

@@ -41,8 +41,8 @@ _GAUGES: tuple[tuple[str, str, Callable[[PoolStatus], float]], ...] = (
     ("min", "Connections that the pool keeps.", lambda pool: pool.min),
     ("max", "Connections that the pool may have.", lambda pool: pool.max),
     ("size", "Connections that the pool has.", lambda pool: pool.size),
-    ("in_use", "Connections that somebody holds.", lambda pool: pool.in_use),
-    ("available", "Connections that nobody holds.", lambda pool: pool.available),
+    ("in_use", "Connections in use.", lambda pool: pool.in_use),
+    ("available", "Idle connections.", lambda pool: pool.available),
     ("waiting", "Callers that wait for a connection.", lambda pool: pool.waiting),
 )
 _COUNTERS: tuple[tuple[str, str, Callable[[PoolStatus], float]], ...] = (

@@ -85,7 +85,7 @@ def _by_name(records: Iterable[type]) -> dict[str, type]:
         if not isinstance(record, type) or not attrs.has(record):
             raise TypeError(f"{record!r} is not an attrs class: decorate it with @attrs.frozen")
         if record.__name__ == SCALAR:
-            raise ValueError(f"a record cannot be named {SCALAR}: that is a result of its own")
+            raise ValueError(f"a record cannot be named {SCALAR}: that is a kind of result")
         if classes.setdefault(record.__name__, record) is not record:
             raise ValueError(f"two records are named {record.__name__}: rename one of them")
     return classes

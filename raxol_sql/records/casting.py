@@ -28,7 +28,7 @@ _EXACT_DIGITS = 15
 _LARGEST_EXPONENT, _SMALLEST_EXPONENT = 131071, -16383
 # Python reads more than that: underscores, 0x and the digits of every script.
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-# What JSON has of its own; one of these in a union stays what it is.
+# JSON's own types; one of these in a union stays what it is.
 _OWN = (str, int, float, bool)
 _INTERVAL = re.compile(
     r"(?:(?P<years>-?\d+) years?(?: |$))?(?:(?P<months>-?\d+) mons?(?: |$))?"
@@ -198,7 +198,7 @@ def _enum(kind: type[enum.Enum]) -> Cast:
 def _record(kind: type) -> Cast:
     @cache
     def casts() -> tuple[dict[str, Cast], set[str]]:
-        # Not at once: a record may hold records of its own class.
+        # Not at once: a record may hold records of the same class.
         hints = hints_of(kind)
         fields = {one.alias or one.name: one for one in attrs.fields(kind) if one.init}
         needed = {name for name, one in fields.items() if one.default is attrs.NOTHING}
@@ -344,7 +344,7 @@ def _timedelta(value: Any) -> dt.timedelta:
         found = _ISO_DURATION.fullmatch(value) or _INTERVAL.fullmatch(value)
         parts = {} if found is None else {k: v for k, v in found.groupdict().items() if v}
         sign = -1 if parts.pop("sign", "") == "-" else 1
-        # A month has no length of its own.
+        # A month has no fixed length.
         if parts and "years" not in parts and "months" not in parts:
             try:
                 days = dt.timedelta(days=int(parts.pop("days", 0)))

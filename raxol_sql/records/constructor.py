@@ -56,7 +56,7 @@ def filling_of(record: Any) -> Filling | None:
     """
     How to fill an instance of a generated ``record`` so that it is what calling the class makes.
 
-    None where somebody sees the instance before it is whole, or where a field is more than its
+    None where a method sees the instance before it is whole, or where a field is more than its
     place in memory: then only the ``__init__`` of attrs does it right.
     """
     fields = attrs.fields(record)
@@ -98,7 +98,7 @@ def has_hook_after(record: Any) -> bool:
 
 
 def factory_of(field: attrs.Attribute[Any]) -> Callable[..., Any] | None:
-    """What makes the default of a field anew for each record, if anything does."""
+    """The factory of a field's default, which makes one for each record, if it has one."""
     default: Any = field.default
     return default.factory if isinstance(default, _Factory) else None
 

@@ -22,7 +22,7 @@ class Field:
     ``name`` is the name that the record's constructor takes: a private ``_token`` is ``token``.
     ``record`` is the attrs class in its type, if there is one, ``sequence`` the list or tuple in
     it, and ``item`` the attrs class that this is of; ``nullable`` says whether its type, the
-    ``hint``, allows None, and ``converts`` whether a converter of its own takes the value.
+    ``hint``, allows None, and ``converts`` whether the field's converter takes the value.
     """
 
     name: str

@@ -1,5 +1,5 @@
 """
-The familiar functions, over queries that somebody wrote.
+The CRUD functions, over queries that the project has written.
 
     repo.create(User, {...}) ──namespaces──▶ queries.users ──verbs──▶ users.create
                  │                                                        │

@@ -21,7 +21,7 @@ Given = Mapping[str, Any] | Changeset[Any]
 
 class Repo:
     """
-    Records by the familiar functions, over queries that somebody wrote: no SQL is made here.
+    Records by CRUD functions, over queries that the project has written: no SQL is made here.
 
     ``repo.create(User, {...})`` runs the query ``create`` of the namespace in which queries give a
     `User`; ``get_by(User, email=...)`` runs ``get_by_email``. A query that is not written is a
@@ -131,7 +131,7 @@ class Repo:
 
         The query ``update`` is told the key and the version as they were read, and what has
         changed; where nothing has, nothing is sent. What it asks for outside of optional blocks is
-        sent unchanged, so that changes which somebody else has made meanwhile are overwritten,
+        sent unchanged, so that changes which another session has made since are overwritten,
         unless it asks for a ``lock_version`` too.
 
         Raises as `create`, and `StaleRecordError` where the query gives no row: it is gone, or

@@ -108,7 +108,7 @@ class Namespaces:
         shown = ", ".join([record.__name__, *(f"{condition}=…" for condition in conditions)])
         return MissingQueryError(
             f"{namespace}.{name}",
-            f"{verb.name.lower()}({shown}) runs a query that somebody has to write",
+            f"{verb.name.lower()}({shown}) needs a query that is not written",
             siblings[0].definition.path if siblings else f"{namespace.replace('.', '/')}.sql",
             starter(record, namespace.rpartition(".")[2], verb, sorted(conditions), key),
             [f"{namespace}.{near}" for near in nearest],

@@ -16,7 +16,7 @@ from raxol_sql.telemetry import ExpectedRefusals
 
 _NOTHING = nullcontext()
 _STALE = (
-    "the row is gone, or was changed by somebody else since it was read; "
+    "the row is gone, or was changed by another session since it was read; "
     "reload() the record and decide again"
 )
 

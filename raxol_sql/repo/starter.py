@@ -78,7 +78,7 @@ def starter(
     A query for ``verb``, with the fields of ``record`` for columns.
 
     ``table`` is only the name of the namespace, and the columns are only what the record calls
-    them: nobody has looked at the database.
+    them: the database was not asked.
     """
     known = [field for field in attrs.fields(record) if field.init]
     fields = [field.alias or field.name for field in known]

@@ -23,7 +23,7 @@ def class_name(table: str) -> str:
     """
     The name of a record: ``users`` makes User, ``user_preferences`` UserPreference.
 
-    Words are put together with capitals; of the last a final s goes, or ies becomes y. Whoever
+    Words are put together with capitals; of the last a final s goes, or ies becomes y. Code that
     wants another one says so.
     """
     words = [word for word in re.split(r"[^A-Za-z0-9]+", table) if word]

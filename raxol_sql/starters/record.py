@@ -14,7 +14,7 @@ from raxol_sql.starters.types import BOUNDS, annotation_of, type_of
 _WIDTH = 96
 # What a record uses of Python's own names.
 _BUILTINS = frozenset(["bool", "bytes", "classmethod", "float", "int", "list", "str", "type"])
-# Texts that the server compares by rules of its own.
+# Texts that the server compares by its own rules.
 _FOLDED = frozenset(["bpchar", "citext"])
 _METHODS = {
     "primary": "unique_constraint",

@@ -47,7 +47,7 @@ class Parent:
 
 
 class _Over(Exception):  # noqa: N818 (no error: the values were found)
-    """Everything is to be taken back."""
+    """Everything is rolled back."""
 
 
 def find_sample(database: Database, table: Table) -> Sample:

@@ -26,7 +26,7 @@ def text_of_test(
 
     ``known`` are the names of records that are there, by table; all others are as `class_name`
     has them.
-    It runs on the project's test database, in a transaction that is taken back, with the values of
+    It runs on the project's test database, in a transaction that is rolled back, with the values of
     ``sample``. Raises ValueError for a ``name`` that no class can have.
     """
     table = sample.table
@@ -77,7 +77,7 @@ def _fixtures(sample: Sample, known: Mapping[str, str]) -> Iterator[str]:
         "",
         "@pytest.fixture",
         "def repo(db: rx.Database, queries: rx.Queries) -> Iterator[rx.Repo]:",
-        '    """A repo in a transaction that is taken back."""',
+        '    """A repo in a transaction that is rolled back."""',
         "    with sandbox(db) as tx:",
         "        yield rx.Repo(tx, queries)",
         "",

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-# Above so many pieces whoever adds one does one, so that they do not grow without end.
+# Above so many pieces the caller that adds one does one, so that they do not grow without end.
 _MOST = 10_000
 # What comes within this time, in seconds, is done in one go.
 _GATHERING = 0.02
@@ -101,7 +101,7 @@ class _Desk:
             try:
                 context.run(work)
             except Exception:
-                # A handler's or a filter's, which are somebody else's, and may fail here too.
+                # A handler's or a filter's, which the program wrote, and may fail here too.
                 with suppress(Exception):
                     _log.exception("a line of the log could not be written")
             return True
@@ -134,7 +134,7 @@ class _Desk:
     def _rest(self) -> None:
         self.bell.clear()
         self.is_asleep = True
-        # What was added just before, nobody rang for.
+        # What was added just before woke no thread.
         if not self.left and not self.is_closed:
             self.bell.wait()
         self.is_asleep = False

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-# In milliseconds: from what a row costs on a socket to what nobody waits for.
+# In milliseconds: from what a row costs on a socket to what no caller waits for.
 BOUNDS_MS = (
     *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0),
     *(100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0),

@@ -93,14 +93,14 @@ class Recorder:
     """
     Adds operations up: a few hundred at a time, as that takes half as long. Safe for threads.
 
-    Nothing is missed: whoever reads the figures has the rest added first.
+    Nothing is missed: reading the figures adds the rest first.
     """
 
     def __init__(self) -> None:
         self.forked()
 
     def forked(self) -> None:
-        """Begins anew, in a child too, whose parent may have held the lock."""
+        """Start again from zero, in a child too, whose parent may have held the lock."""
         # A signal's handler may ask for the figures while they are added up.
         self._lock = BriefLock()
         self._left: deque[OperationTimer] = deque()
@@ -115,7 +115,7 @@ class Recorder:
                 self._add_up()
 
     def read(self, *, reset: bool) -> tuple[float, dict[str, QueryMetrics]]:
-        """When counting began, and the figures by name; with ``reset`` it begins anew."""
+        """When counting began, and the figures by name; with ``reset`` it starts again."""
         with self._lock:
             self._add_up()
             since = self._since

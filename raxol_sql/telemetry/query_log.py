@@ -52,7 +52,7 @@ class LogOptions:
 
 class QueryLog:
     """
-    Logs operations to ``raxol_sql.queries``, from a thread of its own.
+    Logs operations to ``raxol_sql.queries``, from a separate thread.
 
     No call waits for that, unless 10,000 lines wait to be written: then it writes one.
 

@@ -1,4 +1,4 @@
-"""To whom it is told what a database does."""
+"""Subscribers to the events of a database."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Telemetry:
     The listeners of one database, with all its transactions. Safe for threads.
 
     Listeners are this package's own: they get the clocks of operations that ended, and raise
-    nothing. Subscribers are somebody else's, and get events. ``recorder`` adds everything up, if
-    there is one. ``listens`` says whether there is anybody at all; where nobody is, nothing is
+    nothing. Subscribers are the program's, and get events. ``recorder`` adds everything up, if
+    there is one. ``listens`` says whether there is any subscriber; without one, nothing is
     measured.
     """
 
@@ -84,14 +84,14 @@ class Telemetry:
                 _log.exception("a subscriber failed and is told of nothing any more")
 
     def metrics(self, pool: PoolStatus, *, reset: bool) -> Metrics:
-        """What was counted, beside how the pool is; with ``reset`` counting begins anew."""
+        """Return the counters and the pool's state; ``reset`` starts counting again."""
         if self.recorder is None:
             return Metrics(self._since, {}, pool)
         since, queries = self.recorder.read(reset=reset)
         return Metrics(since, queries, pool)
 
     def forked(self) -> None:
-        """Begins anew in a child process, whose parent may have held a lock."""
+        """Start again in a child process, whose parent may have held a lock."""
         self._lock = BriefLock()
         if self.recorder is not None:
             self.recorder.forked()

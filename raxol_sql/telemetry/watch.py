@@ -22,7 +22,7 @@ class OperationTimer:
     An attempt begins with the wait for a connection, which lasts until ``taken``, a moment of the
     monotonic clock that its owner sets, 0.0 while there is none; ``idle_since`` is when the
     connection was used before. What comes after that is the query's time, but for what is added to
-    ``decode`` and ``apart``, the time of somebody else. All are in seconds. For one thread or task
+    ``decode`` and ``apart``, the time of other code. All are in seconds. For one thread or task
     at a time.
     """
 
@@ -96,7 +96,7 @@ class OperationTimer:
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
-        """What goes on inside is somebody else's time."""
+        """What goes on inside is the time of other code."""
         since = monotonic()
         try:
             yield

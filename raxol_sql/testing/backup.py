@@ -8,7 +8,7 @@ from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.folder import Folder
 from raxol_sql.errors import EmbeddedError
 
-# As the primary of its own that it may become, it has no standby to wait for.
+# As the separate primary that it may become, it has no standby to wait for.
 _SETTINGS = "synchronous_standby_names = ''\nwal_retrieve_retry_interval = '100ms'\n"
 
 

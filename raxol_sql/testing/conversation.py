@@ -111,7 +111,7 @@ class Conversation:
         elif kind in answer.ends:
             self._owed.popleft().is_complete = True
         elif kind == b"E":
-            # An error ends a copy, whoever had to go on.
+            # An error ends a copy, whichever side had to go on.
             answer.waits_for_client = False
         return answer
 

@@ -21,7 +21,7 @@ def temporary_project() -> Iterator[Path]:
     """A new directory, gone in the end with all that an embedded server has made for it."""
     project = Path(tempfile.mkdtemp(prefix="rx", dir=_roomy_memory()))
     try:
-        # As root the server is run by nobody, who has to get here.
+        # As root the server runs as another user, who has to get here.
         project.chmod(0o755)
         yield project
     finally:

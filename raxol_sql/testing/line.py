@@ -25,7 +25,7 @@ from raxol_sql.testing.rules import Rules
 Ending = Literal["cut", "reset"]
 # Bytes that are read at a time, which with a delay is what is on its way at most.
 _PIECE = 256 * 1024
-# How many such pieces are looked for that nobody has read, at the end.
+# How many such pieces are looked for that were not read, at the end.
 _UNREAD = 16
 _RESET = struct.pack("ii", 1, 0)
 
@@ -64,7 +64,7 @@ class Line:
         self._kept: list[bytes] | None = None
 
     async def run(self) -> None:
-        """Carries until the end; raises what is a mistake of this kit, or of nobody's line."""
+        """Carries until the end; raises what is a mistake of this kit, and of no connection."""
         self._start(self._open())
         try:
             await self._over.wait()
@@ -264,7 +264,7 @@ class Line:
         rules = self._rules
         await self._allowed(direction)
         piece = await asyncio.get_running_loop().sock_recv(source, _PIECE)
-        # Where there is always more to read, nobody else would get a turn.
+        # Where there is always more to read, no other would get a turn.
         await asyncio.sleep(0)
         if piece and rules.delay:
             await rules.change.wait_until(lambda: not rules.delay, rules.delay)

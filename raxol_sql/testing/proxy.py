@@ -57,7 +57,7 @@ class FaultProxy:
     passes can be delayed, stopped and cut, for all connections at once, those that are open and
     those to come. The faults add up; `heal` takes them back.
 
-    It runs in a thread of its own, so it serves blocking and asyncio code alike, and its methods
+    It runs in a separate thread, so it serves blocking and asyncio code alike, and its methods
     may be called from any thread: each returns when what it says is in force, which takes less
     than a millisecond. It ends with its block, or ``lifetime`` seconds after it began; then no
     thread and no socket of it is left. More than ``limit`` connections at a time are turned away.
@@ -86,7 +86,7 @@ class FaultProxy:
         self._accepting: tuple[socket.socket, asyncio.Task[None]] | None = None
 
     def __enter__(self) -> Self:
-        # It keeps the port, also while nobody listens to it: another process would take it.
+        # It keeps the port, also while it does not listen: another process would take it.
         self._holder = _bound(0)
         self._port = self._holder.getsockname()[1]
         self._started.clear()
@@ -135,7 +135,7 @@ class FaultProxy:
 
     @property
     def connections(self) -> int:
-        """How many connections are open now; one that nobody reads from may be left already."""
+        """How many connections are open now; one that is not read from may be left already."""
         return len(self._lines)
 
     @property
@@ -174,7 +174,7 @@ class FaultProxy:
         """
         Passes everything on in pieces of at most ``size`` bytes.
 
-        Whoever is slow to read may find several of them. 20 000 pieces take about a second.
+        A slow reader may find several of them. 20 000 pieces take about a second.
         """
         self._set(piece=size)
 
@@ -182,7 +182,7 @@ class FaultProxy:
         """
         Passes nothing on any more, and keeps the connections open.
 
-        Nothing is read either, so whoever sends much is blocked once the system's buffers are full.
+        Nothing is read either, so a sender of much is blocked once the system's buffers are full.
         """
         self._set(stopped=_DIRECTIONS[direction])
 
@@ -352,7 +352,7 @@ class FaultProxy:
             listener, task = accepting
             task.cancel()
             await asyncio.wait([task])
-            # A process that was forked meanwhile has this socket as well, and would go on.
+            # A process that was forked since has this socket as well, and would go on.
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()

@@ -40,8 +40,9 @@ class Rules:
     The faults that are in force, for every connection of a proxy; used in its event loop only.
 
     ``delay`` is in seconds; ``piece`` is the most bytes that go on at a time, 0 for any number.
-    ``stopped`` are the directions in which nothing passes. While ``is_silent`` nobody who connects
-    is answered. ``cuts`` are armed; ``to_server`` and ``to_client`` count the kinds of messages.
+    ``stopped`` are the directions in which nothing passes. While ``is_silent`` no client that
+    connects is answered. ``cuts`` are armed; ``to_server`` and ``to_client`` count the kinds of
+    messages.
     """
 
     delay: float = 0.0

@@ -12,7 +12,7 @@ from raxol_sql.queries import BoundQuery, load
 
 
 class _Over(Exception):  # noqa: N818 (no error: the test has ended well)
-    """Everything is to be taken back."""
+    """Everything is rolled back."""
 
 
 @contextmanager

@@ -35,7 +35,7 @@ _standby_numbers = itertools.count(1)
 
 class FaultServer:
     """
-    A PostgreSQL server in a folder of its own, started and in the end removed by a ``with`` block.
+    A PostgreSQL server in a separate folder, started and in the end removed by a ``with`` block.
 
     It is an embedded server (see `raxol_sql.embedded.start`): as root it runs as ``nobody``, it
     listens on a Unix socket that only its account and root can use, and it runs without fsync, so
@@ -115,7 +115,7 @@ class FaultServer:
 
     def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """
-        The rows of one statement, on a connection of its own, as the superuser, in autocommit.
+        The rows of one statement, on a separate connection, as the superuser, in autocommit.
 
         Raises the driver's errors.
         """
@@ -240,7 +240,7 @@ class FaultServer:
         A standby of this server, started, and streaming.
 
         With ``synchronous``, each COMMIT here waits until the standby has it on its disk. It ends
-        with this server at the latest, or at the end of a ``with`` block of its own.
+        with this server at the latest, or at the end of the standby's ``with`` block.
         """
         standby = Standby(self)
         self._ending.enter_context(standby)
@@ -285,7 +285,7 @@ class FaultServer:
     def _give_back(self, project: Path) -> None:
         """Gives back the system's shared memory, which a killed server has left behind."""
         if self._server is not None and (self._server.data / "postmaster.pid").exists():
-            # The server finds it by what it has noted in its data, and nobody else does.
+            # The server finds it by what it has noted in its data, and no other program does.
             with suppress(EmbeddedError):
                 embedded.start(project, wait=self._wait)
 
@@ -361,7 +361,7 @@ class Standby(FaultServer):
         self.ask("select pg_wal_replay_resume()")
 
     def promote(self) -> None:
-        """Makes it a primary of its own, on a new timeline; the old one is not told."""
+        """Make it a separate primary, on a new timeline; the old one is not told."""
         ((is_done,),) = self.ask("select pg_promote(true, %s::int)", max(1, int(self._wait)))
         if not is_done:
             raise EmbeddedError(f"{self.name} was not promoted in time; see {self.log}")

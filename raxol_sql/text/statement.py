@@ -50,7 +50,7 @@ def one_statement(text: str, tokens: list[Token]) -> list[Token]:
         if not token.is_comment and text[token.start : token.end] != ";":
             raise Problem(
                 "a second statement in one query",
-                "give it a header of its own: -- name: NAME :KIND",
+                "give it its own header: -- name: NAME :KIND",
                 token.start,
             )
     statement = tokens[:end]

@@ -96,7 +96,7 @@ class Template:
         The same with a comment at its end that says ``query='name'``, in sqlcommenter's form.
 
         At its end, since PostgreSQL 18 keeps no comment before a statement in pg_stat_statements;
-        and on a line of its own, as the one before may end with a comment.
+        and on a separate line, as the one before may end with a comment.
         """
         return Template((*self.parts, f"\n/*query='{name}'*/"))
 
@@ -267,7 +267,7 @@ class _Reader:
             if key.group(1) in alternatives:
                 raise Problem(
                     f"the key {key.group(1)!r} stands here twice",
-                    "give each alternative a key of its own",
+                    "give each alternative its own key",
                     key.start(1),
                 )
             parts, stop = self._alternative(key.end(), end, separators)

@@ -40,7 +40,7 @@ def test_a_query_that_is_not_written_is_named_with_its_file_and_a_starter(
         f"select {COLUMNS}\nfrom people\norder by id\nlimit 1;\n"
     )
     assert str(error).startswith(
-        "first(User) runs a query that somebody has to write, and there is no query 'people.first'"
+        "first(User) needs a query that is not written, and there is no query 'people.first'"
     )
     assert isinstance(error, KeyError)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql import accounts
+from raxol_sql.demo import accounts
 from raxol_sql.schema import describe
 from raxol_sql.starters import class_name, find_sample, queries_text, record_text, text_of_test
 

@@ -81,7 +81,7 @@ def test_a_second_statement_is_refused_where_it_begins(body: str, line: int, col
         line,
         column,
     )
-    assert "header of its own" in error.remedy
+    assert "its own header" in error.remedy
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ async def stop(checkout: RegisteredSession, seconds: float) -> None:
     Make the server end its statement on the connection, within about so many seconds.
 
     Another thread or task may be in a call on it, as in a transaction that two of them share. Only
-    one thread or task may use a libpq connection at a time, so that call reads the result of its
-    own statement, and releases the session lock after it. This asks the server to cancel the
-    statement; if that does not help in time, it shuts down the socket, which ends the wait of that
-    call.
+    one thread or task may use a libpq connection at a time, so that call reads the result of the
+    statement that it sent, and releases the session lock after it. This asks the server to cancel
+    the statement; if that does not help in time, it shuts down the socket, which ends the wait of
+    that call.
     """
     wire, session = checkout.wire, checkout.reference()
     if session is None:
