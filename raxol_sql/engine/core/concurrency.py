@@ -150,9 +150,18 @@ def _task_holds(task: asyncio.Task[Any] | None, session: object, claim: object) 
 
 
 def _start_thread(work: Coroutine[Any, Any, Any]) -> Callable[[], bool]:
-    thread = threading.Thread(target=run_sync, args=[work], name="raxol_sql", daemon=True)
-    thread.start()
-    return thread.is_alive
+    # Not Thread.is_alive(): where an exception of a signal handler interrupts that, Python 3.11
+    # takes the thread for one that has ended.
+    ended: list[bool] = []
+
+    def run() -> None:
+        try:
+            run_sync(work)
+        finally:
+            ended.append(True)
+
+    threading.Thread(target=run, name="raxol_sql", daemon=True).start()
+    return lambda: not ended
 
 
 def _start_task(work: Coroutine[Any, Any, Any]) -> Callable[[], bool]:
