@@ -71,9 +71,9 @@ async def explain_generic(
     Return the result of EXPLAIN for each statement, in order, or the error that it caused.
 
     The plan fits any arguments. ``options`` are those of EXPLAIN, without ANALYZE; ``settings``
-    hold while a plan is made. The server may take ``seconds`` for each. Some hundred statements make one round trip. Each has its own
-    read-only transaction, which is rolled back; nothing is run, and nothing stays on the server.
-    The connection must be outside a transaction block.
+    hold while a plan is made. The server may take ``seconds`` for each. Some hundred statements
+    make one round trip. Each has its own read-only transaction, which is rolled back; nothing is
+    run, and nothing stays on the server. The connection must be outside a transaction block.
     """
     settings = {**settings, "plan_cache_mode": "force_generic_plan"}
     groups = (
@@ -120,7 +120,9 @@ async def _explain_any(
 
 def set_locally(pgconn: PGconn, settings: Mapping[str, str]) -> Request:
     """Return the request that makes settings for the transaction, or for its group alone."""
-    calls = [f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in settings.items()]
+    calls = [
+        f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in settings.items()
+    ]
     return partial(pgconn.send_query_params, f"select {', '.join(calls)}".encode(), None)
 
 
