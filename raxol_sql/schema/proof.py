@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -13,11 +13,11 @@ from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
 from raxol_sql.engine.core.concurrency import BLOCKING, run_sync
-from raxol_sql.engine.explain import GenericPlan, explain_generic, set_locally
+from raxol_sql.engine.explain import GenericPlan, explain_generic
 from raxol_sql.engine.types.catalog import TypeCatalog
 from raxol_sql.engine.types.column_types import column_type
 from raxol_sql.engine.types.connection_types import ConnectionTypes
-from raxol_sql.engine.wire.flight import SECONDS, conclude, exchange_each
+from raxol_sql.engine.wire.flight import CHUNK, SECONDS, conclude, exchange_each
 from raxol_sql.engine.wire.pipeline import Pipeline, Request
 from raxol_sql.engine.wire.timeout_detection import to_exception
 from raxol_sql.errors import DeadlineExceededError, RecordError
@@ -31,8 +31,25 @@ from raxol_sql.text import CopyShape, Statement
 from raxol_sql.text.variants import all_statements
 
 _AT = " at: "
-# A migration is not waited for long.
-_LOCKS = {"lock_timeout": "5s"}
+# A migration is not waited for longer than five seconds, or the limit of a statement, in all: the
+# statements that are under way behind one that met a lock would each wait as long.
+_BEGIN = b"""
+select set_config('raxol_sql.check_began', extract(epoch from clock_timestamp())::text, false)
+"""
+_LIMIT = b"""
+select set_config('lock_timeout', greatest(1, most - took)::int::text, true)
+from (
+    select
+        case when own between 1 and 5000 then own else 5000 end as most,
+        coalesce(1000 * (now - nullif(began, '')::float8), 0) as took
+    from (
+        select
+            1000 * extract(epoch from current_setting('statement_timeout')::interval) as own,
+            extract(epoch from clock_timestamp())::float8 as now,
+            current_setting('raxol_sql.check_began', true) as began
+    ) as time
+) as time
+"""
 
 
 @attrs.frozen
@@ -92,18 +109,11 @@ class _Case:
 
 async def _prove(connection: psycopg.Connection[Any], queries: Queries, seconds: float) -> Proof:
     pipeline = Pipeline(BLOCKING, connection)
-    pgconn = pipeline.pgconn
     all_queries: list[Query[Any]] = [queries[name] for name in queries]
     cases = [_Case(query, one) for query in all_queries for one in _statements(query)]
     origins: list[Origin] = []
-    version = connection.info.server_version
-    described = iter(cases)
-    await exchange_each(
-        pipeline,
-        (_description(pgconn, case.statement) for case in cases),
-        lambda results: _examine(next(described), conclude(results), origins, version),
-        seconds,
-    )
+    for first in range(0, len(cases), CHUNK - 1):
+        await _describe(pipeline, cases[first : first + CHUNK - 1], origins, seconds)
     types = ConnectionTypes(connection, TypeCatalog())
     pipeline.until = monotonic() + seconds
     oids = {oid for case in cases for _, oid in case.columns}
@@ -134,12 +144,27 @@ def _chosen(queries: Iterable[Query[Any]], cases: Iterable[_Case]) -> Iterator[F
         yield from (one for one in found if one.code not in allowed)
 
 
-def _description(pgconn: PGconn, statement: Statement) -> list[Request]:
-    return [
-        set_locally(pgconn, _LOCKS),
-        partial(pgconn.send_prepare, b"", statement.text.encode()),
-        partial(pgconn.send_describe_prepared, b""),
-    ]
+async def _describe(
+    pipeline: Pipeline, cases: Sequence[_Case], origins: list[Origin], seconds: float
+) -> None:
+    """Have statements described in one round trip, in which they share the wait for locks."""
+    pgconn = pipeline.pgconn
+    described = iter(cases)
+    groups = [[_send(pgconn, _BEGIN)]]
+    for case in cases:
+        prepare = partial(pgconn.send_prepare, b"", case.statement.text.encode())
+        describe = partial(pgconn.send_describe_prepared, b"")
+        groups.append([_send(pgconn, _LIMIT), prepare, describe])
+
+    def read(results: list[PGresult]) -> None:
+        if len(results) > 1:
+            _examine(next(described), conclude(results), origins, pgconn.server_version)
+
+    await exchange_each(pipeline, groups, read, seconds)
+
+
+def _send(pgconn: PGconn, text: bytes) -> Request:
+    return partial(pgconn.send_query_params, text, None)
 
 
 def _statements(query: Query[Any]) -> Iterator[Statement]:

@@ -11,7 +11,7 @@ from psycopg.pq.abc import PGresult
 from raxol_sql.engine.wire.pipeline import DONE, Pipeline, Request
 
 # How many groups are under way at most: more of them would only fill buffers.
-_CHUNK = 256
+CHUNK = 256
 # Seconds that the server may take for one group.
 SECONDS = 30.0
 
@@ -33,7 +33,7 @@ async def exchange_each(
     until = pipeline.until
     left = iter(groups)
     try:
-        while chunk := list(itertools.islice(left, _CHUNK)):
+        while chunk := list(itertools.islice(left, CHUNK)):
             for group in chunk:
                 pipeline.until = monotonic() + seconds
                 await pipeline.post(group)
