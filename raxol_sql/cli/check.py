@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from raxol_sql import server
 from raxol_sql.cli.failure import FINDINGS
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import opened, project_queries
@@ -33,10 +32,7 @@ def check(strict: bool, output: Output) -> int:
     config = Config.find()
     queries = project_queries(config.project)
     with opened(config, output) as database:
-        # Queries are in this encoding, whatever PGCLIENTENCODING asks for.
-        with server.target(config).connect(
-            autocommit=True, client_encoding="utf8", connect_timeout=5
-        ) as connection:
+        with database.connection(purpose="check") as connection:
             proof = prove(connection, queries)
         findings = [*proof.findings, *lint(database, proof.origins)]
     findings.sort(key=lambda one: list(Level).index(one.level))

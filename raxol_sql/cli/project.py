@@ -58,16 +58,23 @@ def _module(project: Project) -> ModuleType:
 
 
 ONE_CONNECTION: dict[str, Any] = {"pool_size": 1, "pool_min_size": 1}
+# Seconds.
+_CONNECTING = 5
 
 
 @contextmanager
 def opened(config: Config, output: Output) -> Iterator[Database]:
     """The configured database, open, after saying which server it is on."""
-    conninfo = reachable(config, output)
-    with (
-        Database.open(conninfo, **ONE_CONNECTION, timeout=config.timeout) as database,
-        logged(database),
-    ):
+    conninfo = _announced(config, output)
+    try:
+        database = Database.open(
+            conninfo.changed(connect_timeout=_CONNECTING),
+            **ONE_CONNECTION,
+            timeout=config.timeout,
+        )
+    except psycopg.OperationalError as error:
+        raise Unreachable(_explained(error, config, None)) from error
+    with database, logged(database):
         yield database
 
 
@@ -78,14 +85,19 @@ def reachable(config: Config, output: Output | None, database: str | None = None
     Says which server is in use, to ``output``. Raises `Unreachable`, with what to do about it,
     where no connection can be made.
     """
-    if output is not None:
-        output.say(f"using {server.describe(config)}, database {database or config.database}")
-    conninfo = server.target(config, database)
+    conninfo = _announced(config, output, database)
     try:
-        conninfo.connect(connect_timeout=5).close()
+        conninfo.connect(connect_timeout=_CONNECTING).close()
     except psycopg.OperationalError as error:
         raise Unreachable(_explained(error, config, database)) from error
     return conninfo
+
+
+def _announced(config: Config, output: Output | None, database: str | None = None) -> Conninfo:
+    """What connects to a database, after saying to ``output`` which server is in use."""
+    if output is not None:
+        output.say(f"using {server.describe(config)}, database {database or config.database}")
+    return server.target(config, database)
 
 
 _STARTUP = (

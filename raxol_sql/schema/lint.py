@@ -34,18 +34,18 @@ def lint(database: Database, origins: Iterable[Origin]) -> list[Finding]:
     no None. Reads only the catalogue.
     """
     queries = load(Path(__file__).with_name("lint.sql")).lint
-    with database.transaction(read_only=True) as tx:
-        found = [
-            *(_of_type(row) for row in tx.run(queries.columns_of_odd_types())),
-            *(_of_index(row) for row in tx.run(queries.foreign_keys_without_index())),
-            *(_of_timestamps(row) for row in tx.run(queries.tables_without_timestamps())),
+    known = list(origins)
+    tables = sorted({origin.table for origin in known})
+    types, keys, without_times, numbered = database.run_all(
+        [
+            queries.columns_of_odd_types(),
+            queries.foreign_keys_without_index(),
+            queries.tables_without_timestamps(),
+            queries.columns_by_number(tables=tables),
         ]
-        known = list(origins)
-        tables = sorted({origin.table for origin in known})
-        columns = {
-            (row.table_oid, row.number): row
-            for row in tx.run(queries.columns_by_number(tables=tables))
-        }
+    )
+    found = [*map(_of_type, types), *map(_of_index, keys), *map(_of_timestamps, without_times)]
+    columns = {(row.table_oid, row.number): row for row in numbered}
     return [*found, *_of_record(known, columns)]
 
 

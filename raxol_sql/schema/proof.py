@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from time import monotonic
 from typing import Any
 
 import attrs
 import psycopg
 from psycopg import pq
-from psycopg.errors import error_from_result
-from psycopg.pq.abc import PGresult
+from psycopg.pq.abc import PGconn, PGresult
 
-from raxol_sql.engine.types.catalog import CATALOGUE, TypeCatalog, oid_array, rows_of
+from raxol_sql.engine.core.concurrency import BLOCKING, run_sync
+from raxol_sql.engine.explain import GenericPlan, explain_generic
+from raxol_sql.engine.types.catalog import TypeCatalog
 from raxol_sql.engine.types.column_types import column_type
 from raxol_sql.engine.types.connection_types import ConnectionTypes
-from raxol_sql.errors import RecordError
+from raxol_sql.engine.wire.flight import CHUNK, SECONDS, conclude, exchange_each
+from raxol_sql.engine.wire.pipeline import Pipeline, Request
+from raxol_sql.engine.wire.timeout_detection import to_exception
+from raxol_sql.errors import DeadlineExceededError, RecordError
 from raxol_sql.queries import Queries, Query
 from raxol_sql.records import ColumnType, shape_of
-from raxol_sql.schema.asking import asked
+from raxol_sql.schema import plans
 from raxol_sql.schema.finding import Finding, Level
 from raxol_sql.schema.fitting import misfit_of, target_of
-from raxol_sql.schema.plans import Plans
 from raxol_sql.schema.reading import read
 from raxol_sql.text import CopyShape, Statement
 from raxol_sql.text.variants import all_statements
 
 _AT = " at: "
+# A migration is not waited for longer than five seconds, or the limit of a statement, in all: the
+# statements that are under way behind one that met a lock would each wait as long.
+_BEGIN = b"""
+select set_config('raxol_sql.check_began', extract(epoch from clock_timestamp())::text, false)
+"""
+_LIMIT = b"""
+select set_config('lock_timeout', greatest(1, most - took)::int::text, true)
+from (
+    select
+        case when own between 1 and 5000 then own else 5000 end as most,
+        coalesce(1000 * (now - nullif(began, '')::float8), 0) as took
+    from (
+        select
+            1000 * extract(epoch from current_setting('statement_timeout')::interval) as own,
+            extract(epoch from clock_timestamp())::float8 as now,
+            current_setting('raxol_sql.check_began', true) as began
+    ) as time
+) as time
+"""
 
 
 @attrs.frozen
@@ -50,31 +74,97 @@ class Proof:
     origins: tuple[Origin, ...]
 
 
-def prove(connection: psycopg.Connection[Any], queries: Queries) -> Proof:
+def prove(
+    connection: psycopg.Connection[Any], queries: Queries, *, seconds: float = SECONDS
+) -> Proof:
     """
     What the server says of every statement that the queries can become.
 
     Each is prepared, which asks for its tables, columns, functions and types, and described, so
     that its columns and their types are compared with the record; nothing is run. Of a :copy
-    query the rows that it copies are. ``connection`` is one in autocommit, and used for nothing
-    else during that. Raises psycopg's OperationalError where the server is lost, or a table is
-    locked for longer than five seconds.
+    query the rows that it copies are. All of them travel together, some hundred in each round
+    trip. ``connection`` is one in autocommit, and used for nothing else until then. Raises psycopg's
+    OperationalError where the server is lost or takes more than ``seconds`` for a statement, or a
+    table is locked for longer than five seconds; ``connection`` may be closed then.
     """
-    findings: list[Finding] = []
+    try:
+        return run_sync(_prove(connection, queries, seconds))
+    except DeadlineExceededError as error:
+        if error.ended_by == "server":
+            raise
+        connection.close()
+    raise psycopg.errors.ConnectionTimeout("the server has not answered")
+
+
+@attrs.define
+class _Case:
+    """A statement of a query, and what the server says of it."""
+
+    query: Query[Any]
+    statement: Statement
+    findings: list[Finding] = attrs.field(factory=list)
+    columns: list[tuple[str, int]] = attrs.field(factory=list)
+    plan: GenericPlan | None = None
+
+
+async def _prove(connection: psycopg.Connection[Any], queries: Queries, seconds: float) -> Proof:
+    pipeline = Pipeline(BLOCKING, connection)
+    all_queries: list[Query[Any]] = [queries[name] for name in queries]
+    cases = [_Case(query, one) for query in all_queries for one in _statements(query)]
     origins: list[Origin] = []
-    plans = Plans.of(connection)
+    for first in range(0, len(cases), CHUNK - 1):
+        await _describe(pipeline, cases[first : first + CHUNK - 1], origins, seconds)
     types = ConnectionTypes(connection, TypeCatalog())
-    for name in queries:
-        query: Query[Any] = queries[name]
-        # Statements of one query have most of their problems in common.
-        told: dict[str, Finding] = {}
-        for statement in _statements(query):
-            with plans.open():
-                for finding in _examined(connection, query, statement, origins, plans, types):
-                    told.setdefault(finding.message.partition(_AT)[0], finding)
+    pipeline.until = monotonic() + seconds
+    oids = {oid for case in cases for _, oid in case.columns}
+    await types.learn(pipeline, oids)
+    known = {oid: column_type(types.context.adapters, oid) for oid in oids}
+    for case in cases:
+        for column, oid in case.columns:
+            case.findings += _mistyped(case.query, column, known[oid])
+    planned = [(case, case.plan) for case in cases if case.plan is not None]
+    results = await explain_generic(
+        pipeline, [plan for _, plan in planned], plans.OPTIONS, plans.SETTINGS, seconds
+    )
+    for (case, _), result in zip(planned, results, strict=True):
+        case.findings += plans.read_plan(case.query, result)
+    return Proof(tuple(_chosen(all_queries, cases)), tuple(dict.fromkeys(origins)))
+
+
+def _chosen(queries: Iterable[Query[Any]], cases: Iterable[_Case]) -> Iterator[Finding]:
+    """The findings of each query once, without those that the query allows."""
+    # Statements of one query have most of their problems in common.
+    told: dict[str, dict[str, Finding]] = {query.name: {} for query in queries}
+    for case in cases:
+        for finding in case.findings:
+            told[case.query.name].setdefault(finding.message.partition(_AT)[0], finding)
+    for query in queries:
         allowed = {code for code, _ in query.definition.directives.allow}
-        findings += [one for one in [*told.values(), *read(query)] if one.code not in allowed]
-    return Proof(tuple(findings), tuple(dict.fromkeys(origins)))
+        found = [*told[query.name].values(), *read(query)]
+        yield from (one for one in found if one.code not in allowed)
+
+
+async def _describe(
+    pipeline: Pipeline, cases: Sequence[_Case], origins: list[Origin], seconds: float
+) -> None:
+    """Have statements described in one round trip, in which they share the wait for locks."""
+    pgconn = pipeline.pgconn
+    described = iter(cases)
+    groups = [[_send(pgconn, _BEGIN)]]
+    for case in cases:
+        prepare = partial(pgconn.send_prepare, b"", case.statement.text.encode())
+        describe = partial(pgconn.send_describe_prepared, b"")
+        groups.append([_send(pgconn, _LIMIT), prepare, describe])
+
+    def read(results: list[PGresult]) -> None:
+        if len(results) > 1:
+            _examine(next(described), conclude(results), origins, pgconn.server_version)
+
+    await exchange_each(pipeline, groups, read, seconds)
+
+
+def _send(pgconn: PGconn, text: bytes) -> Request:
+    return partial(pgconn.send_query_params, text, None)
 
 
 def _statements(query: Query[Any]) -> Iterator[Statement]:
@@ -91,22 +181,11 @@ def _selected(copy: CopyShape) -> str:
     return f"select {', '.join(quoted) or '*'} from {copy.relation}"
 
 
-def _examined(
-    connection: psycopg.Connection[Any],
-    query: Query[Any],
-    statement: Statement,
-    origins: list[Origin],
-    plans: Plans,
-    types: ConnectionTypes,
-) -> Iterator[Finding]:
-    pgconn = connection.pgconn
-    prepared = asked(connection, lambda: pgconn.send_prepare(b"", statement.text.encode()))
-    if prepared.status != pq.ExecStatus.COMMAND_OK:
-        yield _refused(query, statement, prepared)
-        return
-    described = asked(connection, lambda: pgconn.send_describe_prepared(b""))
+def _examine(case: _Case, described: PGresult, origins: list[Origin], version: int) -> None:
+    """Take in the description of a statement, or the error of the server in its place."""
+    query = case.query
     if described.status != pq.ExecStatus.COMMAND_OK:
-        yield _refused(query, statement, described)
+        case.findings.append(_refused(query, case.statement, described))
         return
     copy = query.definition.copy
     # What a COPY without a list leaves out, generated columns, is known when it runs.
@@ -120,23 +199,15 @@ def _examined(
         result = query.definition.result
         message = f"{result}: {error.problem}" if result else error.problem
         remedy = "change the columns of the query, or the fields of the record"
-        yield Finding(Level.FAIL, "record", query.name, message, remedy, query.location)
+        case.findings.append(
+            Finding(Level.FAIL, "record", query.name, message, remedy, query.location)
+        )
         return
-    oids = [described.ftype(n) for n in range(described.nfields)]
-    _learn(connection, types, oids)
+    case.columns = [(column, described.ftype(n)) for n, column in enumerate(columns)]
     for n, column in enumerate(columns):
         if described.ftable(n):
             origins.append(Origin(query, column, described.ftable(n), described.ftablecol(n)))
-        yield from _mistyped(query, column, column_type(types.context.adapters, oids[n]))
-    yield from plans.read(query, statement)
-
-
-def _learn(connection: psycopg.Connection[Any], types: ConnectionTypes, oids: list[int]) -> None:
-    unknown = types.to_ask(oids)
-    if unknown:
-        given = [oid_array(unknown)]
-        told = asked(connection, lambda: connection.pgconn.send_query_params(CATALOGUE, given))
-        types.take(oids, unknown, rows_of(told) if told.status == pq.ExecStatus.TUPLES_OK else [])
+    case.plan = plans.plan_to_read(query, case.statement, version)
 
 
 def _mistyped(query: Query[Any], column: str, type: ColumnType) -> Iterator[Finding]:
@@ -155,7 +226,7 @@ def _mistyped(query: Query[Any], column: str, type: ColumnType) -> Iterator[Find
 
 
 def _refused(query: Query[Any], statement: Statement, result: PGresult) -> Finding:
-    error = error_from_result(result)
+    error = to_exception(result)
     if isinstance(error, psycopg.OperationalError):
         # A lost connection or a lock that another one holds says nothing about the query.
         error.add_note(f"in query {query.name} ({query.location})")

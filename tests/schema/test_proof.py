@@ -14,7 +14,6 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql.schema import Finding, Level, prove
-from raxol_sql.schema.asking import asked
 from raxol_sql.testing import FaultProxy
 
 Found = Callable[..., list[Finding]]
@@ -327,7 +326,7 @@ def test_other_threads_go_on_while_the_server_is_asked(database: str, tmp_path: 
 
 
 def test_a_server_that_goes_silent_is_waited_for_no_longer_than_is_said(
-    database: str, watch: Any
+    database: str, watch: Any, queries: rx.Queries
 ) -> None:
     with (
         FaultProxy(database) as proxy,
@@ -335,6 +334,6 @@ def test_a_server_that_goes_silent_is_waited_for_no_longer_than_is_said(
     ):
         proxy.black_hole()
         with watch.at_most(5), pytest.raises(psycopg.errors.ConnectionTimeout):
-            asked(connection, lambda: connection.pgconn.send_query(b"select 1"), seconds=0.3)
+            prove(connection, queries, seconds=0.3)
 
         assert connection.closed

@@ -7,12 +7,12 @@ from typing import Any
 import click
 import psycopg
 
-from raxol_sql import BoundQuery, Database, Query, server
+from raxol_sql import BoundQuery, Database, Query
 from raxol_sql.cli.findings import exit_code, show_findings
 from raxol_sql.cli.output import Output, formatted
 from raxol_sql.cli.project import opened, project_queries
 from raxol_sql.cli.registry import arguments_of, discreet, named_query
-from raxol_sql.config import Config, Conninfo
+from raxol_sql.config import Config
 from raxol_sql.ops.finding import Finding
 from raxol_sql.ops.plans import asking as plans
 from raxol_sql.ops.plans.judging import findings_of
@@ -83,7 +83,7 @@ def explain(
         generic = True
     with opened(config, output) as database, discreet(found, tuple(secret)):
         if generic:
-            plan = _generic(found, bound, server.target(config))
+            plan = _generic(found, bound, database)
         else:
             plan = _explained(database, bound, analyze=analyze)
         plan = plan.masked if secret else plan
@@ -108,11 +108,12 @@ def _explained(database: Database, bound: BoundQuery[Any], *, analyze: bool) -> 
         return plan
 
 
-def _generic(query: Query[Any], bound: BoundQuery[Any], conninfo: Conninfo) -> Plan:
+def _generic(query: Query[Any], bound: BoundQuery[Any], database: Database) -> Plan:
     text = plans.planned_text(query, bound.statement)
     assert text is not None, "asked before anything was opened"
     try:
-        return plans.explain_any(conninfo, text)
+        with database.connection(purpose="explain") as connection:
+            return plans.explain_any(connection, text)
     except psycopg.Error as error:
         error.add_note(f"in query {query.name} ({query.location})")
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -117,6 +118,7 @@ class Connector:
         self._last: ConnectFailure | None = None
         self._is_refused = False
         self._pause_ends = 0.0
+        self._kept: list[tuple[Connection, float, float]] = []
 
     @property
     def is_trying(self) -> bool:
@@ -177,6 +179,15 @@ class Connector:
         # its frames.
         raise failure
 
+    def keep(self, connection: Connection, began: float) -> None:
+        """Take a connection whose attempt ``began`` then, for the pool's first ``connect``."""
+        self._kept.append((connection, began, monotonic()))
+
+    async def discard_kept(self) -> None:
+        """Close the connection that `keep` took, if the pool did not use it."""
+        while self._kept:
+            await self._colour.wait(self._kept.pop()[0].close())
+
     async def _password(self, ask: AskPassword) -> Secret:
         self._is_asking = True
         try:
@@ -193,6 +204,10 @@ class Connector:
         return connection
 
     async def _connect(self, conninfo: Conninfo, **options: Any) -> Connection | ConnectFailure:
+        with suppress(IndexError):  # another worker may be faster
+            kept, began, ended = self._kept.pop()
+            self.connecting.succeed(began, ended)
+            return kept
         attempt = object()
         self._under_way.add(attempt)
         try:

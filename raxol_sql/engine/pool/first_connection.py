@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
 
@@ -29,20 +31,35 @@ def seconds_of(wait: float | timedelta) -> float:
     return seconds
 
 
-async def connect_first(
-    colour: IOBackend, dial: Connector, conninfo: Conninfo, wait: float
-) -> None:
+@asynccontextmanager
+async def first_connection(
+    colour: IOBackend, dial: Connector, conninfo: Conninfo | None, wait: float
+) -> AsyncIterator[None]:
     """
-    Make one connection and close it, to check that the server accepts it.
+    Make the first connection for the pool that the block opens; close it if the pool needs none.
 
-    Tries for ``wait`` seconds, with pauses that grow to half a second, as long as the error is
-    transient, and at least once. Raises the driver's error of the last attempt, with a note if
-    there were more.
+    Without a ``conninfo`` the pool makes its own. Raises as `_connect`.
+    """
+    try:
+        if conninfo is not None:
+            await _connect(colour, dial, conninfo, wait)
+        yield
+    finally:
+        await dial.discard_kept()
+
+
+async def _connect(colour: IOBackend, dial: Connector, conninfo: Conninfo, wait: float) -> None:
+    """
+    Make one connection, to see that the server lets in, and keep it for the pool.
+
+    Tries for ``wait`` seconds, with pauses that grow to half a second, while waiting can help, and
+    once in any case. Raises the driver's error of the last attempt, with a note if there were more.
     """
     began = monotonic()
     attempts = 0
     while True:
         attempts += 1
+        attempted = monotonic()
         left = began + wait - monotonic()
         try:
             first = await dial.attempt(_bounded(conninfo, left, attempts), autocommit=True)
@@ -56,17 +73,17 @@ async def connect_first(
                     error.add_note(f"open(wait={wait:g}): {attempts} attempts were made")
                 raise
         else:
-            await colour.wait(first.close())
+            dial.keep(first, attempted)
             return
-        # Not in the handler: the next error would refer to this one, and its frames.
+        # Not in the handler: the next error would come with this one, and its frames.
         await colour.sleep(min(pause, left))
 
 
 def _bounded(conninfo: Conninfo, left: float, attempts: int) -> Conninfo:
-    """Return ``conninfo`` for an attempt with so many seconds left, unless it is the first."""
+    """``conninfo`` for an attempt for which so many seconds are left, unless it is the first."""
     if attempts == 1 and left <= 0:
         return conninfo
     most = int(conninfo.parameters.get("connect_timeout") or 0)
-    # libpq counts whole seconds, with a minimum of two.
+    # libpq counts whole seconds, and takes less than two for two.
     own = max(2, math.ceil(left))
     return conninfo.changed(connect_timeout=min(own, most) if most > 0 else own)

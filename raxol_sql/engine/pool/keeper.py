@@ -21,7 +21,7 @@ from raxol_sql.engine.core.mailbox import Mailbox
 from raxol_sql.engine.pool.checkouts import pool_exhausted
 from raxol_sql.engine.pool.connection_setup import put_session, take_session
 from raxol_sql.engine.pool.connector import LONGEST_PAUSE, ConnectFailure, Connector
-from raxol_sql.engine.pool.first_connection import connect_first
+from raxol_sql.engine.pool.first_connection import first_connection
 from raxol_sql.engine.pool.session_queue import SessionQueue
 from raxol_sql.engine.pool.session_registry import RegisteredSession, SessionRegistry
 from raxol_sql.engine.pool.stop import stop
@@ -97,10 +97,9 @@ class PoolKeeper:
         """
 
         async def open_() -> None:
-            if conninfo is not None:
-                await connect_first(self._colour, self._dial, conninfo, wait)
-            self._pool = pool = self._make_pool()
-            await self._colour.wait(pool.open(wait=True, timeout=max(seconds, _OPENING)))
+            async with first_connection(self._colour, self._dial, conninfo, wait):
+                self._pool = pool = self._make_pool()
+                await self._colour.wait(pool.open(wait=True, timeout=max(seconds, _OPENING)))
 
         # Each of these steps has its own deadline.
         await self._command(open_, None)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 import psycopg
 
 from raxol_sql import schema
-from raxol_sql.config import Conninfo
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.ops.amounts import counted
 from raxol_sql.ops.diagnosis.check import Check
@@ -26,9 +25,7 @@ def read_fit(subject: Subject) -> Iterator[Finding]:
     count = 0
     try:
         count = len(subject.queries)
-        with Conninfo.of(subject.conninfo).connect(
-            autocommit=True, client_encoding="utf8", connect_timeout=5
-        ) as connection:
+        with subject.database.connection(purpose="diagnose") as connection:
             proof = schema.prove(connection, subject.queries)
     except (psycopg.Error, RaxolSQLError, OSError) as error:
         failure = error

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import psycopg
 
-from raxol_sql.config import Conninfo
-from raxol_sql.config.conninfo import Given
 from raxol_sql.engine import Database, Transaction
+from raxol_sql.engine import explain as engine_explain
 from raxol_sql.ops.own_queries import own_queries
 from raxol_sql.ops.plans.tree import Plan
 from raxol_sql.queries import BoundQuery, Query
@@ -18,9 +18,7 @@ from raxol_sql.text import Directives, Kind, Statement, first_word_of
 
 # What the server makes plans for; a statement in brackets begins with no word.
 _PLANNED = frozenset(["select", "insert", "update", "delete", "merge", "values", "with", "table"])
-# The first version that plans a statement without the values of its parameters.
-_GENERIC_PLANS = 16_00_00
-_NAME = "raxol_sql_plan"
+_SETTINGS = {"lock_timeout": "5s"}
 
 
 @attrs.frozen
@@ -82,23 +80,16 @@ def explain(
     return Plan.read(runner.run(BoundQuery(asking, statement, bound.values)))
 
 
-def explain_any(conninfo: Given, text: str) -> Plan:
+def explain_any(connection: psycopg.Connection[Any], text: str) -> Plan:
     """
     The plan of a statement for any arguments: ``$1``, ``$2`` ... stand for themselves.
 
-    On a separate connection, in a transaction that is rolled back; nothing is run, and no session
-    is waited for longer than five seconds. Raises psycopg.Error for what the server does not
-    plan, and where it cannot be reached.
+    ``connection`` is in autocommit and outside a transaction block. Nothing is run, nothing stays
+    on the server, and a lock is waited for no longer than five seconds. Raises psycopg.Error for
+    what the server does not plan, and where the connection is lost.
     """
-    conninfo = Conninfo.of(conninfo)
-    with (
-        conninfo.connect(client_encoding="utf8", connect_timeout=5) as connection,
-        connection.transaction(force_rollback=True),
-    ):
-        connection.execute("set local lock_timeout = '5s'")
-        if connection.info.server_version >= _GENERIC_PLANS:
-            return _planned(connection, f"explain (generic_plan, verbose, format json) {text}")
-        return explain_prepared(connection, text)
+    (document,) = engine_explain.explain_any(connection, text, "verbose, format json", _SETTINGS)
+    return Plan.read(json.loads(document))
 
 
 def known_tables(
@@ -116,32 +107,3 @@ def known_tables(
         )
         for one in runner.run(query(schemas=schemas, names=names))
     }
-
-
-def explain_prepared(connection: psycopg.Connection[Any], text: str) -> Plan:
-    """
-    The plan that a server of any age keeps for a prepared statement, whatever its arguments.
-
-    ``connection`` is in a transaction, whose settings are changed. Raises psycopg.Error.
-    """
-    connection.execute(f"prepare {_NAME} as {text}".encode())
-    (count,) = _row(
-        connection,
-        f"select cardinality(parameter_types) from pg_prepared_statements where name = '{_NAME}'",
-    )
-    connection.execute("set local plan_cache_mode = force_generic_plan")
-    nulls = f"({', '.join(['null'] * count)})" if count else ""
-    plan = _planned(connection, f"explain (verbose, format json) execute {_NAME}{nulls}")
-    # It would outlive the transaction, and a pooler would hand it to another client.
-    connection.execute(f"deallocate {_NAME}")
-    return plan
-
-
-def _planned(connection: psycopg.Connection[Any], statement: str) -> Plan:
-    return Plan.read(_row(connection, statement)[0])
-
-
-def _row(connection: psycopg.Connection[Any], statement: str) -> tuple[Any, ...]:
-    row = connection.execute(statement.encode()).fetchone()
-    assert row is not None, "both are one row"
-    return tuple(row)

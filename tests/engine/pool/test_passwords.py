@@ -51,7 +51,7 @@ def test_it_is_called_for_each_new_connection_so_that_tokens_rotate(
         play(story, locked, password=token, pool_size=1)
     finally:
         spare.side("alter role locked password 'right'")
-    assert len(given) == len({*given}) >= 3
+    assert len(given) == len({*given}) >= 2
 
 
 def test_what_it_gives_may_be_a_secret(play: Play, locked: str, q: Any) -> None:
@@ -156,7 +156,9 @@ def test_one_that_does_not_return_ends_with_the_deadline(play: Play, locked: str
         is_slow.set()
         await db.recycle()
         since = time.monotonic()
-        with pytest.raises(psycopg.errors.ConnectionTimeout, match="password callable has not"):
+        with pytest.raises(
+            psycopg.errors.ConnectionTimeout, match="password callable did not return"
+        ):
             await _pid(db, q)
         assert time.monotonic() - since < 1.5
         over.set()
