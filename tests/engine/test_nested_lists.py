@@ -216,7 +216,7 @@ def test_a_grouped_query_runs_in_a_multi_and_is_no_stream(
         await db.run(queries.users.create(email="a@b.de", name="N", age=None))
         done = await db.run(rx.Multi().add("a", nested.joined()).add("b", nested.as_json()))
         assert [len(one) for one in done.values()] == [1, 1]
-        with pytest.raises(rx.QueryKindError, match="@group has to see all of them"):
+        with pytest.raises(rx.QueryKindError, match="@group needs all rows"):
             async for _ in db.stream(nested.joined()):
                 pass
 

@@ -1,4 +1,4 @@
-"""Children as JSON are the children that attach gives, whatever their types, and are checked."""
+"""Children as JSON are the children that preload gives, whatever their types, and are checked."""
 
 from __future__ import annotations
 
@@ -196,17 +196,17 @@ def test_a_key_of_another_type_than_the_childs_field_is_told_and_loses_no_child(
 
     user = db.run(queries.users.create(email="a@b.de", name="a", age=None))
     db.run(queries.user_preferences.create(user_id=user.id, theme="t"))
-    wanted = {"parameter": "keys", "foreign": "user_id", "theme": "t"}
+    wanted = {"keys_parameter": "keys", "child_key": "user_id", "theme": "t"}
 
     with pytest.raises(rx.RecordError, match="a user_id that is no id of the parents"):
-        db.attach([Person(str(user.id))], nested.themes, **wanted)
-    ((_, own),) = db.attach([user], nested.themes, **wanted)
+        db.preload([Person(str(user.id))], nested.themes, **wanted)
+    ((_, own),) = db.preload([user], nested.themes, **wanted)
     assert [one.user_id for one in own] == [user.id]
 
 
 def test_a_name_that_is_not_there_is_told_without_parents_too(db: rx.Database, nested: Any) -> None:
     with pytest.raises(rx.ParameterError, match="thene"):
-        db.attach([], nested.themes, parameter="keys", foreign="user_id", thene="t")
+        db.preload([], nested.themes, keys_parameter="keys", child_key="user_id", thene="t")
 
 
 def test_a_statement_with_an_outcome_of_its_own_is_counted_and_is_a_write_on_its_own(

@@ -138,8 +138,8 @@ def test_a_row_without_a_result_undoes_all(play: Play, write: Any, queries: rx.Q
     [
         ({"email": "x@b.de", "name": "x"}, r"row \d+: age is missing"),
         (row(1, agee=1), "agee is not an argument; did you mean 'age'"),
-        (("x@b.de", "x", 1), r"row \d+ is a tuple; give mappings or attrs records"),
-        ("x@b.de", r"row \d+ is a str;"),
+        (("x@b.de", "x", 1), r"row \d+ is a tuple: give mappings or attrs records"),
+        ("x@b.de", r"row \d+ is a str:"),
     ],
 )
 def test_arguments_that_do_not_fit_are_an_error_before_their_chunk_is_sent(

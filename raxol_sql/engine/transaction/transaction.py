@@ -92,7 +92,9 @@ class TransactionScope:
         Raises `TransactionError` when used twice, or for options on a savepoint.
         """
         if self._session is not None:
-            raise TransactionError("a transaction is used once: ask for a new one")
+            raise TransactionError(
+                "a transaction can be entered only once: call transaction() again"
+            )
         session = await self._outer.reserve(purpose, self._end())
         try:
             self._plan(session)
