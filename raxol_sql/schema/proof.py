@@ -81,9 +81,9 @@ def prove(
     What the server says of every statement that the queries can become.
 
     Each is prepared, which asks for its tables, columns, functions and types, and described, so
-    that its columns and their types are compared with the record; nothing is run. Of a :copy
-    query the rows that it copies are. All of them travel together, some hundred in each round
-    trip. ``connection`` is one in autocommit, and used for nothing else until then. Raises psycopg's
+    that its columns and their types are compared with the record; nothing is run. Of a :copy query
+    the rows that it copies are. All of them travel together, some hundred in each round trip.
+    ``connection`` is one in autocommit, and used for nothing else until then. Raises psycopg's
     OperationalError where the server is lost or takes more than ``seconds`` for a statement, or a
     table is locked for longer than five seconds; ``connection`` may be closed then.
     """

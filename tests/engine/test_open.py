@@ -188,7 +188,7 @@ def test_an_asyncio_database_that_was_not_awaited_says_so(
     open_async: Callable[[], rx.AsyncDatabase], queries: rx.Queries
 ) -> None:
     async def story() -> None:
-        with pytest.raises(psycopg_pool.PoolClosed, match="is not open: use Database.open"):
+        with pytest.raises(psycopg_pool.PoolClosed, match=r"is not open: use Database\.open"):
             await open_async().run(queries.users.count())
 
     asyncio.run(story())

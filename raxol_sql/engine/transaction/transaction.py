@@ -92,9 +92,7 @@ class TransactionScope:
         Raises `TransactionError` when used twice, or for options on a savepoint.
         """
         if self._session is not None:
-            raise TransactionError(
-                "a transaction can be entered only once: call transaction() again"
-            )
+            raise TransactionError("a transaction is entered only once: call transaction() again")
         session = await self._outer.reserve(purpose, self._end())
         try:
             self._plan(session)
