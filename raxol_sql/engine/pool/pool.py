@@ -45,8 +45,8 @@ from raxol_sql.failures import (
 )
 from raxol_sql.telemetry import PoolStatus, Recorder, Telemetry
 
-# Seconds after which psycopg_pool gets a session back, to check its lifetime.
 _SENT = Phase.SENT  # member access on an Enum is slow
+# Seconds after which psycopg_pool gets a session back, to check its lifetime.
 _AT_HAND = 60.0
 # Seconds that a caller waits between two checks of the holders of sessions.
 _LOOKING = 0.5
@@ -57,8 +57,7 @@ _CLOSING = 1.0
 # Seconds that a caller which holds every connection waits for one of them: a dropped stream returns
 # its connection in that time, and nothing else ever does.
 _OWN = 0.25
-# What servers have told the connections of all pools of this process: one may miss what another
-# sees.
+# What servers told the connections of all pools: one may miss what another sees.
 _lives = ServerEpochs()
 # psycopg_pool's pools of parent processes, whose threads and locks must not be touched.
 _left_behind: list[Any] = []
@@ -315,16 +314,17 @@ class SessionPool:
         keeper = self._keeper
         assert keeper is not None, "it is open"
         now = monotonic()
-        holdings = keeper.checkouts.holdings()
-        self._leaks.look(holdings, now)
+        self._leaks.look(holdings := keeper.checkouts.holdings(), now)
         is_full = len(holdings) >= self._config.pool_size
         is_own = is_full and keeper.checkouts.are_of(waiter.claim, self._colour.holds)
         end = earliest(until, waiter.since + _OWN) if is_own else until
         left = _LOOKING if end is None else end - now
         if left <= 0:
             found = waiter.mailbox.take()
-            if found is None and is_own and keeper.checkouts.collect_dropped():
-                return None  # it waits on for a replacement of a dropped session
+            if found is None and is_own:
+                keeper.checkouts.collect_dropped()
+                if len(keeper.checkouts.holdings()) < self._config.pool_size:
+                    return None  # it waits on for a replacement of a dropped session
             if found is not None:
                 return found
             self._refused += 1

@@ -81,20 +81,18 @@ class SessionRegistry:
         taken = [(session.holding, session.place) for session in held]
         return [Checkout(*holding, place) for holding, place in taken if holding is not None]
 
-    def collect_dropped(self) -> bool:
+    def collect_dropped(self) -> None:
         """
-        Run the garbage collector; return whether it found dropped sessions in reference cycles.
+        Run the garbage collector, which finds dropped sessions in reference cycles.
 
         An error that was caught in a transaction is such a cycle: its traceback has frames with the
         session. The collector stops every thread, so it runs at most once in half a minute, and
         only if callers wait and no call has the sessions.
         """
         now = monotonic()
-        if now - self._collected < _COLLECTING:
-            return False
-        self._collected = now
-        gc.collect()
-        return any(checkout.reference() is None for checkout in self)
+        if now - self._collected >= _COLLECTING:
+            self._collected = now
+            gc.collect()
 
     def are_between_calls(self, holds: Holds) -> bool:
         """Return whether any sessions are in use, and no holder is in a call."""

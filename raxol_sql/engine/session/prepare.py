@@ -79,6 +79,7 @@ async def describe(session: Session, text: str) -> Prepared:
 
     A pooler forwards it instead of answering itself.
     """
+    await session.wire.begin_now()
     results = await session.wire.exchange(_asking(session, text))
     for result in results:
         check(result)
@@ -102,6 +103,8 @@ async def _ask_about(
     asking = [one for _, asks in questions for one in asks]
     requests = [*closing, *itertools.chain.from_iterable(looks), *asking]
     try:
+        # A pooler may not take a BEGIN and what prepares a statement in one flight (pgpool-II).
+        await session.wire.begin_now()
         results = iter(await session.wire.exchange(requests))
     except DeadlineExceededError as error:
         if not session.is_sent and session.wire.phase is Phase.SENT:

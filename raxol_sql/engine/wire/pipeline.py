@@ -243,8 +243,10 @@ class Pipeline(PGConnection):
             # It raises a different error itself at the deadline.
             self.received = results
             await self._recover(error)
-            # The result of a deferred BEGIN is of none of the requests.
-            heard = self.heard[1:] if self._is_beginning else self.heard
+            # The result of a deferred BEGIN belongs to no request; its error ends all of them.
+            heard = self.heard
+            if self._is_beginning and heard and heard[0].status in DONE:
+                heard = heard[1:]
             self.received = results = [*results, *heard]
             self._check_last_words(error, results)
             raise

@@ -103,7 +103,7 @@ def test_what_cannot_be_found_out_in_time_can_be_later_by_the_token(
         with pytest.raises(rx.OutcomeUnknownError) as caught:
             await db.run_transaction(transacting(q, []), timeout=400, commit_check=outcome)
         assert isinstance(caught.value.__cause__, psycopg.OperationalError)
-        assert any("could not be asked" in note for note in caught.value.__notes__)
+        assert any("could not be resolved" in note for note in caught.value.__notes__)
         proxy.heal()
         token = rx.OutcomeToken.from_json(caught.value.token.to_json())
         expected = rx.Effect.COMMITTED if arrives else rx.Effect.ROLLED_BACK

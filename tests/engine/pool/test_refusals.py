@@ -214,7 +214,7 @@ def test_a_place_at_a_full_server_is_waited_for_and_taken_soon(
                 failure = classify(caught.value, Phase.ACQUIRE)
                 assert (failure.sqlstate, failure.verdict) == ("53300", Verdict.ACQUIRE)
                 assert "too many c" in str(caught.value)
-                assert any("no connection could be" in note for note in caught.value.__notes__)
+                assert any("no connection was" in note for note in caught.value.__notes__)
                 waiting = begin(db.run, q.echo(n=3))
                 await asyncio.sleep(0.1)
                 assert not waiting.done()
