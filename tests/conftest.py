@@ -45,7 +45,7 @@ LITTLE = 2_048
 _FAULTS = (
     *("faults", "fire", "testing", "engine/deadlines", "engine/outcomes", "engine/pool"),
     *("engine/pooler", "engine/servers", "engine/staleness", "engine/typed/test_matrix.py"),
-    *("benchmarks", "cli", "docs", "embedded", "migrations", "ops", "starters"),
+    *("benchmarks", "cli", "docs", "embedded", "migrations", "ops", "scaffold"),
 )
 
 

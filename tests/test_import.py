@@ -20,7 +20,7 @@ UNWANTED = (
     *("email", "http", "ssl", "urllib.request", "tomllib", "pickle", "getpass", "shlex"),
     *("importlib.metadata", "multiprocessing", "sqlite3", "unittest", "zoneinfo._tzpath"),
     *("raxol_sql.changesets", "raxol_sql.repo", "raxol_sql.embedded", "raxol_sql.testing"),
-    *("raxol_sql.schema", "raxol_sql.ops", "raxol_sql.outlets", "raxol_sql.starters"),
+    *("raxol_sql.schema", "raxol_sql.ops", "raxol_sql.integrations", "raxol_sql.scaffold"),
     *("raxol_sql.cli", "raxol_sql.migrations", "raxol_sql.databases"),
     *("raxol_sql.engine.copy.transfer", "raxol_sql.engine.types.dump.datetime_texts"),
 )

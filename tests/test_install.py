@@ -22,7 +22,11 @@ COMMAND_LINE = ("click", "rich", "yoyo", "sqlparse")
 WITH_EXTRAS = (
     *("raxol_sql.cli", "raxol_sql.migrations", "raxol_sql.__main__"),
     *("raxol_sql.ops.drift", "raxol_sql.ops.diagnosis"),
-    *("raxol_sql.outlets.otel", "raxol_sql.outlets.prometheus", "raxol_sql.outlets.pools"),
+    *(
+        "raxol_sql.integrations.otel",
+        "raxol_sql.integrations.prometheus",
+        "raxol_sql.integrations.pools",
+    ),
 )
 
 _BLOCK = """

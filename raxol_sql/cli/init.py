@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from raxol_sql.starters import project_files
+from raxol_sql.scaffold import project_files
 
 _NEXT = """\
 Next:

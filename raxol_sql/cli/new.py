@@ -13,8 +13,8 @@ from raxol_sql.config import Config, Project
 from raxol_sql.errors import ConfigError, LoadError
 from raxol_sql.migrations import new_migration as migration_files
 from raxol_sql.migrations import new_outcomes as outcomes_files
+from raxol_sql.scaffold import find_sample, queries_text, record_text, text_of_test
 from raxol_sql.schema import describe
-from raxol_sql.starters import find_sample, queries_text, record_text, text_of_test
 
 
 @click.group()

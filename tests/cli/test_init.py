@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from raxol_sql.starters.project import database_name, project_files
+from raxol_sql.scaffold.project import database_name, project_files
 from tests.cli.conftest import Ran
 
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -68,7 +68,7 @@ def metrics(form: str) -> None:
     Commits, rows, cache hits, temporary files, deadlocks, sessions, size and connections, since
     the server's statistics were reset; checkpoints and the write-ahead log are the whole server's.
     Figures lag a second or so behind. Those of queries and of a pool are in the process that has
-    them: db.metrics(), or its OpenTelemetry or Prometheus outlet.
+    them: db.metrics(), or its OpenTelemetry or Prometheus integration.
 
     \b
     Examples:

@@ -24,15 +24,15 @@ from psycopg import sql
 import raxol_sql as rx
 from raxol_sql import server
 from raxol_sql.engine.explain import GenericExplainer
+from raxol_sql.integrations.address import DatabaseAddress
+from raxol_sql.integrations.otel import OpenTelemetry
+from raxol_sql.integrations.prometheus import PrometheusCollector
 from raxol_sql.migrations import Migrations
 from raxol_sql.ops.connections.probing import probe
 from raxol_sql.ops.diagnosis.limits import Limits
 from raxol_sql.ops.diagnosis.subject import Subject
 from raxol_sql.ops.network.reaching import reach
 from raxol_sql.ops.network.target import parameters_of, targets_of
-from raxol_sql.outlets.address import Address as OutletAddress
-from raxol_sql.outlets.otel import OpenTelemetry
-from raxol_sql.outlets.prometheus import PrometheusCollector
 from raxol_sql.testing import FaultServer
 from tests.cli.no_secrets.conftest import (
     PASSWORDS,
@@ -108,7 +108,7 @@ def test_no_value_shows_a_password(
             *(db._pool, db._pool._dial, db.health(), db.pool_status(), db.metrics()),
             *(db.metrics().as_dict(), connection, connection.info, connection.pgconn, subject),
             *(Migrations(conninfo, folder / "migrations"), GenericExplainer(conninfo), reached),
-            *(targets_of(parameters_of(conninfo)), OutletAddress.of(config)),
+            *(targets_of(parameters_of(conninfo)), DatabaseAddress.of(config)),
             *(probe(config, conninfo), rx.AsyncDatabase(config), server.describe(config)),
             Migrations(conninfo, folder / "migrations").status(),
         )

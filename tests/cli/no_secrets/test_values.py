@@ -19,9 +19,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
+from raxol_sql.integrations.otel import OpenTelemetry
+from raxol_sql.integrations.prometheus import PrometheusCollector
 from raxol_sql.migrations import Migrations
-from raxol_sql.outlets.otel import OpenTelemetry
-from raxol_sql.outlets.prometheus import PrometheusCollector
 from raxol_sql.testing import FaultServer
 from tests.cli.no_secrets.conftest import leaks
 

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
+from raxol_sql.scaffold import queries_text
 from raxol_sql.schema import describe
-from raxol_sql.starters import queries_text
 from tests.engine.typed.conftest import Addr, Line, Mood
 
 

@@ -9,7 +9,7 @@ from raxol_sql.config import Config
 
 
 @attrs.frozen
-class Address:
+class DatabaseAddress:
     """
     A database's name, and the host (or the folder of the socket) and the port of its server.
 
@@ -22,7 +22,7 @@ class Address:
     port: int | None
 
     @classmethod
-    def of(cls, config: Config) -> Address:
+    def of(cls, config: Config) -> DatabaseAddress:
         """The address that a configuration names."""
         database = _known(config, "database")
         if config.server == "embedded":

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from raxol_sql.scaffold.checks import rules_of
 from raxol_sql.schema import Constraint
-from raxol_sql.starters.checks import rules_of
 
 KINDS = {"integer": "int", "bigint": "int", "numeric": "Decimal", "text": "str"}
 NUMBERS = st.integers(-30, 30)

@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode
 
 import raxol_sql as rx
-from raxol_sql.outlets import attributes
-from tests.outlets.otel.conftest import ANN, Watching
+from raxol_sql.integrations import attributes
+from tests.integrations.otel.conftest import ANN, Watching
 
 
 def test_a_query_is_one_client_span_named_after_it_with_its_text_and_place(

@@ -7,12 +7,12 @@ project. `types` knows which type of Python a column has, and `checks` reads tho
 say something plain.
 """
 
-from raxol_sql.starters.names import class_name
-from raxol_sql.starters.project import project_files
-from raxol_sql.starters.queries import queries_text
-from raxol_sql.starters.record import record_text
-from raxol_sql.starters.sample import Sample, find_sample
-from raxol_sql.starters.test_file import text_of_test
+from raxol_sql.scaffold.names import class_name
+from raxol_sql.scaffold.project import project_files
+from raxol_sql.scaffold.queries import queries_text
+from raxol_sql.scaffold.record import record_text
+from raxol_sql.scaffold.sample import Sample, find_sample
+from raxol_sql.scaffold.test_file import text_of_test
 
 __all__ = [
     "Sample",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import raxol_sql as rx
-from tests.outlets.otel.conftest import ANN, Watching
+from tests.integrations.otel.conftest import ANN, Watching
 
 
 def test_batches_say_their_size_and_a_single_statement_does_not(

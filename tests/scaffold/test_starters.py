@@ -15,8 +15,8 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql.demo import accounts
+from raxol_sql.scaffold import class_name, find_sample, queries_text, record_text, text_of_test
 from raxol_sql.schema import describe
-from raxol_sql.starters import class_name, find_sample, queries_text, record_text, text_of_test
 
 TABLES = ["users", "user_preferences", "airlines", "airports", "planes", "weather", "flights"]
 ODD = [

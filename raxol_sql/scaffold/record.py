@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from raxol_sql.scaffold.checks import Rule, rules_of
+from raxol_sql.scaffold.names import asked, changed, is_exclusion, offered, record_name
+from raxol_sql.scaffold.types import BOUNDS, annotation_of, type_of
 from raxol_sql.schema import Column, Constraint, Table
-from raxol_sql.starters.checks import Rule, rules_of
-from raxol_sql.starters.names import asked, changed, is_exclusion, offered, record_name
-from raxol_sql.starters.types import BOUNDS, annotation_of, type_of
 
 _WIDTH = 96
 # What a record uses of Python's own names.

@@ -1,4 +1,4 @@
-"""What an outlet asks of a database, whichever colour it has."""
+"""What an integration asks of a database, whichever colour it has."""
 
 from __future__ import annotations
 

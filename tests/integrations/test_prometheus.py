@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import raxol_sql as rx
 from raxol_sql.failures import Category
-from raxol_sql.outlets.prometheus import PrometheusCollector
+from raxol_sql.integrations.prometheus import PrometheusCollector
 from raxol_sql.telemetry import Metrics
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -240,7 +240,8 @@ def test_a_closed_collector_is_out_of_its_registry(made_up_at: Callable[[str], A
 
 def test_without_prometheus_client_the_error_says_what_to_install() -> None:
     code = (
-        "import sys; sys.modules['prometheus_client'] = None; import raxol_sql.outlets.prometheus"
+        "import sys; sys.modules['prometheus_client'] = None\n"
+        "import raxol_sql.integrations.prometheus"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from raxol_sql.outlets.address import Address
+from raxol_sql.integrations.address import DatabaseAddress
 from raxol_sql.telemetry import QueryEvent
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
@@ -24,7 +24,7 @@ _BATCHES = ("multi", "run_all", "run_many")
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 
-def place(address: Address) -> Attributes:
+def place(address: DatabaseAddress) -> Attributes:
     """What is the same for everything that a database does."""
     found: Attributes = {"db.system.name": "postgresql"}
     if address.database is not None:

@@ -13,11 +13,11 @@ import psycopg
 
 from raxol_sql.engine import Database, Transaction
 from raxol_sql.queries import Queries, load
+from raxol_sql.scaffold.checks import constants_of
+from raxol_sql.scaffold.names import asked, changed, check_names
+from raxol_sql.scaffold.queries import queries_text
+from raxol_sql.scaffold.types import type_of
 from raxol_sql.schema import Table, describe
-from raxol_sql.starters.checks import constants_of
-from raxol_sql.starters.names import asked, changed, check_names
-from raxol_sql.starters.queries import queries_text
-from raxol_sql.starters.types import type_of
 
 _TRIES = 3000
 # What does not say which value is wrong.

@@ -14,8 +14,8 @@ from opentelemetry.semconv.attributes import db_attributes, error_attributes, se
 from opentelemetry.semconv.metrics import db_metrics
 from opentelemetry.semconv.schemas import Schemas
 
-from raxol_sql.outlets import attributes, pools
-from tests.outlets.otel.conftest import Watching
+from raxol_sql.integrations import attributes, pools
+from tests.integrations.otel.conftest import Watching
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ except ImportError as error:
         'OpenTelemetry is not installed: pip install "raxol_sql[otel]"', name=error.name
     ) from error
 
-from raxol_sql.outlets.address import Address
-from raxol_sql.outlets.attributes import (
+from raxol_sql.integrations.address import DatabaseAddress
+from raxol_sql.integrations.attributes import (
     DURATION,
     DURATION_BOUNDS,
     SCHEMA,
@@ -30,8 +30,8 @@ from raxol_sql.outlets.attributes import (
     place,
     summary,
 )
-from raxol_sql.outlets.pools import pools_of
-from raxol_sql.outlets.source import Source
+from raxol_sql.integrations.pools import pools_of
+from raxol_sql.integrations.source import Source
 from raxol_sql.telemetry import PoolStatus, QueryEvent
 
 _SCOPE = "raxol_sql"
@@ -62,7 +62,7 @@ class OpenTelemetry:
         pool: str | None = None,
         returned_rows: bool = False,
     ) -> None:
-        address = Address.of(db.config)
+        address = DatabaseAddress.of(db.config)
         self.name = str(address) if pool is None else pool
         self._db = db
         self._place = place(address)

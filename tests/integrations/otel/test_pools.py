@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.semconv._incubating.attributes import db_attributes as incubating
 
 import raxol_sql as rx
-from tests.outlets.otel.conftest import Watching
+from tests.integrations.otel.conftest import Watching
 
 
 def test_the_pool_is_read_when_somebody_collects(
@@ -72,10 +72,10 @@ def test_many_databases_share_the_instruments_whenever_they_come_and_go(
     with caplog.at_level(logging.WARNING), opened(2) as second:
         with opened(1) as first:
             watching.over(first, pool="first")
-            outlet = watching.over(second, pool="second")
+            integration = watching.over(second, pool="second")
             assert watching.levels("db.client.connection.max") == {"first": 1, "second": 2}
         assert watching.levels("db.client.connection.max") == {"second": 2}
-        outlet.close()
+        integration.close()
         assert watching.levels("db.client.connection.max") == {}
         watching.over(second, pool="again")
         assert watching.levels("db.client.connection.max") == {"again": 2}

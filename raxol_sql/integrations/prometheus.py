@@ -20,7 +20,7 @@ except ImportError as error:
         'prometheus_client is not installed: pip install "raxol_sql[prometheus]"', name=error.name
     ) from error
 
-from raxol_sql.outlets.source import Source
+from raxol_sql.integrations.source import Source
 from raxol_sql.telemetry import Metrics, PoolStatus, QueryMetrics
 
 # Name, help and reading; times are in milliseconds here and in seconds there.

@@ -1,4 +1,4 @@
-"""The outlet without a SDK or without OpenTelemetry, before a provider, and closed (M1, M4)."""
+"""The integration without a SDK or without OpenTelemetry, before a provider, and closed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import raxol_sql as rx
-from raxol_sql.outlets.otel import OpenTelemetry
-from tests.outlets.otel.conftest import Watching
+from raxol_sql.integrations.otel import OpenTelemetry
+from tests.integrations.otel.conftest import Watching
 
 
 def test_a_closed_outlet_tells_nothing_more_and_leaves_others_alone(
@@ -43,7 +43,7 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 import raxol_sql as rx
-from raxol_sql.outlets.otel import OpenTelemetry
+from raxol_sql.integrations.otel import OpenTelemetry
 
 with rx.Database.open(sys.argv[1]) as first, rx.Database.open(sys.argv[1]) as second:
     OpenTelemetry(first, pool="first")
@@ -62,7 +62,9 @@ with rx.Database.open(sys.argv[1]) as first, rx.Database.open(sys.argv[1]) as se
 
 
 def test_without_opentelemetry_the_error_says_what_to_install() -> None:
-    done = _python("import sys; sys.modules['opentelemetry'] = None; import raxol_sql.outlets.otel")
+    done = _python(
+        "import sys; sys.modules['opentelemetry'] = None; import raxol_sql.integrations.otel"
+    )
 
     assert done.returncode == 1
     assert 'ImportError: OpenTelemetry is not installed: pip install "raxol_sql[otel]"' in (

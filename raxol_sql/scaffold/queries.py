@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from raxol_sql.schema import Column, Table
-from raxol_sql.starters.names import (
+from raxol_sql.scaffold.names import (
     LOCK,
     asked,
     changed,
@@ -16,6 +15,7 @@ from raxol_sql.starters.names import (
     set_on_insert,
     stamped,
 )
+from raxol_sql.schema import Column, Table
 
 # A query may become 256 statements, if nothing else is said.
 _BLOCKS = 8

@@ -12,7 +12,7 @@ from opentelemetry.trace import StatusCode
 from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
-from tests.outlets.otel.conftest import ANN, Watching
+from tests.integrations.otel.conftest import ANN, Watching
 
 CLASHING = """
 -- name: bump :affected

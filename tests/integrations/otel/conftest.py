@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.semconv._incubating.attributes import db_attributes as incubating
 
-from raxol_sql.outlets.otel import OpenTelemetry
+from raxol_sql.integrations.otel import OpenTelemetry
 
 ANN = {"email": "ann@example.org", "name": "Ann", "age": 34}
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from raxol_sql.starters.names import asked, class_name, has_lock, is_exclusion, keys_of, record_name
-from raxol_sql.starters.queries import arbiter_of
-from raxol_sql.starters.record import repr_
-from raxol_sql.starters.sample import Sample
-from raxol_sql.starters.types import type_of
+from raxol_sql.scaffold.names import asked, class_name, has_lock, is_exclusion, keys_of, record_name
+from raxol_sql.scaffold.queries import arbiter_of
+from raxol_sql.scaffold.record import repr_
+from raxol_sql.scaffold.sample import Sample
+from raxol_sql.scaffold.types import type_of
 
 _IMPORTS = ("import os", "from collections.abc import Iterator", "from typing import Any")
 
