@@ -71,11 +71,17 @@ def _says_it_in_a_line(errors: str) -> bool:
 
 
 def test_a_server_that_stops_in_the_demo_is_a_line_and_exit_3(project: Path) -> None:
-    users = project / "sql" / "users.sql"
-    users.write_text(users.read_text().replace("count(*) as users", "pg_sleep(60)::text as users"))
+    # The demo's database is a copy of this one.
+    with psycopg.connect(embedded.start(project).conninfo("template1")) as connection:
+        connection.execute(
+            "create function wait() returns event_trigger language plpgsql as"
+            " $$ begin perform pg_sleep(60); end $$;"
+            "create event trigger wait on ddl_command_end when tag in ('CREATE TABLE')"
+            " execute function wait()"
+        )
 
     running = _raxol_sql(project, "demo")
-    errors = _stopped_when_active(project, running, "pg_sleep")
+    errors = _stopped_when_active(project, running, "create table users")
 
     assert running.returncode == 3
     assert _says_it_in_a_line(errors), errors
