@@ -1,4 +1,4 @@
-"""`raxol-sql`: the commands together, and what becomes of their errors."""
+"""`raxol-sql`: the commands together, and the reporting of their errors."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import io
 import logging
 import os
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 import raxol_sql
 from raxol_sql.cli.check import check
+from raxol_sql.cli.command_groups import CommandGroups
 from raxol_sql.cli.demo import demo
 from raxol_sql.cli.docs import docs
 from raxol_sql.cli.failure import report
@@ -36,19 +37,8 @@ from raxol_sql.cli.validate import validate
 INTERRUPTED = 130
 
 
-class _Commands(click.Group):
-    """click ends the program with 1 when the reader of its output has closed the pipe."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # Without its number click leaves it to `main`.
-            raise BrokenPipeError from None
-
-
 @click.group(
-    cls=_Commands,
+    cls=CommandGroups,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(raxol_sql.__version__, prog_name="raxol-sql")
