@@ -360,6 +360,11 @@ class IrreversibleError(MigrationError):
     """A migration has no rollback steps, so rolling it back would only forget it."""
 
 
+def with_article(noun: str) -> str:
+    """Return a noun, such as the name of a type, after "a" or "an"."""
+    return f"an {noun}" if noun[:1].lower() in "aeio" else f"a {noun}"
+
+
 def did_you_mean(nearest: Sequence[str]) -> str:
     """The tail of a message that offers ``nearest``; empty where nothing is near."""
     if not nearest:

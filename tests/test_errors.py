@@ -185,3 +185,11 @@ def test_an_unknown_name_offers_what_is_near(nearest: tuple[str, ...], tail: str
     error = rx.UnknownQueryError("usres", nearest)
 
     assert str(error) == f"there is no query or namespace 'usres'{tail}"
+
+
+@pytest.mark.parametrize(
+    ("noun", "phrase"),
+    [("int", "an int"), ("object", "an object"), ("str", "a str"), ("UUID", "a UUID")],
+)
+def test_a_type_is_named_with_its_article(noun: str, phrase: str) -> None:
+    assert errors.with_article(noun) == phrase

@@ -18,7 +18,7 @@ from raxol_sql.config.secret import Secret, without_frames
 from raxol_sql.errors import ConfigError, did_you_mean
 
 FILE_NAME = "raxol_sql.toml"
-_DEFAULTS = {"queries": "sql", "migrations": "migrations", "records": None, "stubs": None}
+_DEFAULTS = {"queries": "sql", "migrations": "migrations", "records": None}
 
 
 @attrs.frozen
@@ -26,16 +26,14 @@ class Project:
     """
     A project's folder, its ``[project]`` paths, and its sections as they are written.
 
-    ``records`` is the name of the module whose attrs classes the headers name, ``stubs`` the
-    file for typed stubs; either may be None. ``file`` is None where no file was found: then the
-    defaults hold, below the working folder.
+    ``records`` is the name of the module whose attrs classes the headers name, or None. ``file``
+    is None where no file was found: then the defaults hold, below the working folder.
     """
 
     root: Path
     queries: Path
     migrations: Path
     records: str | None = None
-    stubs: Path | None = None
     file: Path | None = None
     # There may be a password in them.
     sections: dict[str, dict[str, Any]] = attrs.field(factory=dict, repr=False)
@@ -101,7 +99,6 @@ class Project:
             queries=root / str(paths["queries"]),
             migrations=root / str(paths["migrations"]),
             records=paths["records"],
-            stubs=root / paths["stubs"] if paths["stubs"] else None,
             file=file,
             sections={
                 name: _section(file, name, section, list(KEYS))

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from raxol_sql.errors import RecordError
+from raxol_sql.errors import RecordError, with_article
 from raxol_sql.records.column_type import ColumnType, TypeKind
 from raxol_sql.records.fields import Field, fields_of, is_union, type_behind
 from raxol_sql.records.from_json import MisfitError, json_reader, make_of, plain_json
@@ -253,7 +253,7 @@ def _enum(kind: type[enum.Enum], type: ColumnType) -> Read:
     is_open = "_missing_" in vars(kind) or issubclass(kind, enum.Flag)
     if not is_open and (not known or (type.labels and not known.keys() & set(type.labels))):
         what = "label of the type" if type.labels else f"{_shown(type)}"
-        raise UnfitError(f"no member of {kind.__name__} has a {what} as its value")
+        raise UnfitError(f"no member of {kind.__name__} has {with_article(what)} as its value")
 
     def read(value: Any) -> Any:
         member = known.get(value)

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from raxol_sql.errors import with_article
 from raxol_sql.records.from_json import MisfitError
 
 _LISTS = (list, tuple)  # a set has no order, and would come back as a list
@@ -51,7 +52,7 @@ def _of(value: Any) -> Any:
     for kind, write in _TEXTS:
         if isinstance(value, kind):
             return write(value)
-    raise MisfitError(f"a {type(value).__name__}, which has no form in JSON")
+    raise MisfitError(f"{with_article(type(value).__name__)}, which has no form in JSON")
 
 
 def _at(place: str, value: Any) -> Any:
@@ -76,7 +77,7 @@ def _key(name: Any) -> str:
     if made is None or isinstance(made, bool):
         return {None: "null", True: "true", False: "false"}[made]
     if isinstance(made, (list, dict)):
-        raise MisfitError(f"an object with a {type(name).__name__} as a name")
+        raise MisfitError(f"an object with {with_article(type(name).__name__)} as a name")
     return str(made)
 
 

@@ -105,10 +105,11 @@ class Namespaces:
         key = next((one.required for one in siblings if one.definition.name == "get"), ("id",))
         names = [one.definition.name for one in siblings]
         nearest = difflib.get_close_matches(name, names, n=3)
+        called = "get_by" if verb is Action.GET and conditions else verb.name.lower()
         shown = ", ".join([record.__name__, *(f"{condition}=…" for condition in conditions)])
         return MissingQueryError(
             f"{namespace}.{name}",
-            f"{verb.name.lower()}({shown}) needs a query that is not written",
+            f"{called}({shown}) needs a query that is not written",
             siblings[0].definition.path if siblings else f"{namespace.replace('.', '/')}.sql",
             starter(record, namespace.rpartition(".")[2], verb, sorted(conditions), key),
             [f"{namespace}.{near}" for near in nearest],

@@ -123,7 +123,7 @@ def test_a_key_outside_of_a_section_is_an_error(project: Write) -> None:
     assert "'database' stands outside of a section" in _wrong(project("database = 'x'\n"))
 
 
-@pytest.mark.parametrize("line", ["queries = 7", "records = ''", "stubs = true"])
+@pytest.mark.parametrize("line", ["queries = 7", "records = ''", "records = true"])
 def test_the_paths_of_a_project_are_texts(project: Write, line: str) -> None:
     folder = project(f"[project]\n{line}\n")
 
@@ -157,7 +157,7 @@ def test_a_file_that_is_no_utf_8_is_an_error(project: Write) -> None:
 def test_the_file_is_found_in_the_folders_above(
     project: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = project("[project]\nqueries = 'q'\nrecords = 'm'\nstubs = 's.pyi'\n[dev]\nport=7\n")
+    folder = project("[project]\nqueries = 'q'\nrecords = 'm'\n[dev]\nport=7\n")
     deep = folder / "a" / "b"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
@@ -168,7 +168,6 @@ def test_the_file_is_found_in_the_folders_above(
         assert config.project.queries == folder.resolve() / "q"
         assert config.project.migrations == folder.resolve() / "migrations"
         assert config.project.records == "m"
-        assert config.project.stubs == folder.resolve() / "s.pyi"
 
 
 def test_the_nearest_file_is_the_only_one(project: Write) -> None:

@@ -93,7 +93,7 @@ def test_a_record_is_read_as_what_was_written(outer: Tree, inner: Tree) -> None:
 @pytest.mark.parametrize(
     ("value", "problem", "place"),
     [
-        ([1, {"a": object()}], "a object, which has no form in JSON", "[1].a"),
+        ([1, {"a": object()}], "an object, which has no form in JSON", "[1].a"),
         ({1, 2}, "a set, which has no form in JSON", ""),
         ([float("nan")], "no finite number", "[0]"),
         ([Decimal("Infinity")], "no finite number", "[0]"),

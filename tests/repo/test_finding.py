@@ -46,6 +46,16 @@ def test_a_query_that_is_not_written_is_named_with_its_file_and_a_starter(
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
+def test_the_error_names_the_method_that_was_called(db: rx.Database, own: Own) -> None:
+    repo = rx.Repo(db, own(people=GET))
+    with pytest.raises(rx.MissingQueryError) as caught:
+        repo.get_by(User, email="x")
+    assert str(caught.value).startswith(
+        "get_by(User, email=…) needs a query that is not written, and there is no query "
+        "'people.get_by_email'"
+    )
+
+
 CALLS: list[Any] = [
     lambda repo, user: repo.get_by(User, email="x", age=1),
     lambda repo, user: repo.create(User, {}),

@@ -15,7 +15,7 @@ from raxol_sql.engine.session.error_notes import add_notes, arguments_of
 from raxol_sql.engine.transaction.options import TransactionOptions
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.types.result import StatementResult
-from raxol_sql.errors import ParameterError, QueryKindError
+from raxol_sql.errors import ParameterError, QueryKindError, with_article
 from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.queries.validation import require_bound, require_query
 from raxol_sql.records import can_refuse, result_of
@@ -207,7 +207,7 @@ def _bind(query: Query[Any], row: Any, number: int) -> BoundQuery[Any]:
     else:
         kind = type(row).__name__
         raise QueryKindError(
-            query.name, f"row {number} is a {kind}: give mappings or attrs records"
+            query.name, f"row {number} is {with_article(kind)}: give mappings or attrs records"
         )
     try:
         return query(**given)

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from raxol_sql.errors import ParameterError
+from raxol_sql.errors import ParameterError, with_article
 
 Row = Sequence[Any]
 Many = Callable[[list[Any]], list[Row]]
@@ -75,7 +75,8 @@ class RowReader:
             return tuple(row)
         else:
             raise ParameterError(
-                self._query, [f"row {number} is a {type(row).__name__}, which is not a row"]
+                self._query,
+                [f"row {number} is {with_article(type(row).__name__)}, which is not a row"],
             )
         if not self._by_name:
             problem = "to give rows by name, list the columns in the COPY statement"

@@ -24,6 +24,7 @@ from raxol_sql.engine.types.catalog import (
 from raxol_sql.engine.types.column_types import column_type
 from raxol_sql.engine.types.type_infos import install, install_class
 from raxol_sql.engine.wire.pipeline import Pipeline
+from raxol_sql.errors import with_article
 from raxol_sql.records import MisfitError, UnfitError, reader_of
 
 _log = logging.getLogger("raxol_sql")
@@ -165,7 +166,7 @@ class ConnectionTypes:
             except MisfitError as error:
                 place = f"{error.place.removeprefix('.')} is " if error.place else "it is "
                 raise psycopg.DataError(
-                    f"cannot make a {made.__name__} of a value of type {type.regtype}: "
+                    f"cannot make {with_article(made.__name__)} of a value of type {type.regtype}: "
                     f"{place}{error}"
                 ) from None
 

@@ -134,7 +134,7 @@ class Missing(defaultdict[str, Any]):
         (Half(2, "b"), "row {0} has no share"),
         ("abc", "row {0} is a str, which is not a row"),
         (b"abc", "row {0} is a bytes, which is not a row"),
-        (7, "row {0} is a int, which is not a row"),
+        (7, "row {0} is an int, which is not a row"),
         (None, "row {0} is a NoneType, which is not a row"),
         ({1, 2, 3}, "row {0} is a set, which is not a row"),
     ],

@@ -338,7 +338,7 @@ def test_json_that_cannot_be_written_is_refused_with_its_place(db: rx.Database, 
     wrong: Any = object()
 
     for value, place in [
-        (Order([Line("a", wrong, Mood.SAD)]), "lines[0].price is a object, which has no form"),
+        (Order([Line("a", wrong, Mood.SAD)]), "lines[0].price is an object, which has no form"),
         ({"a": [1, {1, 2}]}, "a[1] is a set, which has no form in JSON"),
         ({"a": Decimal("NaN")}, "a is no finite number"),
     ]:

@@ -104,7 +104,7 @@ def test_a_column_is_what_the_type_of_its_field_says(
         ("'ok'::mood", int, "is mood: annotate it as str, or as an Enum whose values are"),
         ("'ok'::mood", Other, "no member of Other has a label of the type as its value"),
         ("'ok'::mood", Number, "no member of Number has a label of the type as its value"),
-        ("1", Mood, "no member of Mood has a int as its value"),
+        ("1", Mood, "no member of Mood has an int as its value"),
         ("row('a', null, 1)::addr", str, "an attrs class with the fields street, zip, floor"),
         ("row('a', null, 1)::addr", Line, "Line has no field street"),
         ("row('a', null, 1)::addr", tuple[str, str], "it has 3 attributes, and the field 2"),
