@@ -30,9 +30,14 @@ for _name in [*os.environ]:
 
 # Bounded, so that the suite's time is known; `--hypothesis-profile=deep` looks further. Of Pythons
 # beside the first one, which looks for what is wrong with the laws, `brief` is enough.
-hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
-hypothesis.settings.register_profile("brief", deadline=None, max_examples=15)
-hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
+for _profile, _examples in {"default": 50, "brief": 15, "deep": 2000}.items():
+    hypothesis.settings.register_profile(
+        _profile,
+        deadline=None,
+        max_examples=_examples,
+        # A busy machine is slow to make examples of any kind.
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
 hypothesis.settings.load_profile("default")
 
 _database_numbers = itertools.count(1)

@@ -20,7 +20,7 @@ from raxol_sql.embedded.deadline import Timer
 from raxol_sql.embedded.folder import make_folder
 from raxol_sql.embedded.processes import Data, Process, lives, send
 from raxol_sql.errors import EmbeddedError
-from raxol_sql.testing.backup import back_up
+from raxol_sql.testing.backup import back_up, drop_slot
 from raxol_sql.testing.folders import temporary_project
 from raxol_sql.testing.proxy import FaultProxy
 from raxol_sql.testing.signals import freeze, kill, member_of, postmaster_of, thaw
@@ -313,7 +313,8 @@ class Standby(FaultServer):
 
     It gets its WAL through ``line``, a `FaultProxy`: with ``line.black_hole()`` or
     ``line.refuse()`` and ``line.cut()``, nothing that is committed after that gets to it, so what
-    is committed then is lost in a failover; ``line.heal()`` has it catch up.
+    is committed then is lost in a failover; ``line.heal()`` has it catch up. Its primary keeps the
+    WAL that it has not got yet, in a replication slot of its ``name``.
     """
 
     def __init__(self, primary: FaultServer) -> None:
@@ -381,5 +382,6 @@ class Standby(FaultServer):
         self._ending.enter_context(self.line)
         deadline = Timer.after(self._wait)
         origin = make_conninfo(self.line.conninfo, application_name=self.name)
-        back_up(origin, make_folder(project).furnished(deadline), deadline)
+        self._ending.callback(drop_slot, self.primary.conninfo(), self.name)
+        back_up(origin, make_folder(project).furnished(deadline), self.name, deadline)
         self._launch(project)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -71,17 +72,11 @@ def _says_it_in_a_line(errors: str) -> bool:
 
 
 def test_a_server_that_stops_in_the_demo_is_a_line_and_exit_3(project: Path) -> None:
-    # The demo's database is a copy of this one.
-    with psycopg.connect(embedded.start(project).conninfo("template1")) as connection:
-        connection.execute(
-            "create function wait() returns event_trigger language plpgsql as"
-            " $$ begin perform pg_sleep(60); end $$;"
-            "create event trigger wait on ddl_command_end when tag in ('CREATE TABLE')"
-            " execute function wait()"
-        )
-
-    running = _raxol_sql(project, "demo")
-    errors = _stopped_when_active(project, running, "create table users")
+    with closing(psycopg.connect(embedded.start(project).conninfo("postgres"))) as other:
+        # Nothing can be created beside this lock, and the demo creates its own database.
+        other.execute("lock table pg_database in share mode")
+        running = _raxol_sql(project, "demo")
+        errors = _stopped_when_active(project, running, "create database")
 
     assert running.returncode == 3
     assert _says_it_in_a_line(errors), errors

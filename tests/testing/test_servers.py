@@ -214,6 +214,22 @@ def test_a_commit_is_lost_in_a_failover_for_certain(primary: FaultServer) -> Non
         assert notes(primary) == [1, 2]
 
 
+def test_a_standby_finds_the_wal_that_it_missed_after_checkpoints(primary: FaultServer) -> None:
+    with primary.standby() as standby:
+        standby.line.refuse()
+        standby.line.cut()
+        for n in (1, 2, 3):
+            primary.ask("insert into notes values (%s)", n)
+            primary.ask("select pg_switch_wal()")
+            primary.ask("checkpoint")
+
+        standby.line.heal()
+        standby.catch_up()
+        assert notes(standby) == [1, 2, 3]
+
+    assert primary.ask("select slot_name from pg_replication_slots") == []
+
+
 def test_a_standby_whose_line_was_cut_catches_up_when_it_is_healed(primary: FaultServer) -> None:
     with primary.standby() as standby:
         standby.line.refuse()
