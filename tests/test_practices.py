@@ -27,7 +27,7 @@ def count(db: rx.Database, queries: rx.Queries) -> int:
     return total
 
 
-def test_k9_changes_that_belong_together_happen_together_or_not_at_all(
+def test_changes_that_belong_together_happen_together_or_not_at_all(
     db: rx.Database, queries: rx.Queries
 ) -> None:
     multi = (
@@ -56,7 +56,7 @@ FAILING: list[tuple[str, Callable[[rx.Database, rx.Queries], Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "fail"), FAILING)
-def test_k10_and_k11_an_error_is_one_of_ours_or_the_driver_s_and_names_its_query_once(
+def test_an_error_is_one_of_ours_or_the_driver_s_and_names_its_query_once(
     name: str,
     fail: Callable[[rx.Database, rx.Queries], Any],
     db: rx.Database,
@@ -71,7 +71,7 @@ def test_k10_and_k11_an_error_is_one_of_ours_or_the_driver_s_and_names_its_query
     assert count(db, queries) == 0
 
 
-def test_k12_a_conflict_is_retried_and_a_mistake_of_the_program_never(
+def test_a_conflict_is_retried_and_a_mistake_of_the_program_never(
     db: rx.Database, queries: rx.Queries
 ) -> None:
     calls: list[str] = []
@@ -100,7 +100,7 @@ def test_k12_a_conflict_is_retried_and_a_mistake_of_the_program_never(
     assert calls.count("mistake") == 1
 
 
-def test_k13_a_value_is_never_part_of_the_statement(db: rx.Database, queries: rx.Queries) -> None:
+def test_a_value_is_never_part_of_the_statement(db: rx.Database, queries: rx.Queries) -> None:
     name = "x'; drop table users; --"
     user = db.run(queries.users.create(email="a@b.de", name=name, age=1))
     assert db.run(queries.users.get(id=user.id)).name == name
@@ -112,7 +112,7 @@ def test_k13_a_value_is_never_part_of_the_statement(db: rx.Database, queries: rx
 
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=255))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
-def test_k13_any_text_comes_back_as_it_was(text: str, db: rx.Database, queries: rx.Queries) -> None:
+def test_any_text_comes_back_as_it_was(text: str, db: rx.Database, queries: rx.Queries) -> None:
     with db.transaction() as tx:
         user = tx.run(queries.users.create(email="a@b.de", name=f"n{text}"[:255], age=None))
         assert tx.run(queries.users.get(id=user.id)).name == f"n{text}"[:255]

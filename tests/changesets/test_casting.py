@@ -1,4 +1,4 @@
-"""Row F5: what cast takes, what it makes of it, and what it leaves out."""
+"""What cast takes, what it makes of it, and what it leaves out."""
 
 from __future__ import annotations
 

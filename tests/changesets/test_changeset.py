@@ -1,4 +1,4 @@
-"""Rows F10 and F11: all errors at once, and a changeset that is a pure value."""
+"""All errors at once, and a changeset that is a pure value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows F9 and F12: a constraint that the database says is violated is the error of its field."""
+"""A constraint that the database says is violated is the error of its field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows F5 to F8: the validators and converters that a record has of its own count as well."""
+"""The validators and converters that a record has of its own count as well."""
 
 from __future__ import annotations
 

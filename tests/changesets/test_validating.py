@@ -1,4 +1,4 @@
-"""Rows F6 to F8: what is required and what is validated, and what is said, with Ecto's words."""
+"""What is required and what is validated, and what is said, with Ecto's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows P1 to P6: the checklist for a new feature, run with the real commands on a new project."""
+"""The checklist for a new feature, run with the real commands on a new project."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_checklist_for_a_new_feature_ends_green(
     raxol: Callable[..., str], tmp_path: Path, database: str
 ) -> None:
     tool = ("-m", "raxol_sql")
-    # P1: the migration, there and back and there again.
+    # The migration, there and back and there again.
     raxol(*tool, "new", "migration", "create-notes")
     up, down = tmp_path / "migrations", tmp_path / "migrations"
     (up / "0001-create-notes.sql").write_text(NOTES)
@@ -78,12 +78,12 @@ def test_the_checklist_for_a_new_feature_ends_green(
     assert "applied 0001-create-notes" in raxol(*tool, "migrate")
     assert "rolled back 0001-create-notes" in raxol(*tool, "rollback")
     raxol(*tool, "migrate")
-    # P2 and P3: the record and its queries.
+    # The record and its queries.
     (tmp_path / "records.py").write_text(raxol(*tool, "new", "record", "notes"))
     (tmp_path / "sql" / "notes.sql").write_text(raxol(*tool, "new", "queries", "notes"))
     assert "notes.create" in raxol(*tool, "list")
     assert "is invalid" not in raxol(*tool, "validate", "Note", '{"title": "t", "body": "b"}')
-    # P4: the test, which leaves nothing behind.
+    # The test, which leaves nothing behind.
     (tmp_path / "tests" / "test_notes.py").write_text(raxol(*tool, "new", "test", "notes"))
     assert " passed in " in raxol("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
     with psycopg.connect(database) as connection:
@@ -91,10 +91,10 @@ def test_the_checklist_for_a_new_feature_ends_green(
     # The proof that all of it fits, with nothing to warn of.
     number = (tmp_path / "sql" / "notes.sql").read_text().count("-- name: ")
     assert f"\n{number} queries fit the database\n" in raxol(*tool, "check", "--strict")
-    # P5: the documents.
+    # The documents.
     raxol(*tool, "docs", "--output", "docs/queries.md")
     raxol(*tool, "docs", "--output", "docs/queries.md", "--check")
     assert "### create(title, body, [pinned])" in (tmp_path / "docs" / "queries.md").read_text()
-    # P6: what runs is counted by name, and an error says which query it was.
+    # What runs is counted by name, and an error says which query it was.
     (tmp_path / "app.py").write_text(APP)
     assert raxol("app.py").startswith("in query notes.get (")

@@ -1,4 +1,4 @@
-"""`raxol-sql check`: rows F1, K1 to K4, K13 and P6, each provoked and found."""
+"""`raxol-sql check`: every kind of finding, provoked and found."""
 
 from __future__ import annotations
 

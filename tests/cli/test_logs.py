@@ -1,4 +1,4 @@
-"""What the command line logs of its own queries (A1)."""
+"""What the command line logs of its own queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.mark.usefixtures("project", "migrated")
-def test_a1_every_query_is_one_line_in_the_log_with_its_figures(
+def test_every_query_is_one_line_in_the_log_with_its_figures(
     raxol_sql: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAXOL_SQL_LOG", "debug")

@@ -1,4 +1,4 @@
-"""How far migrating and rolling back go, and what they say beforehand: rows B3, B4 and B6."""
+"""How far migrate and rollback go, and what --dry-run prints."""
 
 from __future__ import annotations
 
@@ -74,7 +74,6 @@ def ids(ran: Any) -> list[str]:
 def test_migrate_applies_the_first_so_many_of_what_is_pending(
     raxol_sql: Run, states: Callable[[], list[str]], option: str
 ) -> None:
-    # B3
     first = raxol_sql("migrate", option, "1", "--format", "json")
     two_more = raxol_sql("migrate", option, "2", "--format", "json")
     none = raxol_sql("migrate", option, "1")
@@ -88,7 +87,6 @@ def test_migrate_applies_the_first_so_many_of_what_is_pending(
 def test_more_steps_than_are_pending_apply_all_and_to_is_not_passed(
     raxol_sql: Run, states: Callable[[], list[str]]
 ) -> None:
-    # B3
     assert raxol_sql("migrate", "--step", "9", "--to", "0002").code == 0
     assert states() == ["applied", "applied", "pending"]
     assert raxol_sql("migrate", "--step", "9").code == 0
@@ -102,7 +100,6 @@ def test_more_steps_than_are_pending_apply_all_and_to_is_not_passed(
 def test_a_dry_run_of_migrate_says_what_it_would_apply_in_order_and_changes_nothing(
     raxol_sql: Run, tables: Tables, words: list[str], expected: list[str]
 ) -> None:
-    # B3
     told = raxol_sql("migrate", "--dry-run", *words)
     for_programs = raxol_sql("migrate", "--dry-run", *words, "--format", "json")
 
@@ -114,7 +111,6 @@ def test_a_dry_run_of_migrate_says_what_it_would_apply_in_order_and_changes_noth
 
 
 def test_a_dry_run_with_nothing_to_do_says_so(raxol_sql: Run) -> None:
-    # B3, B4
     assert "nothing to roll back" in raxol_sql("rollback", "--dry-run").out
     raxol_sql("migrate")
 
@@ -124,7 +120,6 @@ def test_a_dry_run_with_nothing_to_do_says_so(raxol_sql: Run) -> None:
 
 
 def test_a_dry_run_is_refused_where_the_run_would_be(own: Path, raxol_sql: Run) -> None:
-    # B3, B4
     raxol_sql("migrate")
     (own / "0003-three.rollback.sql").unlink()
     (own / "0001-one.sql").write_text("create table one (id int);")
@@ -139,7 +134,7 @@ def test_a_dry_run_is_refused_where_the_run_would_be(own: Path, raxol_sql: Run) 
 def test_a_dry_run_waits_for_no_other_migrator_and_adopts_nothing(
     raxol_sql: Run, states: Callable[[], list[str]], empty: str
 ) -> None:
-    # B3: without its ledger it is as if bare yoyo had applied it.
+    # Without its ledger it is as if bare yoyo had applied it.
     raxol_sql("migrate", "--step", "1")
     with psycopg.connect(empty, autocommit=True) as other:
         other.execute("delete from _raxol_migration")
@@ -156,7 +151,6 @@ def test_a_dry_run_waits_for_no_other_migrator_and_adopts_nothing(
 def test_rollback_to_one_undoes_it_and_all_that_came_after_it(
     raxol_sql: Run, tables: Tables, to: str, left: set[str]
 ) -> None:
-    # B4
     raxol_sql("migrate")
     foretold = raxol_sql("rollback", "--to", to, "--dry-run", "--format", "json")
     assert tables() >= {"one", "two", "three"}
@@ -170,7 +164,6 @@ def test_rollback_to_one_undoes_it_and_all_that_came_after_it(
 def test_rollback_to_one_that_does_not_exist_or_is_not_applied_undoes_nothing(
     raxol_sql: Run, states: Callable[[], list[str]]
 ) -> None:
-    # B4
     raxol_sql("migrate", "--step", "2")
 
     unknown, pending = raxol_sql("rollback", "--to", "0009"), raxol_sql("rollback", "--to", "0003")
@@ -193,7 +186,6 @@ def test_rollback_to_one_that_does_not_exist_or_is_not_applied_undoes_nothing(
 def test_rollback_takes_one_limit_only(
     raxol_sql: Run, states: Callable[[], list[str]], words: list[str]
 ) -> None:
-    # B4
     raxol_sql("migrate")
     ran = raxol_sql("rollback", *words)
 
@@ -205,7 +197,6 @@ def test_rollback_takes_one_limit_only(
 def test_a_dry_run_of_rolling_back_everything_needs_no_yes(
     raxol_sql: Run, states: Callable[[], list[str]]
 ) -> None:
-    # B4
     raxol_sql("migrate")
     ran = raxol_sql("rollback", "--all", "--dry-run")
 
@@ -218,7 +209,6 @@ def test_a_dry_run_of_rolling_back_everything_needs_no_yes(
 def test_at_a_terminal_rolling_back_everything_asks_for_the_name_of_the_database(
     raxol_sql: Run, states: Callable[[], list[str]], empty: str, is_right: bool
 ) -> None:
-    # B4
     raxol_sql("migrate")
     name = str(conninfo_to_dict(empty)["dbname"])
     ours, terminal = pty.openpty()
@@ -246,7 +236,6 @@ def test_at_a_terminal_rolling_back_everything_asks_for_the_name_of_the_database
 def test_a_named_folder_that_is_empty_or_not_there_ends_with_2_and_is_named(
     project: Path, raxol_sql: Run, tables: Tables, command: str, is_there: bool
 ) -> None:
-    # B6
     if is_there:
         (project / "nosuch").mkdir()
     ran = raxol_sql(command, "--migrations", "nosuch")
@@ -259,7 +248,6 @@ def test_a_named_folder_that_is_empty_or_not_there_ends_with_2_and_is_named(
 def test_a_folder_that_is_not_there_is_told_without_a_server(
     raxol_sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # B6
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/x")
 
     assert raxol_sql("migrate", "--migrations", "nosuch").code == 2
@@ -269,7 +257,6 @@ def test_a_folder_that_is_not_there_is_told_without_a_server(
 def test_a_named_folder_is_stronger_than_that_of_the_project(
     own: Path, project: Path, raxol_sql: Run, tables: Tables
 ) -> None:
-    # B6
     own.rename(project / "elsewhere")
     (project / "raxol_sql.toml").write_text('[project]\nmigrations = "nosuch"')
     folder = ("--migrations", "elsewhere")

@@ -1,4 +1,4 @@
-"""Setting up and migrating, promise by promise: rows B1 to B6."""
+"""`raxol-sql setup` and `migrate` on a real server."""
 
 from __future__ import annotations
 
@@ -60,7 +60,6 @@ def states(raxol_sql: Run) -> list[str]:
 def test_setup_makes_the_database_in_utf8_with_its_times_in_utc_and_migrates_it(
     made: str, raxol_sql: Run
 ) -> None:
-    # B1
     ran = raxol_sql("setup")
 
     assert ran.code == 0
@@ -80,7 +79,6 @@ def test_setup_makes_the_database_in_utf8_with_its_times_in_utc_and_migrates_it(
 
 @pytest.mark.usefixtures("made")
 def test_setup_a_second_time_changes_nothing_and_says_so(raxol_sql: Run) -> None:
-    # B1
     raxol_sql("setup")
     raxol_sql("run", "users.create", "email=a@b.c", "name=Ann", "--null", "age", "--write")
     again = raxol_sql("setup")
@@ -94,7 +92,6 @@ def test_setup_a_second_time_changes_nothing_and_says_so(raxol_sql: Run) -> None
 
 @pytest.mark.usefixtures("made")
 def test_setup_ends_with_a_word_on_whether_the_database_is_ready(raxol_sql: Run) -> None:
-    # B1
     ran, as_json = raxol_sql("setup"), raxol_sql("setup", "--format", "json")
 
     assert re.fullmatch(
@@ -108,7 +105,7 @@ def test_setup_ends_with_a_word_on_whether_the_database_is_ready(raxol_sql: Run)
 def test_setup_of_a_database_that_knows_a_migration_without_its_file_is_not_ready(
     own: Path, raxol_sql: Run
 ) -> None:
-    # B1: what ping ends with 1 for.
+    # What ping ends with 1 for.
     add(own, 2, "create table two (id int);")
     assert raxol_sql("setup").code == 0
     for gone in own.glob("0002-*"):
@@ -123,7 +120,6 @@ def test_setup_of_a_database_that_knows_a_migration_without_its_file_is_not_read
 def test_setup_by_a_role_that_may_not_create_takes_the_database_that_somebody_has_made(
     migrated: str, raxol_sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # B1
     with psycopg.connect(migrated, autocommit=True) as connection:
         connection.execute("create role raxol_setup_user login")
         connection.execute("grant select on all tables in schema public to raxol_setup_user")
@@ -142,7 +138,7 @@ def test_setup_by_a_role_that_may_not_create_takes_the_database_that_somebody_ha
 def test_setup_looks_for_the_configured_server_and_no_other(
     database: str, raxol_sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # B1: the server of the tests is up, on a socket, and is not asked.
+    # The server of the tests is up, on a socket, and is not asked.
     monkeypatch.setenv("PGHOST", str(conninfo_to_dict(database)["host"]))
     monkeypatch.setenv("RAXOL_DB_HOST", "127.0.0.1")
     monkeypatch.setenv("RAXOL_DB_PORT", "1")
@@ -155,7 +151,6 @@ def test_setup_looks_for_the_configured_server_and_no_other(
 def test_reset_without_yes_and_without_a_terminal_ends_with_2_and_loses_nothing(
     migrated: str, raxol_sql: Run
 ) -> None:
-    # B2
     raxol_sql("run", "users.create", "email=a@b.c", "name=Ann", "--null", "age", "--write")
     ran = raxol_sql("setup", "--reset")
 
@@ -167,7 +162,6 @@ def test_reset_without_yes_and_without_a_terminal_ends_with_2_and_loses_nothing(
 def test_reset_with_force_ends_the_sessions_of_others_and_begins_anew(
     migrated: str, raxol_sql: Run
 ) -> None:
-    # B2
     raxol_sql("run", "users.create", "email=a@b.c", "name=Ann", "--null", "age", "--write")
     with psycopg.connect(migrated) as other:
         refused = raxol_sql("setup", "--reset", "--yes")
@@ -184,7 +178,6 @@ def test_reset_with_force_ends_the_sessions_of_others_and_begins_anew(
 def test_migrate_applies_what_is_pending_and_says_each_with_its_time(
     own: Path, raxol_sql: Run
 ) -> None:
-    # B3
     add(own, 2, "create table two (id int);")
     first, second = raxol_sql("migrate"), raxol_sql("migrate")
 
@@ -197,7 +190,6 @@ def test_migrate_applies_what_is_pending_and_says_each_with_its_time(
 
 
 def test_migrate_stops_at_a_number_that_is_named(own: Path, raxol_sql: Run) -> None:
-    # B3
     add(own, 2, "create table two (id int);")
 
     assert raxol_sql("migrate", "--to", "0001").code == 0
@@ -207,7 +199,6 @@ def test_migrate_stops_at_a_number_that_is_named(own: Path, raxol_sql: Run) -> N
 def test_migrate_applies_so_many_steps_and_a_dry_run_none(
     own: Path, empty: str, raxol_sql: Run
 ) -> None:
-    # B3
     add(own, 2, "create table two (id int);")
     told = raxol_sql("migrate", "--dry-run")
 
@@ -221,7 +212,6 @@ def test_migrate_applies_so_many_steps_and_a_dry_run_none(
 def test_a_broken_migration_leaves_nothing_of_itself_and_keeps_those_before_it(
     own: Path, empty: str, raxol_sql: Run
 ) -> None:
-    # B3
     add(own, 2, "create table two (id int);\ncreate table three (id nope);")
     ran = raxol_sql("migrate")
 
@@ -234,7 +224,6 @@ def test_a_broken_migration_leaves_nothing_of_itself_and_keeps_those_before_it(
 
 
 def test_rollback_undoes_the_last_one_and_no_other(own: Path, empty: str, raxol_sql: Run) -> None:
-    # B4
     add(own, 2, "create table two (id int);", "drop table two;")
     raxol_sql("migrate")
     ran = raxol_sql("rollback")
@@ -249,7 +238,6 @@ def test_rollback_undoes_the_last_one_and_no_other(own: Path, empty: str, raxol_
 def test_a_migration_without_a_way_back_is_not_rolled_back_and_nothing_changes(
     own: Path, empty: str, raxol_sql: Run
 ) -> None:
-    # B4
     add(own, 2, "create table two (id int);", None)
     raxol_sql("migrate")
     ran = raxol_sql("rollback", "--steps", "2")
@@ -263,7 +251,6 @@ def test_a_migration_without_a_way_back_is_not_rolled_back_and_nothing_changes(
 def test_rollback_to_a_migration_undoes_it_and_what_came_after_it(
     own: Path, raxol_sql: Run
 ) -> None:
-    # B4
     for number in (2, 3):
         add(own, number, f"create table t{number} (id int);", f"drop table t{number};")
     raxol_sql("migrate")
@@ -279,7 +266,6 @@ def test_rollback_to_a_migration_undoes_it_and_what_came_after_it(
 
 
 def test_rolling_back_everything_takes_a_word_more(own: Path, empty: str, raxol_sql: Run) -> None:
-    # B4
     add(own, 2, "create table two (id int);", "drop table two;")
     raxol_sql("migrate")
 
@@ -293,7 +279,6 @@ def test_rolling_back_everything_takes_a_word_more(own: Path, empty: str, raxol_
 def test_migrations_shows_one_whose_file_is_gone_and_one_that_was_edited(
     own: Path, raxol_sql: Run
 ) -> None:
-    # B5, J2
     add(own, 2, "create table two (id int);")
     raxol_sql("migrate")
     assert raxol_sql("migrations").code == 0
@@ -314,7 +299,6 @@ def test_migrations_shows_one_whose_file_is_gone_and_one_that_was_edited(
 def test_a_folder_of_migrations_that_is_empty_or_not_there_ends_with_2(
     empty: str, project: Path, raxol_sql: Run, command: str, is_there: bool
 ) -> None:
-    # B6
     (project / "raxol_sql.toml").write_text('[project]\nmigrations = "nosuch"')
     if is_there:
         (project / "nosuch").mkdir()
@@ -329,7 +313,6 @@ def test_a_folder_of_migrations_that_is_empty_or_not_there_ends_with_2(
 def test_a_folder_that_is_named_with_migrations_stands_above_the_file_and_is_looked_at_first(
     own: Path, empty: str, raxol_sql: Run, command: str
 ) -> None:
-    # B6
     ran = raxol_sql(command, "--migrations", "nosuch")
 
     assert ran.code == 2

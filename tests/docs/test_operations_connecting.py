@@ -21,7 +21,6 @@ Url = Callable[..., str]
 Program = Callable[..., dict[str, Any]]
 
 
-# G4
 def test_a_healthy_database_answers_to_ping(page: Page) -> None:
     page.shows("ping")
 
@@ -42,7 +41,6 @@ def test_top_shows_who_works_and_who_waits(page: Page) -> None:
             page.shows("top")
 
 
-# G1
 def test_nobody_listens(page: Page, url: Url) -> None:
     with socket.socket() as kept:
         kept.bind(("127.0.0.1", 0))
@@ -50,13 +48,11 @@ def test_nobody_listens(page: Page, url: Url) -> None:
         page.shows("refused")
 
 
-# G6
 def test_a_host_name_has_no_address(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://shop@db.example.invalid/shop")
     page.shows("no-name")
 
 
-# G2
 def test_a_server_says_nothing(page: Page, url: Url) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url(port=silent.getsockname()[1])
@@ -82,7 +78,6 @@ def guarded() -> Iterator[FaultServer]:
         yield server
 
 
-# G5
 @pytest.mark.faults
 def test_a_password_is_wrong_or_missing_and_its_origin_is_told(
     page: Page, url: Url, guarded: FaultServer, monkeypatch: pytest.MonkeyPatch
@@ -110,7 +105,6 @@ def test_a_server_without_tls_is_asked_for_it(page: Page, url: Url) -> None:
     page.shows("no-tls")
 
 
-# G7, H7
 def test_pools_of_the_configured_size_do_not_fit(page: Page) -> None:
     with rx.Database.open(pool_size=4, pool_min_size=4):
         page.shows("pool-status")
@@ -124,7 +118,6 @@ def served(ask_the_bank):
 """
 
 
-# G3, H3
 def test_a_pool_has_no_connection_left_and_names_who_holds_them(
     page: Page, queries: rx.Queries, program: Program
 ) -> None:

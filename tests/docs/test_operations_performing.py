@@ -21,7 +21,6 @@ MANY_USERS = (
 )
 
 
-# H1
 def test_a_statement_runs_for_long(page: Page) -> None:
     with page.running("reports", "select pg_sleep(600), 'secret'"):
         page.shows("long-running", "--limit", "long_running_s=0")
@@ -34,7 +33,7 @@ def test_a_call_takes_longer_than_it_may(page: Page) -> None:
         page.shows("deadline")
 
 
-# H2: what can be said of a busy processor without an account on its machine.
+# What can be said of a busy processor without an account on its machine.
 def test_a_query_takes_most_of_the_time_of_the_server(page: Page) -> None:
     page.change("create extension pg_stat_statements", "select pg_stat_statements_reset()")
     (page.folder / "sql" / "orders.sql").write_text(
@@ -47,7 +46,6 @@ def test_a_query_takes_most_of_the_time_of_the_server(page: Page) -> None:
     page.shows("outlier")
 
 
-# H4
 def test_a_plan_reads_a_table_whole(page: Page) -> None:
     page.change(MANY_USERS.format(20_000), "analyze users")
     (page.folder / "sql" / "users.sql").write_text(
@@ -57,7 +55,6 @@ def test_a_plan_reads_a_table_whole(page: Page) -> None:
     page.cures("missing-index")
 
 
-# H4
 def test_a_foreign_key_has_no_index(page: Page) -> None:
     page.change("drop index user_preferences_user_id_index")
     page.shows("foreign-key")
@@ -80,7 +77,6 @@ user = db.run(queries.users.get_by_email(email="ann@example.org"))
 """
 
 
-# H1, M2
 def test_the_query_log_names_a_slow_query_and_its_plan(
     page: Page, queries: rx.Queries, program: Program
 ) -> None:
@@ -107,7 +103,6 @@ with db.watch_queries():
 """
 
 
-# H5, H6
 def test_one_query_runs_again_and_again(page: Page, queries: rx.Queries, program: Program) -> None:
     page.change(MANY_USERS.format(50))
     with rx.Database.open() as db, pytest.warns(rx.RepeatedQueryWarning) as told:

@@ -1,4 +1,4 @@
-"""Rows H5, H6, K5 and Q4: the children of many parents come in one query."""
+"""The children of many parents come in one query."""
 
 from __future__ import annotations
 

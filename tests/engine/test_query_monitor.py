@@ -1,4 +1,4 @@
-"""Rows H5, K7 and K8: what runs again and again is seen, and what was written on its own."""
+"""What runs again and again is seen, and what was written on its own."""
 
 from __future__ import annotations
 

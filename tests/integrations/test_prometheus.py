@@ -1,4 +1,4 @@
-"""Prometheus' exposition says what the figures of a database say (M1, M3)."""
+"""Prometheus' exposition says what the figures of a database say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The query log in structlog's hands: JSON with figures and the request's own keys (M2, D11)."""
+"""The query log in structlog's hands: JSON with figures and the request's own keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is promised of migrations, row by row, with the command line on a real server: J1 to J7."""
+"""Migrations by the command line on a real server: checked, listed, reset, failed and killed."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def leave_something(project: Project) -> None:
         (leave_something, "leaves the enum public.t"),
     ],
 )
-def test_j1_check_exits_with_1_for_each_way_in_which_a_folder_can_be_broken(
+def test_check_exits_with_1_for_each_way_in_which_a_folder_can_be_broken(
     project: Project, run: Run, broken: Callable[[Project], None], said: str
 ) -> None:
     table(project, "0001-one")
@@ -130,7 +130,7 @@ def test_j1_check_exits_with_1_for_each_way_in_which_a_folder_can_be_broken(
     assert project.tables() == set()
 
 
-def test_j1_check_warns_of_a_missing_rollback_and_takes_what_needs_no_transaction(
+def test_check_warns_of_a_missing_rollback_and_takes_what_needs_no_transaction(
     project: Project, run: Run
 ) -> None:
     project.write("0001-one", UP.format("one"))
@@ -151,7 +151,7 @@ def test_j1_check_warns_of_a_missing_rollback_and_takes_what_needs_no_transactio
     assert "irreversible" in json.loads(ran.out)[0]["message"]
 
 
-def test_j2_migrations_shows_state_id_and_time_and_what_yoyo_is_silent_about(
+def test_migrations_shows_state_id_and_time_and_what_yoyo_is_silent_about(
     project: Project, run: Run
 ) -> None:
     table(project, "0001-one")
@@ -179,7 +179,7 @@ def test_j2_migrations_shows_state_id_and_time_and_what_yoyo_is_silent_about(
     assert shown["0003-three"]["applied_at"] is None
 
 
-def test_j3_reset_drops_everything_and_migrates_anew(project: Project, run: Run) -> None:
+def test_reset_drops_everything_and_migrates_again(project: Project, run: Run) -> None:
     table(project, "0001-one")
     run("migrate")
     project.query("insert into one values (1)")
@@ -196,7 +196,7 @@ def test_j3_reset_drops_everything_and_migrates_anew(project: Project, run: Run)
     assert project.query("select count(*) from one") == [(0,)]
 
 
-def test_j4_drift_shows_what_the_live_schema_has_and_the_migrations_do_not_make(
+def test_drift_shows_what_the_live_schema_has_and_the_migrations_do_not_make(
     project: Project, run: Run
 ) -> None:
     table(project, "0001-one")
@@ -212,7 +212,7 @@ def test_j4_drift_shows_what_the_live_schema_has_and_the_migrations_do_not_make(
     assert "alter table public.one add column if not exists by_hand text;" in ran.out
 
 
-def test_j5_a_failed_migration_leaves_nothing_of_itself_and_says_file_statement_and_code(
+def test_a_failed_migration_leaves_nothing_of_itself_and_says_file_statement_and_code(
     project: Project, run: Run
 ) -> None:
     table(project, "0001-one")
@@ -233,9 +233,7 @@ def test_j5_a_failed_migration_leaves_nothing_of_itself_and_says_file_statement_
     assert project.tables() == {"one", "two"}
 
 
-def test_j6_a_migrator_killed_by_force_is_in_nobodys_way(
-    project: Project, run: Run, watch: Any
-) -> None:
+def test_a_migrator_killed_by_force_blocks_no_other(project: Project, run: Run, watch: Any) -> None:
     table(project, "0001-one")
     project.write("0002-two", f"select pg_advisory_xact_lock({GATE});\n{UP.format('two')}")
     with psycopg.connect(project.database, autocommit=True) as gate:
@@ -256,7 +254,7 @@ def test_j6_a_migrator_killed_by_force_is_in_nobodys_way(
     assert project.tables() == {"one", "two"}
 
 
-def test_j6_the_lock_of_a_dead_yoyo_is_removed_unless_it_may_be_alive(
+def test_the_lock_of_a_dead_yoyo_is_removed_unless_it_may_be_alive(
     project: Project, run: Run
 ) -> None:
     table(project, "0001-one")
@@ -280,7 +278,7 @@ def test_j6_the_lock_of_a_dead_yoyo_is_removed_unless_it_may_be_alive(
     assert project.tables() == {"one", "two"}
 
 
-def test_j7_check_finds_what_queries_expect_and_the_tables_do_not_have(
+def test_check_finds_what_queries_expect_and_the_tables_do_not_have(
     project: Project, run: Run
 ) -> None:
     project.write("0001-one", "create table one (id bigint primary key, age int);", "")

@@ -1,4 +1,4 @@
-"""The example of docs/roles.md: roles with as few rights as their work needs (K15, K16)."""
+"""The example of docs/roles.md: roles with as few rights as their work needs."""
 
 from __future__ import annotations
 

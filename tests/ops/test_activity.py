@@ -1,4 +1,4 @@
-"""What a real server does at a moment, and what it counts between two of them (C2, M1)."""
+"""What a real server does at a moment, and what it counts between two of them."""
 
 from __future__ import annotations
 

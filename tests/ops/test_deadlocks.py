@@ -1,4 +1,4 @@
-"""Who waits for whom, and how many deadlocks there were (N3)."""
+"""Who waits for whom, and how many deadlocks there were."""
 
 from __future__ import annotations
 

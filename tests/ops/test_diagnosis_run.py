@@ -1,4 +1,4 @@
-"""A whole diagnosis on servers that stand by, break or are gone (C2)."""
+"""A whole diagnosis on servers that stand by, break or are gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of real tables and indexes: their room, their dead rows, their use (C2, H4)."""
+"""What is read of real tables and indexes: their room, their dead rows, their use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that fills up is seen before and when it is full, where it can be seen at all (C2)."""
+"""A disk that fills up is seen before and when it is full, where it can be seen at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans, and what is found in them (H1, H4): on real tables, and by laws."""
+"""Plans, and what is found in them: on real tables, and by laws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The places of a server and pools that want them (A9, C3, G3, G7)."""
+"""The places of a server and pools that want them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What figures of two moments say of the time between them, by laws (C2, M1)."""
+"""What figures of two moments say of the time between them, by laws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The familiar functions, each by what it promises: rows E1 to E8 and E12 to E15."""
+"""The CRUD functions of a Repo, each with what it returns and raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several changes that happen together or not at all: rows E9 to E11, K7 and K9."""
+"""Several changes of a Repo that happen together or not at all."""
 
 from __future__ import annotations
 

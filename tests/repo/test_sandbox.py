@@ -1,4 +1,4 @@
-"""Row E18: a test in a sandbox leaves nothing behind, and sees what a COMMIT would have said."""
+"""A test in a sandbox leaves nothing behind, and sees what a COMMIT would have said."""
 
 from __future__ import annotations
 

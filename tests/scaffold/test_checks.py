@@ -1,4 +1,4 @@
-"""Row P2: a CHECK that is read is one that the record refuses by in just the same cases."""
+"""A CHECK that is read is one that the record refuses by in just the same cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows P2 to P4: what is printed for a table loads, type-checks and passes its test, unedited."""
+"""What is printed for a table loads, type-checks and passes its test, unedited."""
 
 from __future__ import annotations
 

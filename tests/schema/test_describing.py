@@ -1,4 +1,4 @@
-"""Row P2: what a table of the live database is."""
+"""What a table of the live database is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row F1: a column of another type than the field is found, and no other one."""
+"""A column of another type than the field is found, and no other one."""
 
 from __future__ import annotations
 

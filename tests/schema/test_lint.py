@@ -1,4 +1,4 @@
-"""Rows K1 to K4: what is warned of, and what only looks like it."""
+"""What is warned of, and what only looks like it."""
 
 from __future__ import annotations
 

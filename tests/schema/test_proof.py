@@ -1,4 +1,4 @@
-"""Row F1: what does not fit the live database is found before anything runs."""
+"""What does not fit the live database is found before anything runs."""
 
 from __future__ import annotations
 

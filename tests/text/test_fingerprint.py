@@ -1,4 +1,4 @@
-"""One statement with many values has one fingerprint, also as pg_stat_statements keeps it (C2)."""
+"""One statement with many values has one fingerprint, also as pg_stat_statements keeps it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`raxol-sql deadlocks` (N3)."""
+"""`raxol-sql deadlocks`."""
 
 from __future__ import annotations
 

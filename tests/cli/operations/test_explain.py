@@ -1,4 +1,4 @@
-"""`raxol-sql explain` (H1, H4): what it shows, what it runs, and what it keeps to itself."""
+"""`raxol-sql explain`: what it shows, what it runs, and what it keeps to itself."""
 
 from __future__ import annotations
 

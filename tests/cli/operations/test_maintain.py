@@ -1,4 +1,4 @@
-"""`raxol-sql vacuum`, `analyze` and `reindex` (N1, N2, N4)."""
+"""`raxol-sql vacuum`, `analyze` and `reindex`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`raxol-sql metrics`: what the server counts, for people, programs and Prometheus (M1)."""
+"""`raxol-sql metrics`: what the server counts, for people, programs and Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`raxol-sql ping`: what it says of healthy and of broken set-ups, and its exit codes (C1)."""
+"""`raxol-sql ping`: what it says of healthy and of broken set-ups, and its exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`raxol-sql pool-status`: the server's view, the probe, and a server that is full (C3, G3, G7)."""
+"""`raxol-sql pool-status`: the server's view, the probe, and a server that is full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How keys are read from sections, variables and a URL, and who wins (A2, A15 to A18)."""
+"""How keys are read from sections, variables and a URL, and who wins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tests.config.promises.conftest import Run, Shown
 def test_the_environment_s_section_overrides_the_common_one_and_config_says_where_from(
     shown: Shown,
 ) -> None:
-    # A2
     found = shown({"RAXOL_ENV": "test", "RAXOL_DB_PASS": "hush", "RAXOL_DB_TIMEOUT": "900"})
 
     assert found["pool_size"][0] == "7"
@@ -28,7 +27,6 @@ def test_the_environment_s_section_overrides_the_common_one_and_config_says_wher
 def test_a_misspelled_key_ends_every_command_with_2_and_names_file_and_key(
     folder: Path, raxol_sql: Run
 ) -> None:
-    # A2
     file = folder / "raxol_sql.toml"
     file.write_text(file.read_text().replace("pool_size", "pool_szie"))
 
@@ -40,7 +38,6 @@ def test_a_misspelled_key_ends_every_command_with_2_and_names_file_and_key(
 
 
 def test_prod_without_a_database_does_not_start(raxol_sql: Run) -> None:
-    # A2
     ran = raxol_sql({"RAXOL_ENV": "prod"}, "run", "own.me")
 
     assert ran.code == 2
@@ -50,7 +47,6 @@ def test_prod_without_a_database_does_not_start(raxol_sql: Run) -> None:
 def test_a_pool_size_in_the_environment_is_a_whole_number_of_connections(
     raxol_sql: Run, shown: Shown
 ) -> None:
-    # A15
     assert shown({"RAXOL_DB_POOL_SIZE": "20"})["pool_size"] == ("20", "RAXOL_DB_POOL_SIZE")
     for wrong in ("abc", "-1", "1.5", "", "0"):
         ran = raxol_sql({"RAXOL_DB_POOL_SIZE": wrong}, "config")
@@ -62,7 +58,6 @@ def test_a_pool_size_in_the_environment_is_a_whole_number_of_connections(
 def test_times_in_the_environment_are_whole_milliseconds_or_have_a_unit(
     raxol_sql: Run, shown: Shown, variable: str
 ) -> None:
-    # A16, A17
     key = variable.removeprefix("RAXOL_DB_").lower()
 
     assert shown({variable: "60000"})[key] == ("60000", variable)
@@ -76,7 +71,6 @@ def test_times_in_the_environment_are_whole_milliseconds_or_have_a_unit(
 def test_a_database_url_is_weaker_than_our_own_variables_and_each_part_says_its_origin(
     shown: Shown,
 ) -> None:
-    # A18
     found = shown(
         {
             "DATABASE_URL": "postgresql://ann@db.example.org:6000/orders",
@@ -94,7 +88,6 @@ def test_a_database_url_is_weaker_than_our_own_variables_and_each_part_says_its_
 def test_where_the_url_and_a_variable_of_ours_disagree_config_tells_it_without_the_values(
     raxol_sql: Run,
 ) -> None:
-    # A18
     given = {
         "DATABASE_URL": "postgresql://ann:hush-1@db.example.org:6000/orders",
         "RAXOL_DB_HOST": "other.example.org",

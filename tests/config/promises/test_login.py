@@ -1,4 +1,4 @@
-"""Which role logs in where, with which password, which is never printed (A3 to A6, A14)."""
+"""Which role logs in where, with which password, which is never printed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ PASSWORD = "p@ss/%w:1"
 def test_the_role_is_ours_then_libpq_s_then_postgres(
     shown: Shown, parts: Environment, environ: Callable[..., None]
 ) -> None:
-    # A3
     assert shown({"RAXOL_DB_USER": "ann", "PGUSER": "ben"})["username"] == (
         "ann",
         "RAXOL_DB_USER",
@@ -42,7 +41,6 @@ def test_the_role_is_ours_then_libpq_s_then_postgres(
 def test_a_password_is_printed_by_no_command_that_works_and_by_none_that_fails(
     raxol_sql: Run, parts: Environment, words: str, right: bool
 ) -> None:
-    # A4
     given = {**parts, "RAXOL_DB_PASS": "hush-7Qx"}
     if not right:
         given["RAXOL_DB_USER"] = "nobody_at_all"
@@ -55,7 +53,6 @@ def test_a_password_is_printed_by_no_command_that_works_and_by_none_that_fails(
 def test_a_host_is_a_name_an_address_or_the_folder_of_a_socket(
     raxol_sql: Run, parts: Environment
 ) -> None:
-    # A5
     assert parts["RAXOL_DB_HOST"].startswith("/")
     assert raxol_sql(parts, "run", "own.me").code == 0
     for moved in (
@@ -70,7 +67,6 @@ def test_a_host_is_a_name_an_address_or_the_folder_of_a_socket(
 def test_a_database_that_does_not_exist_comes_with_the_way_to_make_it(
     raxol_sql: Run, parts: Environment
 ) -> None:
-    # A6
     ran = raxol_sql({**parts, "RAXOL_DB_NAME": "raxol_no_such"}, "run", "own.me")
 
     assert ran.code == 3
@@ -80,7 +76,6 @@ def test_a_database_that_does_not_exist_comes_with_the_way_to_make_it(
 def test_the_four_variables_are_honoured_by_every_way_in_whatever_a_password_has_in_it(
     raxol_sql: Run, parts: Environment, environ: Callable[..., None]
 ) -> None:
-    # A14
     given = {**parts, "RAXOL_DB_PASS": PASSWORD}
     environ(given)
 
@@ -120,7 +115,6 @@ def is_refused(conninfo: str) -> bool:
 def test_a_password_of_any_characters_logs_in_by_every_way_in(
     raxol_sql: Run, asking: str, folder: Path, repository: Path
 ) -> None:
-    # A14
     known = conninfo_to_dict(asking)
     host = str(known["host"])
     given = {

@@ -1,4 +1,4 @@
-"""How many connections there are, and how long calls and idle ones last (A9 to A11, A16, A17)."""
+"""How many connections there are, and how long calls and idle ones last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.config.promises.conftest import Environment, Run, until
 def test_there_are_never_more_connections_than_pool_size(
     parts: Environment, environ: Callable[..., None], backends: Callable[[str], int]
 ) -> None:
-    # A9
     environ(parts, {"RAXOL_DB_POOL_SIZE": "3"})
     most = 0
     with rx.Database.open() as db, ThreadPoolExecutor(12) as threads:
@@ -31,7 +30,6 @@ def test_there_are_never_more_connections_than_pool_size(
 def test_a_call_ends_after_timeout_milliseconds_and_so_does_its_work_at_the_server(
     parts: Environment, environ: Callable[..., None], backends: Callable[[str], int]
 ) -> None:
-    # A10, A16
     environ(parts, {"RAXOL_DB_TIMEOUT": "500"})
     queries = rx.load("own.sql").own
     with rx.Database.open() as db:
@@ -46,7 +44,6 @@ def test_a_call_ends_after_timeout_milliseconds_and_so_does_its_work_at_the_serv
 
 
 def test_the_command_line_keeps_to_the_timeout_too(raxol_sql: Run, parts: Environment) -> None:
-    # A10
     ran = raxol_sql({**parts, "RAXOL_DB_TIMEOUT": "300"}, "run", "own.sleep", "s=30")
 
     assert ran.code == 4
@@ -56,7 +53,6 @@ def test_the_command_line_keeps_to_the_timeout_too(raxol_sql: Run, parts: Enviro
 def test_connections_above_the_minimum_close_when_idle_for_idle_timeout_milliseconds(
     parts: Environment, environ: Callable[..., None], backends: Callable[[str], int]
 ) -> None:
-    # A11, A17
     environ(parts, {"RAXOL_DB_IDLE_TIMEOUT": "200"})
     sleep = rx.load("own.sql").own.sleep
     with rx.Database.open(pool_size=4, pool_min_size=1) as db:
@@ -69,7 +65,6 @@ def test_connections_above_the_minimum_close_when_idle_for_idle_timeout_millisec
 def test_an_idle_connection_that_died_is_found_out_before_it_is_handed_out(
     parts: Environment, environ: Callable[..., None], database: str
 ) -> None:
-    # A11
     environ(parts)
     pid = rx.load("own.sql").own.pid
     with (

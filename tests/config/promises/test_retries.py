@@ -1,4 +1,4 @@
-"""How often and after which waits a call is done again (A12, A13)."""
+"""How often and after which waits a call is done again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ $$
 def test_the_longest_wait_begins_at_retry_interval_and_doubles(
     environ: Callable[..., None],
 ) -> None:
-    # A12
     environ({"RAXOL_DB_RETRY_INTERVAL": "250"})
     config = rx.Config.find()
     policy = rx.RetryPolicy.of(config.retry_interval, config.max_retries)
@@ -37,7 +36,7 @@ def test_the_longest_wait_begins_at_retry_interval_and_doubles(
 def test_without_jitter_the_waits_of_a_call_are_exactly_the_doubled_ones(
     parts: Environment, environ: Callable[..., None], database: str
 ) -> None:
-    # A12: after a conflict the interval counts for a hundredth, so 0.1, 0.2 and 0.4 s.
+    # After a conflict the interval counts for a hundredth, so 0.1, 0.2 and 0.4 s.
     given = {"RAXOL_DB_MAX_RETRIES": "3", "RAXOL_DB_RETRY_INTERVAL": "10000"}
     environ(parts, given, {"RAXOL_DB_RETRY_JITTER": "off"})
     with psycopg.connect(database, autocommit=True) as connection:
@@ -53,7 +52,6 @@ def test_without_jitter_the_waits_of_a_call_are_exactly_the_doubled_ones(
 
 
 def test_without_jitter_the_waits_for_a_server_are_1_2_4_8_and_16_s() -> None:
-    # A12
     policy = rx.RetryPolicy(jitter=False, longest_connection_wait=16)
     lost = rx.classify(psycopg.errors.lookup("08006")(), rx.Phase.IN_TRANSACTION)
 
@@ -64,7 +62,6 @@ def test_without_jitter_the_waits_for_a_server_are_1_2_4_8_and_16_s() -> None:
 def test_what_fails_each_time_is_done_once_and_max_retries_times_again(
     parts: Environment, environ: Callable[..., None], database: str, retries: int
 ) -> None:
-    # A13
     environ(parts, {"RAXOL_DB_MAX_RETRIES": str(retries), "RAXOL_DB_RETRY_INTERVAL": "0"})
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(CONFLICT)

@@ -1,4 +1,4 @@
-"""What the seed's connection manager promises: D1 to D15, each by its name."""
+"""The life of a database object: its connections, its pool, its health and its counters."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _backends(side: psycopg.Connection[Any]) -> set[int]:
     return {pid for (pid,) in found}
 
 
-def test_d1_a_block_ends_with_no_connection_left_and_every_call_after_it_says_closed(
+def test_a_block_ends_with_no_connection_left_and_every_call_after_it_says_closed(
     play: Play, write: Any, named: str, side: psycopg.Connection[Any], until: Until
 ) -> None:
     q = write(TEXT)
@@ -67,7 +67,7 @@ def test_d1_a_block_ends_with_no_connection_left_and_every_call_after_it_says_cl
     until(lambda: not _backends(side))
 
 
-def test_d1_a_script_that_forgets_to_close_ends_all_the_same(named: str) -> None:
+def test_a_script_that_forgets_to_close_ends_all_the_same(named: str) -> None:
     script = """
         import sys, raxol_sql
         db = raxol_sql.Database.open(sys.argv[1])
@@ -85,7 +85,7 @@ def test_d1_a_script_that_forgets_to_close_ends_all_the_same(named: str) -> None
     assert done.stdout.strip() == "True"
 
 
-def test_d2_d3_a_connection_is_lent_and_given_back_as_it_was(
+def test_a_connection_is_lent_and_given_back_as_it_was(
     play: Play, write: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     q = write(TEXT)
@@ -113,7 +113,7 @@ def test_d2_d3_a_connection_is_lent_and_given_back_as_it_was(
     ]
 
 
-def test_d3_whoever_keeps_a_connection_is_named_by_the_place_of_the_block(play: Play) -> None:
+def test_the_holder_of_a_connection_is_named_by_the_place_of_its_block(play: Play) -> None:
     async def story(db: Any) -> str:
         async with db.connection():
             with pytest.raises(rx.PoolExhaustedError) as caught:
@@ -127,9 +127,7 @@ def test_d3_whoever_keeps_a_connection_is_named_by_the_place_of_the_block(play: 
     assert "contextlib" not in told
 
 
-def test_d3_what_is_registered_on_a_lent_connection_is_no_other_call_s(
-    play: Play, write: Any
-) -> None:
+def test_what_is_registered_on_a_lent_connection_is_no_other_call_s(play: Play, write: Any) -> None:
     class Odd(Loader):
         def load(self, data: Any) -> str:
             return "odd"
@@ -155,7 +153,7 @@ def test_d3_what_is_registered_on_a_lent_connection_is_no_other_call_s(
 
 
 @pytest.mark.parametrize("how", ["closed", "left without autocommit", "left with an error"])
-def test_d3_a_connection_that_was_spoilt_is_replaced(play: Play, write: Any, how: str) -> None:
+def test_a_connection_that_was_spoilt_is_replaced(play: Play, write: Any, how: str) -> None:
     q = write(TEXT)
 
     async def story(db: Any) -> None:
@@ -173,7 +171,7 @@ def test_d3_a_connection_that_was_spoilt_is_replaced(play: Play, write: Any, how
     play(story, pool_size=1, pool_min_size=1)
 
 
-def test_d4_d12_health_says_whether_the_server_answers_and_what_it_is(play: Play) -> None:
+def test_health_says_whether_the_server_answers_and_what_it_is(play: Play) -> None:
     async def story(db: Any) -> rx.Health:
         return await db.health()  # type: ignore[no-any-return]
 
@@ -186,7 +184,7 @@ def test_d4_d12_health_says_whether_the_server_answers_and_what_it_is(play: Play
     assert found.error is found.category is found.hint is None
 
 
-def test_d4_health_of_a_server_that_stopped_is_bad_in_time_and_good_when_it_is_back(
+def test_health_of_a_server_that_stopped_is_bad_in_time_and_good_when_it_is_back(
     own_project: Any,
 ) -> None:
     server = embedded.start(own_project)
@@ -207,7 +205,7 @@ def test_d4_health_of_a_server_that_stopped_is_bad_in_time_and_good_when_it_is_b
     assert again.ok
 
 
-def test_d4_health_waits_no_longer_than_it_may_for_a_connection(accounts_database: str) -> None:
+def test_health_waits_no_longer_than_it_may_for_a_connection(accounts_database: str) -> None:
     with rx.Database.open(accounts_database, pool_size=1, pool_min_size=1) as db:
         holds, ends = threading.Event(), threading.Event()
 
@@ -227,7 +225,7 @@ def test_d4_health_waits_no_longer_than_it_may_for_a_connection(accounts_databas
     assert 150 < found.latency_ms < 10_000
 
 
-def test_d6_the_pool_grows_to_its_maximum_and_shrinks_when_it_is_idle(
+def test_the_pool_grows_to_its_maximum_and_shrinks_when_it_is_idle(
     write: Any, named: str, side: psycopg.Connection[Any], until: Until
 ) -> None:
     q = write(TEXT)
@@ -243,7 +241,7 @@ def test_d6_the_pool_grows_to_its_maximum_and_shrinks_when_it_is_idle(
         until(lambda: len(_backends(side)) == 1)
 
 
-def test_d6_a_pool_is_resized_while_it_works(play: Play, write: Any) -> None:
+def test_a_pool_is_resized_while_it_works(play: Play, write: Any) -> None:
     q = write(TEXT)
 
     async def story(db: Any) -> None:
@@ -258,7 +256,7 @@ def test_d6_a_pool_is_resized_while_it_works(play: Play, write: Any) -> None:
     play(story, pool_size=1, pool_min_size=1)
 
 
-def test_d6_what_lies_at_hand_ends_too_when_a_pool_is_made_smaller(
+def test_what_lies_at_hand_ends_too_when_a_pool_is_made_smaller(
     play: Play, write: Any, named: str, side: psycopg.Connection[Any], until: Until
 ) -> None:
     async def story(db: Any) -> None:
@@ -273,7 +271,7 @@ def test_d6_what_lies_at_hand_ends_too_when_a_pool_is_made_smaller(
     play(story, named, pool_size=4, pool_min_size=4, idle_timeout=300)
 
 
-def test_d7_a_hundred_calls_in_a_row_use_no_more_connections_than_are_kept(
+def test_a_hundred_calls_in_a_row_use_no_more_connections_than_are_kept(
     play: Play, write: Any
 ) -> None:
     q = write(TEXT)
@@ -284,7 +282,7 @@ def test_d7_a_hundred_calls_in_a_row_use_no_more_connections_than_are_kept(
     assert len(play(story, pool_size=10, pool_min_size=2)) <= 2
 
 
-def test_d8_connections_that_were_ended_hurt_no_call_and_are_counted(
+def test_connections_that_were_ended_hurt_no_call_and_are_counted(
     play: Play, write: Any, named: str, side: psycopg.Connection[Any], until: Until
 ) -> None:
     q = write(TEXT)
@@ -302,7 +300,7 @@ def test_d8_connections_that_were_ended_hurt_no_call_and_are_counted(
     assert play(story, named, pool_size=3, pool_min_size=3).lost == 3
 
 
-def test_d9_d11_each_attempt_after_the_first_makes_the_line_a_warning(
+def test_each_attempt_after_the_first_makes_the_line_a_warning(
     play: Play, write: Any, lines: Any, side: psycopg.Connection[Any]
 ) -> None:
     side.execute("drop sequence if exists watched_attempts; create sequence watched_attempts")
@@ -328,7 +326,7 @@ def test_d9_d11_each_attempt_after_the_first_makes_the_line_a_warning(
     assert "paused=" in record.getMessage()
 
 
-def test_d14_what_is_used_is_told_connections_rows_and_time(
+def test_what_is_used_is_told_connections_rows_and_time(
     play: Play, write: Any, named: str, side: psycopg.Connection[Any]
 ) -> None:
     q = write(TEXT)
@@ -346,7 +344,7 @@ def test_d14_what_is_used_is_told_connections_rows_and_time(
     play(story, named, pool_size=2, pool_min_size=2)
 
 
-def test_d15_a_restart_replaces_the_own_connections_and_no_others(
+def test_a_restart_replaces_the_own_connections_and_no_others(
     play: Play, write: Any, named: str, side: psycopg.Connection[Any]
 ) -> None:
     q = write(TEXT)

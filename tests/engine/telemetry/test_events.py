@@ -1,4 +1,4 @@
-"""One event for each operation, in either colour (A1, M4)."""
+"""One event for each operation, in either colour."""
 
 from __future__ import annotations
 

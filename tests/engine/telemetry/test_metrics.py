@@ -1,4 +1,4 @@
-"""What a database counts (D5, D13, M1, M3)."""
+"""What a database counts."""
 
 from __future__ import annotations
 

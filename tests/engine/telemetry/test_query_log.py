@@ -1,4 +1,4 @@
-"""Query logging: lines, levels, slow queries and their plans (A1, A7, D11, H1, K11, M2)."""
+"""Query logging: lines, levels, slow queries and their plans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments in errors: hidden, unless they are asked for (A8), and a tag that names a query."""
+"""Arguments in errors: hidden, unless they are asked for, and a tag that names a query."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _notes(error: BaseException) -> str:
 
 @pytest.mark.parametrize("shows", [False, True])
 @pytest.mark.parametrize("how", ["run", "run with a marker", "multi", "run_all"])
-def test_a8_an_error_says_the_arguments_only_if_that_is_switched_on(
+def test_an_error_says_the_arguments_only_if_that_is_switched_on(
     play: Play, write: Any, shows: bool, how: str
 ) -> None:
     q = write(TEXT)
@@ -54,7 +54,7 @@ def test_a8_an_error_says_the_arguments_only_if_that_is_switched_on(
     assert ("SECRET42" in notes) is shows
 
 
-def test_a8_a_stream_and_a_query_without_arguments_say_so_too(
+def test_a_stream_and_a_query_without_arguments_say_so_too(
     play: Play, write: Any, collect: Any
 ) -> None:
     q = write(TEXT)

@@ -1,4 +1,4 @@
-"""What is done again: one span for an operation, and one for each in a transaction (M1, M4)."""
+"""What is done again: one span for an operation, and one for each in a transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many statements at once are one span, with their size and a summary of their names (M4)."""
+"""Many statements at once are one span, with their size and a summary of their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names are those of the conventions, and a database is told by its address (M1, M4)."""
+"""Names are those of the conventions, and a database is told by its address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry's metrics of pools, of one database and of many (M1)."""
+"""OpenTelemetry's metrics of pools, of one database and of many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operation is a span and a measured duration: what they tell, and what never (M1, M4)."""
+"""An operation is a span and a measured duration: what they tell, and what never."""
 
 from __future__ import annotations
 

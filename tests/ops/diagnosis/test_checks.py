@@ -1,4 +1,4 @@
-"""The checks themselves: their errors, their queries and their limits (C2)."""
+"""The checks themselves: their errors, their queries and their limits."""
 
 from __future__ import annotations
 

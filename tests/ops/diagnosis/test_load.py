@@ -1,4 +1,4 @@
-"""Which sessions are warned of, and who is in whose way, without a server (C2)."""
+"""Which sessions are warned of, and who is in whose way, without a server."""
 
 from __future__ import annotations
 

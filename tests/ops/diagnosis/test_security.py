@@ -1,4 +1,4 @@
-"""What is said of lines in the clear and of kept passwords, without a server (C2)."""
+"""What is said of lines in the clear and of kept passwords, without a server."""
 
 from __future__ import annotations
 

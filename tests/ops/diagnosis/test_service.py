@@ -1,4 +1,4 @@
-"""What is said of a server's version, clock, durability and places, without one (C2, G7)."""
+"""What is said of a server's version, clock, durability and places, without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which counted statements are outliers, and why none are counted, without a server (C2)."""
+"""Which counted statements are outliers, and why none are counted, without a server."""
 
 from __future__ import annotations
 

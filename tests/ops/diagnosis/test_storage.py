@@ -1,4 +1,4 @@
-"""What figures of tables, indexes, sequences and the cache mean, without a server (C2)."""
+"""What figures of tables, indexes, sequences and the cache mean, without a server."""
 
 from __future__ import annotations
 

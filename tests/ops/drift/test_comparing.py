@@ -1,4 +1,4 @@
-"""Two schemas, read and compared (J4)."""
+"""Two schemas, read and compared."""
 
 from __future__ import annotations
 

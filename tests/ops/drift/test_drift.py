@@ -1,4 +1,4 @@
-"""A live database, compared with what its migrations make of a scratch one (J4)."""
+"""A live database, compared with what its migrations make of a scratch one."""
 
 from __future__ import annotations
 

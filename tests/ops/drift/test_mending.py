@@ -1,4 +1,4 @@
-"""Differences, and the statements that end them (J4)."""
+"""Differences, and the statements that end them."""
 
 from __future__ import annotations
 

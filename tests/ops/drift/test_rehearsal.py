@@ -1,4 +1,4 @@
-"""Migrations, rehearsed there and back and there again (J1)."""
+"""Migrations, rehearsed there and back and there again."""
 
 from __future__ import annotations
 

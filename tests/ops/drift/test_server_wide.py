@@ -1,4 +1,4 @@
-"""Migrations that reach beyond their database are not run beside it (J1, J4)."""
+"""Migrations that reach beyond their database are not run beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VACUUM, ANALYZE and REINDEX against a real server: what they do, why they fail (N1, N2, N4)."""
+"""VACUUM, ANALYZE and REINDEX against a real server: what they do, why they fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tables and indexes are maintained, and the names that they are called by (N1, N2, N4)."""
+"""Which tables and indexes are maintained, and the names that they are called by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maintenance that somebody watches, interrupts or ends while it runs (N1, N2, N4)."""
+"""Maintenance that somebody watches, interrupts or ends while it runs."""
 
 from __future__ import annotations
 

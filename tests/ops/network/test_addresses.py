@@ -1,4 +1,4 @@
-"""Names, ports and sockets at which nobody is, or nobody answers in time (G1, G2, G6)."""
+"""Names, ports and sockets at which nobody is, or nobody answers in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logins that the server refuses: why, and what helps (C1, G5)."""
+"""Logins that the server refuses: why, and what helps."""
 
 from __future__ import annotations
 

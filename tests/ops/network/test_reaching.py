@@ -1,4 +1,4 @@
-"""The whole way to servers that let one in: healthy, embedded or behind a pooler (C1, G4)."""
+"""The whole way to servers that let one in: healthy, embedded or behind a pooler."""
 
 from __future__ import annotations
 

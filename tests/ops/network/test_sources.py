@@ -1,4 +1,4 @@
-"""Where it is said which server and whose password: hosts, services and files (C1, G5)."""
+"""Where it is said which server and whose password: hosts, services and files."""
 
 from __future__ import annotations
 

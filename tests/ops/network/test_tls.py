@@ -1,4 +1,4 @@
-"""TLS that is wanted, offered and trusted, or is not (C1)."""
+"""TLS that is wanted, offered and trusted, or is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`raxol-sql diagnose`: a server that is well, one that is gone, and what is asked for (C2, G7)."""
+"""`raxol-sql diagnose`: a server that is well, one that is gone, and what is asked for."""
 
 from __future__ import annotations
 

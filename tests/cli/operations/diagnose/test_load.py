@@ -1,4 +1,4 @@
-"""Sessions that wait, forget or take their time, and the query that costs most (C2, H1)."""
+"""Sessions that wait, forget or take their time, and the query that costs most."""
 
 from __future__ import annotations
 

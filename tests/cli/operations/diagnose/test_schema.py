@@ -1,4 +1,4 @@
-"""Defects of tables, indexes, queries and migrations, made for real and mended again (C2, H4)."""
+"""Defects of tables, indexes, queries and migrations, made for real and mended again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rights too many, and sources of credentials that say different things (C2, K15)."""
+"""Rights too many, and sources of credentials that say different things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `raxol-sql drift` and `raxol-sql migrations --check` have in common (J1, J4).
+"""What `raxol-sql drift` and `raxol-sql migrations --check` have in common.
 
 Where they cannot do their work, what they leave behind, and the document that shows both.
 """

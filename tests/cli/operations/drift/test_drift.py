@@ -1,4 +1,4 @@
-"""`raxol-sql drift`: what it finds, tells and asks for (J4)."""
+"""`raxol-sql drift`: what it finds, tells and asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`raxol-sql migrations --check`: each migration there and back and there again (J1)."""
+"""`raxol-sql migrations --check`: each migration there and back and there again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`raxol-sql top` live in a terminal: its keys, its ends, and a server that goes away (C2)."""
+"""`raxol-sql top` live in a terminal: its keys, its ends, and a server that goes away."""
 
 from __future__ import annotations
 

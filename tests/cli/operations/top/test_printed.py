@@ -1,4 +1,4 @@
-"""`raxol-sql top` without a terminal: tables, JSON and pictures (C2, C3, M1)."""
+"""`raxol-sql top` without a terminal: tables, JSON and pictures."""
 
 from __future__ import annotations
 

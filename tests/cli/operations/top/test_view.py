@@ -1,4 +1,4 @@
-"""What `raxol-sql top` draws fits into any terminal, and its figures have their units (C2)."""
+"""What `raxol-sql top` draws fits into any terminal, and its figures have their units."""
 
 from __future__ import annotations
 
