@@ -1,10 +1,4 @@
-"""
-The best practices that the documentation asks for, K9 to K13: what the library does about them.
-
-K1 to K4 and K6 are findings of `raxol-sql check`, in tests/schema; K5 and K7 are in
-tests/engine/test_preload.py and test_query_monitor.py, K8 in the latter; K14 is in
-tests/changesets.
-"""
+"""The practices that the documentation recommends, as the library supports them."""
 
 from __future__ import annotations
 

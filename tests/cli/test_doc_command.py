@@ -1,4 +1,4 @@
-"""`raxol-sql docs`: row P5."""
+"""`raxol-sql docs` prints the documentation of queries and migrations."""
 
 from __future__ import annotations
 

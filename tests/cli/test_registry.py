@@ -77,7 +77,6 @@ def test_run_refuses_to_write_unless_told(migrated: str, raxol_sql: Run) -> None
 def test_run_refuses_whatever_writes_in_any_way_and_nothing_has_happened(
     query: str, migrated: str, project: Path, raxol_sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """K15."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a@b.c\tAnn\n")))
     (project / "own.sql").write_text(f"-- name: own {query}")
     (project / "raxol_sql.toml").write_text('[project]\nqueries = "own.sql"')

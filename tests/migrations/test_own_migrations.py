@@ -1,4 +1,4 @@
-"""The repository's own migrations: the users of the seed, and what they prefer."""
+"""The migrations of this repository: users, and their preferences."""
 
 from __future__ import annotations
 

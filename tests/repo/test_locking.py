@@ -1,4 +1,4 @@
-"""Records that two people change at once: row E3's version, and fifty who want the same address."""
+"""Records that two people change at once, and fifty who want the same address."""
 
 from __future__ import annotations
 
