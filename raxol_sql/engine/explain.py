@@ -139,7 +139,7 @@ class GenericExplainer:
     def __call__(self, text: str) -> str:
         """The plan as the server writes it, or why there is none, in one line. Raises nothing."""
         try:
-            with self._connected() as connection:
+            with self._connect() as connection:
                 # Here and not in `options`, which may have more, and which not every
                 # pooler lets pass.
                 lines = explain_any(connection, text, "format text", _LIMITS)
@@ -147,7 +147,7 @@ class GenericExplainer:
         except Exception as error:  # a password callable raises what it likes
             return f"none: {type(error).__name__}"
 
-    def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         return self._conninfo.connect(
             autocommit=True,
             client_encoding="utf8",

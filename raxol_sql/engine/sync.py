@@ -224,7 +224,7 @@ class QueryRunner:
         result: R = run_sync(
             run_transaction(
                 self._sessions,
-                self._adapted(work),
+                self._adapt(work),
                 TransactionCall(
                     TransactionOptions(
                         isolation,
@@ -233,7 +233,7 @@ class QueryRunner:
                         commit_check or self._sessions.commit_check,
                     ),
                     self._sessions.timeout if timeout is None else timeout,
-                    None if verify is None else _adapted_verify(verify),
+                    None if verify is None else _adapt_verify(verify),
                     retry,
                     name_of(work),
                 ),
@@ -241,14 +241,14 @@ class QueryRunner:
         )
         return result
 
-    def _adapted(self, work: Callable[[Transaction], R]) -> Callable[[TransactionScope], Any]:
+    def _adapt(self, work: Callable[[Transaction], R]) -> Callable[[TransactionScope], Any]:
         async def adapted(block: TransactionScope) -> R:
             return work(Transaction.of(block))
 
         return adapted
 
 
-def _adapted_verify(verify: Callable[[], bool | None]) -> Verify:
+def _adapt_verify(verify: Callable[[], bool | None]) -> Verify:
     async def adapted() -> bool | None:
         return verify()
 

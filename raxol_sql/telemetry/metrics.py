@@ -97,9 +97,9 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self.forked()
+        self.after_fork()
 
-    def forked(self) -> None:
+    def after_fork(self) -> None:
         """Start again from zero, in a child too, whose parent may have held the lock."""
         # A signal's handler may ask for the figures while they are added up.
         self._lock = BriefLock()

@@ -90,11 +90,11 @@ class Telemetry:
         since, queries = self.recorder.read(reset=reset)
         return Metrics(since, queries, pool)
 
-    def forked(self) -> None:
+    def after_fork(self) -> None:
         """Start again in a child process, whose parent may have held a lock."""
         self._lock = BriefLock()
         if self.recorder is not None:
-            self.recorder.forked()
+            self.recorder.after_fork()
 
     def _drop(self, subscriber: Subscriber) -> None:
         with self._lock:

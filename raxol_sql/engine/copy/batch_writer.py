@@ -26,7 +26,7 @@ from raxol_sql.engine.copy.row_reader import Row, RowReader
 from raxol_sql.engine.core.driver_internals import format_row_binary, format_row_text
 from raxol_sql.engine.types.dump.dumper import CannotDump
 from raxol_sql.engine.types.dump.factory import DumperFactory
-from raxol_sql.engine.types.dump.pg_type import given
+from raxol_sql.engine.types.dump.pg_type import describe_class
 from raxol_sql.errors import ParameterError
 from raxol_sql.text import CopyShape
 
@@ -68,12 +68,12 @@ class BatchWriter:
         rows = self._reader.read(batch, first)
         if len(rows) >= _MANY and self._trusted:
             try:
-                return self._written(rows, self._converted(rows, first, self._trusted))
+                return self._encode(rows, self._convert_columns(rows, first, self._trusted))
             except Exception:
                 self._trusted = frozenset()
-        converted = self._converted(rows, first)
+        converted = self._convert_columns(rows, first)
         try:
-            return self._written(rows, converted)
+            return self._encode(rows, converted)
         except Exception:
             self._find_unwritable(rows, first, converted.keys())
             raise
@@ -89,7 +89,7 @@ class BatchWriter:
             return frozenset(i for i, column in enumerate(self._writers) if column.oid == TEXT)
         return frozenset()
 
-    def _written(self, rows: list[Row], converted: Mapping[int, list[Any]]) -> bytearray:
+    def _encode(self, rows: list[Row], converted: Mapping[int, list[Any]]) -> bytearray:
         if converted:
             columns = range(len(self._writers))
             values = [converted.get(index, map(itemgetter(index), rows)) for index in columns]
@@ -100,7 +100,7 @@ class BatchWriter:
             write(row, transformer, out)
         return out
 
-    def _converted(
+    def _convert_columns(
         self, rows: list[Row], first: int, trusted: frozenset[int] = frozenset()
     ) -> dict[int, list[Any]]:
         """The values of the columns in which not all can go as they are, in another form."""
@@ -126,10 +126,10 @@ class BatchWriter:
         """The one whose dumpers write the columns: those that are ``converted`` as raw bytes."""
         known = self._transformers.get(converted)
         if known is None:
-            known = self._transformers[converted] = self._made(range(len(self._writers)), converted)
+            known = self._transformers[converted] = self._make(range(len(self._writers)), converted)
         return known
 
-    def _made(self, columns: Iterable[int], converted: Iterable[int]) -> abc.Transformer:
+    def _make(self, columns: Iterable[int], converted: Iterable[int]) -> abc.Transformer:
         transformer = Transformer(self._context)
         if self._is_binary:
             oids = [RAW if index in converted else self._writers[index].oid for index in columns]
@@ -138,7 +138,7 @@ class BatchWriter:
 
     def _find_unwritable(self, rows: list[Row], first: int, converted: Iterable[int]) -> None:
         """Raise the error for the first value that psycopg cannot write."""
-        transformers = [self._made([index], converted) for index in range(len(rows[0]))]
+        transformers = [self._make([index], converted) for index in range(len(rows[0]))]
         for number, row in enumerate(rows, first):
             for index, value in enumerate(row):
                 if index in converted:
@@ -158,7 +158,7 @@ class BatchWriter:
             reason = f"which cannot be written ({type(error).__name__})"
         column = self._columns[index] if index < len(self._columns) else None
         place = f"{column.name} is {column.type}" if column else f"value {index}"
-        problem = f"row {number}: {place}, and {given(type(value))}, {reason}"
+        problem = f"row {number}: {place}, and {describe_class(type(value))}, {reason}"
         raise ParameterError(self._query, [problem]) from error
 
 

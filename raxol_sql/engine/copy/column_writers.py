@@ -31,25 +31,25 @@ RAW = _types["bytea"].oid
 @attrs.frozen
 class RawText:
     """
-    Values that psycopg's dumper for a type writes as they are meant: of ``kinds``, and ``checked``.
+    Values of ``kinds`` that psycopg's dumper for a type writes correctly if they ``are_valid``.
 
     That dumper trusts its caller. It packs an int into two bytes that needs four, and reads a
     timedelta out of the memory of whatever it gets.
     """
 
     kinds: frozenset[type] = frozenset()
-    checked: Callable[[list[Any]], bool] = lambda values: True
+    are_valid: Callable[[list[Any]], bool] = lambda values: True
 
     def has(self, values: list[Any]) -> bool:
         """Whether all values, of which there is one at least, are such ones or None."""
         first = type(values[0])
         if first in self.kinds and countOf(map(type, values), first) == len(values):
-            return self.checked(values)
+            return self.are_valid(values)
         kinds = set(map(type, values))
         if NoneType in kinds:
             kinds.remove(NoneType)
             values = [value for value in values if value is not None]
-        return kinds <= self.kinds and (not values or self.checked(values))
+        return kinds <= self.kinds and (not values or self.are_valid(values))
 
 
 class ColumnWriter(Protocol):
@@ -135,7 +135,7 @@ def _plain(column: ColumnInfo) -> RawText:
     return _STRINGS if column.is_textual else _PLAIN.get(column.oid, _NOTHING)
 
 
-def _packed(code: str) -> Callable[[list[Any]], bool]:
+def _packer(code: str) -> Callable[[list[Any]], bool]:
     def fit(values: list[Any]) -> bool:
         try:
             struct.pack(f"!{len(values)}{code}", *values)
@@ -172,9 +172,9 @@ _PLAIN = {
     _types[name].oid: plain
     for name, plain in {
         "bool": RawText(frozenset([bool])),
-        "int2": RawText(frozenset([int]), _packed("h")),
-        "int4": RawText(frozenset([int]), _packed("i")),
-        "int8": RawText(frozenset([int]), _packed("q")),
+        "int2": RawText(frozenset([int]), _packer("h")),
+        "int4": RawText(frozenset([int]), _packer("i")),
+        "int8": RawText(frozenset([int]), _packer("q")),
         "float8": RawText(frozenset([float])),
         "numeric": RawText(frozenset([int, Decimal])),
         "bytea": RawText(frozenset([bytes, bytearray])),

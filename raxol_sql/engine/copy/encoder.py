@@ -46,8 +46,8 @@ class RowEncoder:
         its column, and never its value.
         """
         if isinstance(rows, AsyncIterable):
-            return self._blocks(self._gathered(rows))
-        return self._blocks(self._taken(iter(rows)))
+            return self._blocks(self._collect(rows))
+        return self._blocks(self._split(iter(rows)))
 
     async def _blocks(self, batches: AsyncIterator[list[Any]]) -> AsyncIterator[bytes]:
         if self._is_binary:
@@ -67,11 +67,11 @@ class RowEncoder:
         if self._is_binary:
             yield TRAILER
 
-    async def _taken(self, rows: Iterator[Any]) -> AsyncIterator[list[Any]]:
+    async def _split(self, rows: Iterator[Any]) -> AsyncIterator[list[Any]]:
         while batch := list(islice(rows, self._size)):
             yield batch
 
-    async def _gathered(self, rows: AsyncIterable[Any]) -> AsyncIterator[list[Any]]:
+    async def _collect(self, rows: AsyncIterable[Any]) -> AsyncIterator[list[Any]]:
         batch = []
         async for row in rows:
             batch.append(row)

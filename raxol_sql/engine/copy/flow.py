@@ -19,7 +19,7 @@ async def send(
     await session.ask_marker()
     session.is_sent = False
     wire, limits = session.wire, session.limits
-    async with limits.lasting(limits.of(timeout)):
+    async with limits.set_for_block(limits.of(timeout)):
         await wire.begin_copy(text.encode())
         try:
             async for block in blocks:
@@ -38,7 +38,7 @@ async def receive(session: Session, text: str, timeout: int | None) -> AsyncGene
     await session.ask_marker()
     session.is_sent = True
     wire, limits = session.wire, session.limits
-    async with limits.lasting(limits.of(timeout)):
+    async with limits.set_for_block(limits.of(timeout)):
         await wire.begin_copy(text.encode())
         try:
             while (piece := await wire.take()) is not None:

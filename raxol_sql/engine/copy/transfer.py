@@ -14,7 +14,7 @@ from raxol_sql.engine.copy.decoder import RowDecoder, check_rows_out, read_texts
 from raxol_sql.engine.copy.encoder import RowEncoder
 from raxol_sql.engine.copy.flow import receive, send
 from raxol_sql.engine.copy.source import CopyData, check_rows_in, iter_blocks
-from raxol_sql.engine.session.error_notes import explaining
+from raxol_sql.engine.session.error_notes import notes_on_errors
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.transaction.retrier import raise_if_uncertain
 from raxol_sql.engine.transaction.session_source import SessionSource, held
@@ -37,10 +37,10 @@ async def copy_in(
     blocks = iter_blocks(query.name, data)
     if blocks is None:
         check_rows_in(query.name, shape)
-    with explaining(query):
+    with notes_on_errors(query):
         async with held(sessions, query.name, _timeout(query), watch) as session:
             if blocks is None:
-                blocks = await _encoded(session, query, shape, data)
+                blocks = await _encode(session, query, shape, data)
             try:
                 return await send(session, _text(query), blocks, _timeout(query))
             except psycopg.Error as error:
@@ -54,7 +54,7 @@ async def copy_out(sessions: SessionSource, query: Query[Any], watch: OperationT
     shape = _shape_out(query)
     names_result = query.definition.result is not None
     check_rows_out(query.name, shape, names_result=names_result)
-    with explaining(query):
+    with notes_on_errors(query):
         async with held(sessions, query.name, _timeout(query), watch) as session:
             if not names_result:
                 async with aclosing(receive(session, _text(query), _timeout(query))) as pieces:
@@ -78,7 +78,7 @@ async def copy_into_file(
             "as in open(path, 'wb')"
         )
     count = 0
-    with explaining(query):
+    with notes_on_errors(query):
         async with (
             held(sessions, query.name, _timeout(query), watch) as session,
             aclosing(receive(session, _text(query), _timeout(query))) as pieces,
@@ -94,7 +94,7 @@ def is_copy_out(query: Query[Any]) -> bool:
     return not copy_shape(query).into_server
 
 
-async def _encoded(
+async def _encode(
     session: Session, query: Query[Any], shape: CopyShape, data: Any
 ) -> AsyncIterator[bytes]:
     columns = await _table_columns(session, shape)

@@ -13,7 +13,7 @@ from psycopg.pq.abc import PGconn
 class Forkable(Protocol):
     """An object with connections, which is notified of forks in the child."""
 
-    def forked(self) -> None: ...
+    def after_fork(self) -> None: ...
 
 
 _alive: weakref.WeakSet[Forkable] = weakref.WeakSet()
@@ -43,12 +43,12 @@ def sever(connections: Iterable[PGconn]) -> None:
         os.close(nowhere)
 
 
-def _forked() -> None:
+def _notify() -> None:
     global generation
     generation += 1
     for holder in list(_alive):
-        holder.forked()
+        holder.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(after_in_child=_notify)

@@ -120,7 +120,7 @@ class AsyncioWaiter:
         return False
 
     async def input(self) -> None:
-        loop = self._attached()
+        loop = self._attach()
         self._waiter = waiter = loop.create_future()
         if self.until is not None and (self._alarm is None or self.until < self._rings):
             self._set_alarm(loop)
@@ -131,7 +131,7 @@ class AsyncioWaiter:
 
     async def flush(self) -> None:
         while self._pgconn.flush():
-            loop = self._attached()
+            loop = self._attach()
             loop.add_writer(self._socket, self._write)
             try:
                 await self.input()
@@ -151,7 +151,7 @@ class AsyncioWaiter:
                 psycopg.OperationalError("the connection was closed while waiting")
             )
 
-    def _attached(self) -> asyncio.AbstractEventLoop:
+    def _attach(self) -> asyncio.AbstractEventLoop:
         """Return the loop in which the reader is registered."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()

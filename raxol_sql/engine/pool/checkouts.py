@@ -28,7 +28,7 @@ def pool_exhausted(
         f"no connection became free in {waited:.1f} s: {len(held)} of {size} (pool_size) are in "
         f"use, and {waiting} {'waits' if waiting == 1 else 'wait'} for one"
     ]
-    lines += [f"    {holding.told(now, name_of)}" for holding in held]
+    lines += [f"    {holding.describe(now, name_of)}" for holding in held]
     if held and all(holding.who == me for holding in held):
         lines.append(
             "This thread or task already holds every connection, so it would wait for itself: "
@@ -68,5 +68,5 @@ class LeakDetector:
             _log.warning(
                 "possible connection leak: %s. Use `with`, so that the transaction or stream is "
                 "closed",
-                holding.told(now, self._name_of),
+                holding.describe(now, self._name_of),
             )

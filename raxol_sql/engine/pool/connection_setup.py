@@ -80,7 +80,7 @@ async def set_up_session(
         told = f"the server cancelled the set-up of the connection: {error}"
         raise psycopg.errors.ConnectionTimeout(told) from None
     session.detach()
-    await types.connected(colour, session)
+    await types.run_on_connect(colour, session)
     put_session(session)
     return session
 

@@ -16,7 +16,7 @@ from raxol_sql.config import Conninfo, Secret
 from raxol_sql.config.conninfo import AskPassword
 from raxol_sql.engine.core.concurrency import Connection, IOBackend
 from raxol_sql.engine.pool.connect_log import ConnectLog
-from raxol_sql.engine.pool.recording_connection import Begun, begun_now, recording, target_now
+from raxol_sql.engine.pool.recording_connection import Begun, begun_now, recording_class, target_now
 from raxol_sql.errors import ConfigError
 from raxol_sql.failures import Phase, Verdict, classify, is_refused, mark_refused
 
@@ -107,8 +107,8 @@ class Connector:
         self.connect = colour.callback(self._connect)
         self.connecting = ConnectLog()
         self._colour = colour
-        self._class = recording(colour.connection, lambda: self._is_over)
-        self._configure = configure
+        self._class = recording_class(colour.connection, lambda: self._is_over)
+        self._set_up = configure
         self._longest = longest_connecting(timeout)
         self._is_asking = False
         self._one_at_a_time = colour.lock()
@@ -170,7 +170,7 @@ class Connector:
             _finish(begun)
             raise
         else:
-            return await self._configured(connection)
+            return await self._configure(connection)
         finally:
             begun_now.reset(before)
             target_now.reset(target)
@@ -195,9 +195,9 @@ class Connector:
         finally:
             self._is_asking = False
 
-    async def _configured(self, connection: Connection) -> Connection:
+    async def _configure(self, connection: Connection) -> Connection:
         try:
-            await self._configure(connection)
+            await self._set_up(connection)
         except BaseException:
             await self._colour.wait(connection.close())
             raise
@@ -212,18 +212,18 @@ class Connector:
         self._under_way.add(attempt)
         try:
             if not self._failures:
-                return await self._tried(conninfo, options)
+                return await self._try_once(conninfo, options)
             async with self._one_at_a_time:
                 left = self._pause_ends - monotonic()
                 if self._failures and left > 0 and not self._is_over:
                     if self._is_refused and self._last is not None:
                         return self._last.again()
                     await self._colour.sleep(left)
-                return await self._tried(conninfo, options)
+                return await self._try_once(conninfo, options)
         finally:
             self._under_way.discard(attempt)
 
-    async def _tried(
+    async def _try_once(
         self, conninfo: Conninfo, options: dict[str, Any]
     ) -> Connection | ConnectFailure:
         began = monotonic()
@@ -236,12 +236,12 @@ class Connector:
                 # A server that is shutting down may also refuse TLS halfway.
                 connection = await self.attempt(conninfo, **options)
         except Exception as error:
-            return self._failed(error, began)
+            return self._fail(error, began)
         self.connecting.succeed(began, monotonic())
         self._failures, self._last = 0, None
         return connection
 
-    def _failed(self, error: Exception, began: float) -> ConnectFailure:
+    def _fail(self, error: Exception, began: float) -> ConnectFailure:
         now = monotonic()
         is_final = classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
         if not self._is_over:

@@ -62,7 +62,7 @@ async def _connect(colour: IOBackend, dial: Connector, conninfo: Conninfo, wait:
         attempted = monotonic()
         left = began + wait - monotonic()
         try:
-            first = await dial.attempt(_bounded(conninfo, left, attempts), autocommit=True)
+            first = await dial.attempt(_within(conninfo, left, attempts), autocommit=True)
         except psycopg.Error as error:
             is_final = classify(error, Phase.ACQUIRE).verdict is Verdict.NEVER
             longest = min(LONGEST_PAUSE, _PAUSE * 2 ** min(attempts - 1, 16))
@@ -79,7 +79,7 @@ async def _connect(colour: IOBackend, dial: Connector, conninfo: Conninfo, wait:
         await colour.sleep(min(pause, left))
 
 
-def _bounded(conninfo: Conninfo, left: float, attempts: int) -> Conninfo:
+def _within(conninfo: Conninfo, left: float, attempts: int) -> Conninfo:
     """``conninfo`` for an attempt for which so many seconds are left, unless it is the first."""
     if attempts == 1 and left <= 0:
         return conninfo

@@ -109,9 +109,9 @@ class PoolKeeper:
         """Return whether the pool is closed and every connection is back."""
         return self._is_closed and not len(self.checkouts)
 
-    def abandoned(self) -> list[Session]:
+    def find_abandoned(self) -> list[Session]:
         """Return the sessions that calls did not return when they ended; see `SessionRegistry`."""
-        return self.checkouts.abandoned(self._colour.holds)
+        return self.checkouts.find_abandoned(self._colour.holds)
 
     def repair(self) -> None:
         """Replace such sessions."""
@@ -159,7 +159,7 @@ class PoolKeeper:
             name_of=self._colour.name_of,
             size=self._size,
             waited=now - since,
-            waiting=len(self.queue.waiting()),
+            waiting=len(self.queue.waiters()),
             me=who,
         )
 
@@ -183,7 +183,7 @@ class PoolKeeper:
         if not self._is_closed:
             self._dial.give_up()
             await self._command(partial(self._close_pool, seconds))
-        for waiter in self.queue.waiting():
+        for waiter in self.queue.waiters():
             waiter.mailbox.put(PoolClosed(CLOSED))
 
     def abandon(self) -> None:
@@ -230,7 +230,7 @@ class PoolKeeper:
     async def _supply(self, _: object) -> None:
         """Take connections from psycopg_pool as long as callers wait for one."""
         pool = self._pool
-        while self.queue.waiting() and not self._is_closed and pool is self._pool:
+        while self.queue.waiters() and not self._is_closed and pool is self._pool:
             try:
                 connection = await self._colour.wait(pool.getconn(_SLICE))
             except PoolTimeout:
@@ -242,7 +242,7 @@ class PoolKeeper:
                 # psycopg_pool replaces it, with an attempt for the callers that still wait.
                 await self._colour.wait(pool.putconn(connection))
                 self._dial.connecting.return_stand_in()
-                for waiter in self.queue.waiting():
+                for waiter in self.queue.waiters():
                     waiter.mailbox.put(connection.again())
                 continue
             session = take_session(connection)
@@ -320,12 +320,12 @@ class PoolKeeper:
         self._want_if_needed()
 
     def _want_if_needed(self) -> None:
-        if self.queue.waiting():
+        if self.queue.waiters():
             self._wanted.put(None)
 
     def _warn_of(self, checkout: RegisteredSession) -> None:
         if checkout.holding is not None:
-            _log.warning(_NOT_ENDED, checkout.holding.told(monotonic(), self._colour.name_of))
+            _log.warning(_NOT_ENDED, checkout.holding.describe(monotonic(), self._colour.name_of))
         elif not self._has_warned:
             self._has_warned = True
             _log.warning(_INTERRUPTED)
@@ -339,13 +339,13 @@ class PoolKeeper:
 
     async def _repair(self) -> None:
         """Return abandoned sessions; replace a pool that supplies no connections."""
-        for session in self.abandoned():
+        for session in self.find_abandoned():
             checkout = self.checkouts.remove(weakref.ref(session))
             if checkout is not None:
                 session.give_up()
                 self._warn_of(checkout)
                 await self._replace(checkout)
-        if self.queue.waiting() and self.checkouts.are_between_calls(self._colour.holds):
+        if self.queue.waiters() and self.checkouts.are_between_calls(self._colour.holds):
             self.checkouts.collect_dropped()
         now = monotonic()
         has_room = len(self.checkouts) < self._size
@@ -353,7 +353,7 @@ class PoolKeeper:
             self._stuck_since = None
         elif self._stuck_since is None:
             self._stuck_since = now
-        elif now - self._stuck_since >= _STUCK and self.queue.waiting():
+        elif now - self._stuck_since >= _STUCK and self.queue.waiters():
             await self._start_again()
 
     async def _start_again(self) -> None:

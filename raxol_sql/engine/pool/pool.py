@@ -156,7 +156,7 @@ class SessionPool:
         held = 0
         if keeper is not None:
             held = len(keeper.checkouts.holdings())
-            if abandoned := keeper.abandoned():
+            if abandoned := keeper.find_abandoned():
                 held -= sum(session.holding is not None for session in abandoned)
                 keeper.repair()
         return status_of(
@@ -164,7 +164,7 @@ class SessionPool:
             *(self._config, self._connecting),
             held=held,
             connected=count_connected(self._wires),
-            waiting=len(self._queue.waiting()),
+            waiting=len(self._queue.waiters()),
             calls=self._repeating.calls,
             waits=self._waits,
             wait_ms=int(self._waited * 1000),
@@ -240,7 +240,7 @@ class SessionPool:
         """Return the outcome of a transaction, as far as it can be resolved by ``until``."""
         return await resolve(self, self._colour, _lives, token, until)
 
-    def forked(self) -> None:
+    def after_fork(self) -> None:
         """Drop everything that belongs to the parent; called first in the child."""
         known = [wire for reference in self._wires if (wire := reference()) is not None]
         forking.sever(wire.pgconn for wire in known)
@@ -248,7 +248,7 @@ class SessionPool:
         # Their holders are in the parent.
         self._settling = self._colour.lock()
         self._wires = {}
-        self.telemetry.forked()
+        self.telemetry.after_fork()
 
     async def _settle_in(self) -> None:
         """Open a pool for this process."""
@@ -351,7 +351,7 @@ class SessionPool:
         session.wire.until = monotonic() + _GETTING_READY
         try:
             await session.reset()
-            await self._types.reconnected(self._colour, session)
+            await self._types.run_on_reset(self._colour, session)
         except psycopg.Error:
             session.close()
         except BaseException:

@@ -63,7 +63,7 @@ class SqlstateSniffer:
         self._pgconn.trace(self._memory)
         self._pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
 
-    def heard(self) -> str | None:
+    def last_sqlstate(self) -> str | None:
         """Return the SQLSTATE of the last error, if there was one."""
         if self._memory < 0:
             return None
@@ -79,7 +79,7 @@ class SqlstateSniffer:
             os.close(self._memory)
 
 
-def recording(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
+def recording_class(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
     """
     Return a class of connections that record the SQLSTATE of a connection error.
 
@@ -122,7 +122,7 @@ def recording(connection: type[Any], is_over: Callable[[], bool]) -> type[Any]:
                             raise psycopg.OperationalError(
                                 "the attempt was abandoned: no caller waits for a connection"
                             )
-                raise _failed(pgconn, before, ear.heard(), handshake)
+                raise _failed(pgconn, before, ear.last_sqlstate(), handshake)
             finally:
                 ear.close()
 

@@ -46,7 +46,7 @@ class SessionQueue:
         """Return the idle sessions; the most recently used one is at the right end."""
         return self._idle
 
-    def waiting(self) -> list[Waiter]:
+    def waiters(self) -> list[Waiter]:
         """Return the waiting callers, the first of them first."""
         return [waiter for reference in [*self._waiters] if (waiter := reference()) is not None]
 

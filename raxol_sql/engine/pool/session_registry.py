@@ -69,7 +69,7 @@ class SessionRegistry:
         """Return the checkout of a session that goes back; None if it was removed before."""
         return self._checkouts.pop(reference, None)
 
-    def held(self) -> list[Session]:
+    def checked_out(self) -> list[Session]:
         """Return the sessions that callers have."""
         idle = {id(session) for session in [*self._idle]}
         found = [checkout.reference() for checkout in self]
@@ -77,7 +77,7 @@ class SessionRegistry:
 
     def holdings(self) -> list[Checkout]:
         """Return the sessions in use, with their holders; lost ones are being replaced."""
-        held = [session for session in self.held() if not session.is_lost]
+        held = [session for session in self.checked_out() if not session.is_lost]
         taken = [(session.holding, session.place) for session in held]
         return [Checkout(*holding, place) for holding, place in taken if holding is not None]
 
@@ -96,7 +96,7 @@ class SessionRegistry:
 
     def are_between_calls(self, holds: Holds) -> bool:
         """Return whether any sessions are in use, and no holder is in a call."""
-        held = self.held()
+        held = self.checked_out()
         return bool(held) and all(
             (claim := session.holding) is not None
             and session.outlives_call
@@ -116,10 +116,10 @@ class SessionRegistry:
             and held is not claim
             and held[2] == who
             and (session.outlives_call or bool(holds(who, session, held)))
-            for session in self.held()
+            for session in self.checked_out()
         )
 
-    def abandoned(self, holds: Holds) -> list[Session]:
+    def find_abandoned(self, holds: Holds) -> list[Session]:
         """
         Return the sessions of calls that have ended without returning them.
 
@@ -132,7 +132,7 @@ class SessionRegistry:
         some time apart.
         """
         now, unseen, found = monotonic(), {}, []
-        for session in self.held():
+        for session in self.checked_out():
             claim, idle_since = session.holding, session.idle_since
             if session.outlives_call:
                 continue

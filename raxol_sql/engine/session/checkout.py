@@ -31,7 +31,7 @@ class Checkout:
     who: Any
     place: CallSite | None = None
 
-    def told(self, now: float, name_of: Callable[[Any], str]) -> str:
+    def describe(self, now: float, name_of: Callable[[Any], str]) -> str:
         """Return a line for the log or an error message."""
         at = f" begun at {Path(self.place[0]).name}:{self.place[1]}" if self.place else ""
         return f"{self.purpose}{at}, {now - self.since:.1f} s, {name_of(self.who)}"

@@ -52,7 +52,7 @@ _BRIEF.maxstring = _BRIEF.maxother = _LONGEST = 200
 
 
 @contextmanager
-def explaining(query: Query[Any], more: str = "") -> Iterator[None]:
+def notes_on_errors(query: Query[Any], more: str = "") -> Iterator[None]:
     """Add notes to errors that are raised inside the block."""
     try:
         yield

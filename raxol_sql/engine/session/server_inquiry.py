@@ -230,7 +230,7 @@ class ServerInquiry:
             row = await _row(wire, _statement(lost.keys(), wire))
         except psycopg.Error as error:
             _check_refusal(error)
-            lost = await _refused(wire)
+            lost = await _find_refused(wire)
             has_markers = bool(_IDS & lost.keys()) and await _is_allowed(wire, _MARKERS)
             row = await _row(wire, _statement(lost.keys(), wire))
         if lost:
@@ -286,7 +286,7 @@ def _statement(refused: Set[str], wire: Pipeline) -> bytes:
     return f"{PRIMARY}select {', '.join(columns)} for update".encode()
 
 
-async def _refused(wire: Pipeline) -> dict[str, LostPromise]:
+async def _find_refused(wire: Pipeline) -> dict[str, LostPromise]:
     """Return the limited features, by the queries that the server refuses."""
     lost: dict[str, LostPromise] = {}
     for piece in _PIECES:
@@ -303,12 +303,14 @@ async def _lost_promise(wire: Pipeline, piece: _Piece, error: psycopg.Error) -> 
     remedy = "use PostgreSQL 13 or newer: this server lacks the function"
     if error.sqlstate == "42501":
         (role, database) = await _row(wire, b"select current_user, current_catalog")
-        remedy = f"in database {_named(database)}: grant {piece.privilege} to {_named(role)}"
+        remedy = (
+            f"in database {_quote_name(database)}: grant {piece.privilege} to {_quote_name(role)}"
+        )
     cause = f"{told} ({error.sqlstate})"
     return LostPromise(piece.promise, cause, _INSTEAD.get(piece.promise, ""), remedy)
 
 
-def _named(name: bytes | None) -> str:
+def _quote_name(name: bytes | None) -> str:
     text = (name or b"").decode(errors="replace")
     return text if _PLAIN_NAME.fullmatch(text) else '"' + text.replace('"', '""') + '"'
 

@@ -168,7 +168,7 @@ class Session:
             if timeout is None and self.marker is None:
                 result = await self.wire.ask(request, prepared.patience)
             else:
-                result = await self._accompanied(text, request, timeout)
+                result = await self._ask_with_others(text, request, timeout)
         except BaseException as error:
             tell_ending(error, self.wire.phase, text)
             if prepared.may_move:
@@ -343,13 +343,13 @@ class Session:
                 "UTF8; the server converts to and from the encoding of the database"
             )
 
-    async def _accompanied(self, text: str, request: Request, timeout: int | None) -> PGresult:
+    async def _ask_with_others(self, text: str, request: Request, timeout: int | None) -> PGresult:
         """Return the result of a request that others go along with."""
         marker = self.marker
         if marker is None or marker.is_asked or not marker.can_precede(text):
             if timeout is None:
                 return await self.wire.ask(request)
-            return await self._limited(text, request, timeout)
+            return await self._ask_with_timeout(text, request, timeout)
         requests = [self.ask_for(marker), request]
         sent = (
             requests if timeout is None else with_timeout_set(self.wire.pgconn, requests, timeout)
@@ -363,7 +363,7 @@ class Session:
             check(result)
         return results[first + 1]
 
-    async def _limited(self, text: str, request: Request, timeout: int) -> PGresult:
+    async def _ask_with_timeout(self, text: str, request: Request, timeout: int) -> PGresult:
         if self.in_transaction or not may_commit(text):
             try:
                 (result,) = await self.together([request], timeout)
@@ -374,7 +374,7 @@ class Session:
                     raise
         if self.is_shared:
             return await self.wire.ask(request)
-        async with self.limits.lasting(timeout):
+        async with self.limits.set_for_block(timeout):
             return await self.wire.ask(request)
 
 

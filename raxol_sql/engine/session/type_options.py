@@ -53,7 +53,7 @@ class TypeOptions:
         """Raise `ConfigError` for a name in ``classes`` that is no type of the database."""
         if not self.classes or self.catalogue.has_all_classes:
             return
-        names = "{" + ",".join('"' + _escaped(name) + '"' for name in self.classes) + "}"
+        names = "{" + ",".join('"' + _escape(name) + '"' for name in self.classes) + "}"
         wire = session.wire
         result = await wire.ask(partial(wire.pgconn.send_query_params, NAMED, [names.encode()]))
         missing = [name for name, oid in map(json.loads, rows_of(result)) if oid is None]
@@ -64,7 +64,7 @@ class TypeOptions:
             )
         self.catalogue.has_all_classes = True
 
-    async def connected(self, colour: IOBackend, session: Session) -> None:
+    async def run_on_connect(self, colour: IOBackend, session: Session) -> None:
         """Call the program's hook with a connection; raises its exceptions."""
         if self.on_connect is None:
             return
@@ -76,17 +76,17 @@ class TypeOptions:
         if not session.is_idle:
             raise psycopg.ProgrammingError("on_connect left a transaction open: commit it there")
 
-    async def reconnected(self, colour: IOBackend, session: Session) -> None:
+    async def run_on_reset(self, colour: IOBackend, session: Session) -> None:
         """Call the hook after a reset; a session for which it raises is closed and replaced."""
         if self.on_connect is None:
             return
         try:
-            await self.connected(colour, session)
+            await self.run_on_connect(colour, session)
         except Exception:  # the program's own function may raise anything
             session.close()
 
 
-def _escaped(name: str) -> str:
+def _escape(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 

@@ -73,7 +73,7 @@ class ConnectionTypes:
         """Has the catalogue asked, if it has to be, how values of these types are written."""
         asked = self.to_ask(oids)
         if asked:
-            self.take(oids, asked, await _asked(wire, asked))
+            self.take(oids, asked, await _query_catalogue(wire, asked))
 
     def to_ask(self, oids: Iterable[int]) -> list[int]:
         """The types that the catalogue has to be asked about; the others are registered."""
@@ -99,7 +99,7 @@ class ConnectionTypes:
         if not known:
             return False
         asked = [one.oid for one in known]
-        self._catalogue.learn(asked, await _asked(wire, asked))
+        self._catalogue.learn(asked, await _query_catalogue(wire, asked))
         if all(self._catalogue.get(one.oid) == one for one in known):
             return False
         self.forget()
@@ -177,7 +177,7 @@ def _nothing() -> None:
     """There are no statements yet."""
 
 
-async def _asked(wire: Pipeline, oids: Iterable[int]) -> list[bytes]:
+async def _query_catalogue(wire: Pipeline, oids: Iterable[int]) -> list[bytes]:
     """Return the rows of `CATALOGUE` for types; none if the role may not read it."""
     asking = partial(wire.pgconn.send_query_params, CATALOGUE, [oid_array(oids)])
     try:

@@ -147,7 +147,7 @@ def guard(connection: AdaptContext, infinity: str = "error") -> None:
         for format in (Format.TEXT, Format.BINARY):
             known = adapters.get_loader(oid, format)
             if known is not None and is_builtin_adapter(known):
-                made = _bounded(known, format, bounds if infinity == "clamp" else None)
+                made = _make_bounded(known, format, bounds if infinity == "clamp" else None)
                 adapters.register_loader(oid, made)
 
 
@@ -158,7 +158,7 @@ def _json_loader(usual: type[Any], format: Format) -> type[_JsonLoader]:
 
 
 @cache
-def _bounded(
+def _make_bounded(
     usual: type[Any], format: Format, bounds: tuple[date, date] | None
 ) -> type[_BoundedLoader]:
     names = {"usual": usual, "format": format, "bounds": bounds, "__module__": __name__}

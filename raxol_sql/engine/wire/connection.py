@@ -163,7 +163,7 @@ class PGConnection:
     def _check_alive(self, result: PGresult) -> None:
         """Raise for a lost connection, and for a COPY, which has no reader or writer here."""
         if self.pgconn.status == ConnStatus.BAD:
-            raise self._lost(result)
+            raise self._lost_error(result)
         if result.status in COPYING:
             raise psycopg.NotSupportedError("use copy() for COPY statements")
 
@@ -176,7 +176,7 @@ class PGConnection:
         if not self._syncs:
             self.pgconn.exit_pipeline_mode()
 
-    def _lost(self, result: PGresult | None) -> psycopg.Error:
+    def _lost_error(self, result: PGresult | None) -> psycopg.Error:
         """Return the error for a lost connection, with the server's message if there is one."""
         if result is not None and result.error_field(DiagnosticField.SQLSTATE):
             return mark_lost(error_from_result(result))
@@ -210,7 +210,7 @@ class PGConnection:
             return
         for result in results:
             if result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) in _FATAL_SEVERITIES:
-                raise self._lost(result) from None
+                raise self._lost_error(result) from None
 
     async def _recover(self, error: BaseException) -> None:
         """Finish the request in progress, or close the connection."""
@@ -301,7 +301,7 @@ class PGConnection:
                 await self._waiting.input()
             result = pgconn.get_result()
             if pgconn.status == ConnStatus.BAD:
-                raise self._lost(result)
+                raise self._lost_error(result)
             nothing = nothing + 1 if result is None else 0
             if result is None or result.status == SYNC:
                 continue

@@ -84,7 +84,7 @@ class Pipeline(PGConnection):
                 patience.miss()
             result = pgconn.get_result()
             if result is None:
-                raise self._lost(None)
+                raise self._lost_error(None)
             if result.status not in DONE:
                 self._check_alive(result)
             while True:
@@ -104,7 +104,7 @@ class Pipeline(PGConnection):
         if patience.is_timed:
             patience.learn(perf_counter() - since)
         if result.status not in DONE:
-            raise to_exception(self._seen(result))
+            raise to_exception(self._detect_timeout(result))
         return result
 
     async def complete(self, request: Request) -> Completion:
@@ -135,7 +135,7 @@ class Pipeline(PGConnection):
                     result = more
                     if more.status not in DONE:
                         self._check_alive(more)
-                        result = self._seen(more)
+                        result = self._detect_timeout(more)
                 except (psycopg.Error, WaitTimeout):
                     raise
                 except BaseException as caught:
@@ -145,7 +145,7 @@ class Pipeline(PGConnection):
                     if monotonic() >= self.until:
                         raise WaitTimeout from None
             if result is None:
-                raise self._lost(None)
+                raise self._lost_error(None)
         except BaseException as error:
             self.close()
             if not isinstance(error, (psycopg.Error, WaitTimeout)):
@@ -158,7 +158,7 @@ class Pipeline(PGConnection):
             if isinstance(error, psycopg.Error):
                 return Completion(None, mark_lost(error), interruption)
             # It arrived between two steps, so a reply may have been missed.
-            return Completion(None, self._lost(None), interruption)
+            return Completion(None, self._lost_error(None), interruption)
         finally:
             self.until = until
         return Completion(result, None, interruption)
@@ -215,14 +215,14 @@ class Pipeline(PGConnection):
                 # An empty result follows each result once, and that of a lost connection forever.
                 if result is None or result.status == FAILED:
                     if pgconn.status == ConnStatus.BAD:
-                        raise self._lost(result)
+                        raise self._lost_error(result)
                     if result is None:
                         nothing += 1
                         if nothing == NOTHING_LEFT:
-                            raise self._lost(None)
+                            raise self._lost_error(None)
                         continue
                     took = perf_counter() - self._since
-                    result = self._seen(result, results, self.limit, took)
+                    result = self._detect_timeout(result, results, self.limit, took)
                 if result.status == SYNC:
                     break
                 nothing = 0
@@ -276,7 +276,7 @@ class Pipeline(PGConnection):
                 await self._waiting.flush()
             result = await self._next()
             if result is None:
-                raise self._lost(None)
+                raise self._lost_error(None)
             if result.status not in COPYING:
                 while await self._next() is not None:
                     pass
@@ -284,7 +284,7 @@ class Pipeline(PGConnection):
             await self._recover(error)
             raise
         if result.status not in COPYING:
-            check(self._seen(result))
+            check(self._detect_timeout(result))
             raise psycopg.ProgrammingError("this is no COPY")
 
     async def put(self, block: bytes) -> None:
@@ -321,7 +321,7 @@ class Pipeline(PGConnection):
         """Return the result of a COPY whose data was ``sent`` or read to the end."""
         return await self.ask(self.pgconn.put_copy_end if sent else _nothing)
 
-    def _seen(
+    def _detect_timeout(
         self,
         result: PGresult,
         before: Sequence[PGresult] = (),
@@ -339,7 +339,7 @@ class Pipeline(PGConnection):
             await self._waiting.answer(False)
         result = pgconn.get_result()
         if pgconn.status == ConnStatus.BAD:
-            raise self._lost(result)
+            raise self._lost_error(result)
         return result
 
 

@@ -75,7 +75,7 @@ class StatementTimeouts:
         return limit
 
     @asynccontextmanager
-    async def lasting(self, timeout: int | None) -> AsyncIterator[None]:
+    async def set_for_block(self, timeout: int | None) -> AsyncIterator[None]:
         """
         Set a timeout for statements that cannot share a round trip with it.
 

@@ -290,7 +290,7 @@ def test_a_connection_on_its_way_to_a_caller_is_none_that_the_caller_holds(
         pool = db._pool
         assert pool._keeper is not None
         checkouts, holds = pool._keeper.checkouts, pool._colour.holds
-        (session,) = checkouts.held()
+        (session,) = checkouts.checked_out()
         held, waiting = session.holding, ("q.echo", time.monotonic(), threading.get_ident())
         assert checkouts.are_of(waiting, holds)
         session.holding = waiting

@@ -47,19 +47,19 @@ def array(elements: ArrayDumper) -> ValueDumper:
     """Return the dumper for lists, tuples and sets; binary if every element is."""
 
     def dump(value: Any) -> Dumped:
-        dimensions, items = _flattened(value, elements.nests)
+        dimensions, items = _flatten(value, elements.nests)
         dumped = _binary(elements, dimensions, items) if elements.oid else None
         if dumped is not None:
             return dumped, BINARY
         return _text(elements, dimensions, items), TEXT
 
     def text(value: Any) -> bytes:
-        return _text(elements, *_flattened(value, elements.nests))
+        return _text(elements, *_flatten(value, elements.nests))
 
     return ValueDumper(dump, text)
 
 
-def _flattened(value: Any, nests: tuple[type, ...]) -> tuple[list[int], list[Any]]:
+def _flatten(value: Any, nests: tuple[type, ...]) -> tuple[list[int], list[Any]]:
     """Return the size of each dimension, and all items in one list."""
     items = list(value)
     dimensions = [len(items)]
@@ -81,7 +81,7 @@ def _binary(elements: ArrayDumper, dimensions: list[int], items: list[Any]) -> b
     if not items:
         return _pack_head(0, 0, elements.oid)
     sizes = [_pack_dimension(size, 1) for size in dimensions]
-    if (packed := _packed(elements, items)) is not None:
+    if (packed := _pack_numbers(elements, items)) is not None:
         return b"".join([_pack_head(len(dimensions), 0, elements.oid), *sizes, packed])
     forms, raw = elements.forms, elements.raw
     parts: list[Data] = [b"", *sizes]
@@ -100,7 +100,7 @@ def _binary(elements: ArrayDumper, dimensions: list[int], items: list[Any]) -> b
     return b"".join(parts)
 
 
-def _packed(elements: ArrayDumper, items: list[Any]) -> bytes | None:
+def _pack_numbers(elements: ArrayDumper, items: list[Any]) -> bytes | None:
     """Pack numbers of one class, each after its length; None if they are not, or out of range."""
     if elements.packed is None or set(map(type, items)) != {elements.packed[0]}:
         return None

@@ -11,7 +11,7 @@ from psycopg.types.composite import CompositeInfo
 
 from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Data, Dumped, ValueDumper, ValueDumpers
 from raxol_sql.engine.types.dump.literals import record_literal
-from raxol_sql.engine.types.dump.pg_type import TargetType, given
+from raxol_sql.engine.types.dump.pg_type import TargetType, describe_class
 
 Values = Callable[[Any], Sequence[Any]]
 
@@ -79,10 +79,10 @@ def _check_names(
     missing = [name for name in names if name not in found]
     extra = [str(name) for name in found if name not in names]
     if missing:
-        raise target.misfit(f"{given(kind)} without {', '.join(missing)}")
+        raise target.misfit(f"{describe_class(kind)} without {', '.join(missing)}")
     if extra:
         more = f" with {', '.join(extra)}" if attrs.has(kind) else " with other names"
-        raise target.misfit(f"{given(kind)}{more}; its attributes are {', '.join(names)}")
+        raise target.misfit(f"{describe_class(kind)}{more}; its attributes are {', '.join(names)}")
 
 
 def _binary(attributes: Sequence[Attribute], values: Sequence[Any]) -> bytes | None:

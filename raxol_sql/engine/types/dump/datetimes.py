@@ -22,7 +22,7 @@ from raxol_sql.engine.types.dump.dumper import (
     ValueDumper,
     text_dumper,
 )
-from raxol_sql.engine.types.dump.pg_type import TargetType, given, oids
+from raxol_sql.engine.types.dump.pg_type import TargetType, describe_class, oids
 
 _types = psycopg.postgres.types
 _DATE = _types["date"].oid
@@ -89,7 +89,7 @@ def _timedelta(transformer: Transformer, target: TargetType, kind: type) -> Valu
 def _datetime(transformer: Transformer, target: TargetType, kind: type) -> ValueDumper:
     if target.oid in _PARTS:
         raise target.misfit(
-            f"{given(kind)}, {_PARTS[target.oid]}, or write the type into the SQL, as in "
+            f"{describe_class(kind)}, {_PARTS[target.oid]}, or write the type into the SQL, as in "
             f":name::timestamptz::{target.name.split()[0]}"
         )
     if target.is_closed and target.oid not in _FROM_DATETIME:
@@ -152,7 +152,7 @@ def _text(value: Any) -> bytes:
     return str(value).encode()
 
 
-def _signed(value: timedelta) -> tuple[int, int]:
+def _split_interval(value: timedelta) -> tuple[int, int]:
     """
     The days and the microseconds of an interval, of one sign.
 
@@ -164,13 +164,13 @@ def _signed(value: timedelta) -> tuple[int, int]:
 
 
 def _interval(value: timedelta) -> bytes:
-    days, micros = _signed(value)
+    days, micros = _split_interval(value)
     return _pack_interval(micros, days, 0)
 
 
 def _interval_text(value: timedelta) -> bytes:
     # Every sign is written: in the style of the SQL standard the first one holds for all.
-    return b"%+d day %+d microsecond" % _signed(value)
+    return b"%+d day %+d microsecond" % _split_interval(value)
 
 
 def _in(zone: tzinfo, value: datetime) -> datetime:

@@ -31,17 +31,17 @@ from raxol_sql.engine.types.dump.dumper import (
     ValueDumpers,
     text_dumper,
 )
-from raxol_sql.engine.types.dump.infinity import unbounded
+from raxol_sql.engine.types.dump.infinity import clamp_to_infinity
 from raxol_sql.engine.types.dump.json import document
 from raxol_sql.engine.types.dump.literals import multirange_literal, range_literal, record_literal
-from raxol_sql.engine.types.dump.lossy_texts import checked
+from raxol_sql.engine.types.dump.lossy_texts import reject_lossy
 from raxol_sql.engine.types.dump.numbers import PACKED, boolean, integer, real
 from raxol_sql.engine.types.dump.pg_type import (
     CHARACTERS,
     DOCUMENTS,
     TEXTS,
     TargetType,
-    given,
+    describe_class,
     oids,
 )
 from raxol_sql.engine.types.interval_loaders import clamps
@@ -103,7 +103,7 @@ class DumperFactory:
         # A str may be input for any type, even as the value of an enum.
         if issubclass(kind, str) and dumper is self._dumper(str):
             write: Any = self._transformer.get_dumper("", PyFormat.TEXT).dump
-            return text_dumper(checked(target, write))
+            return text_dumper(reject_lossy(target, write))
         if dumper is not None and dumper is self._dumper(Enum):
             return self._enum(target, kind)
         if target.oid in DOCUMENTS:
@@ -125,7 +125,9 @@ class DumperFactory:
 
             def label(value: Any) -> Text:
                 if not isinstance(value.value, str):
-                    raise target.misfit(f"{given(kind)} whose value is not a str, as labels are")
+                    raise target.misfit(
+                        f"{describe_class(kind)} whose value is not a str, as labels are"
+                    )
                 return forms.text(value.value)
 
             return text_dumper(label)
@@ -145,7 +147,7 @@ class DumperFactory:
         self, target: TargetType, kind: type, dumper: type[Dumper] | None
     ) -> ValueDumper | None:
         if hasattr(dumper, "make_sequence"):
-            return self._registered_record(target, kind, dumper)
+            return self._record_dumper(target, kind, dumper)
         if isinstance(target.info, CompositeInfo) and not target.is_array:
             values = values_of(target, target.info, kind)
             if values is not None:
@@ -176,7 +178,7 @@ class DumperFactory:
             return real(target, kind)
         if issubclass(kind, (date, time, timedelta)):
             form = moment(self._transformer, target, kind)
-            return unbounded(target, form) if self.clamps else form
+            return clamp_to_infinity(target, form) if self.clamps else form
         if issubclass(kind, _BYTES):
             return _bytes(target, kind)
         return own(self._transformer, target, kind)
@@ -212,7 +214,7 @@ class DumperFactory:
         forms = self.forms(_UNKNOWN)
         return text_dumper(lambda value: record_literal(map(forms.text, value)))
 
-    def _registered_record(self, target: TargetType, kind: type, dumper: Any) -> ValueDumper:
+    def _record_dumper(self, target: TargetType, kind: type, dumper: Any) -> ValueDumper:
         if target.is_closed or target.is_array:
             raise target.refusal(kind)
         info, count = dumper.info, len(dumper.info.field_types)

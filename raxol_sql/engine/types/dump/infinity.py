@@ -15,7 +15,7 @@ _types = psycopg.postgres.types
 _SIZES = {_types["date"].oid: 4, _types["timestamp"].oid: 8, _types["timestamptz"].oid: 8}
 
 
-def unbounded(target: TargetType, form: ValueDumper) -> ValueDumper:
+def clamp_to_infinity(target: TargetType, form: ValueDumper) -> ValueDumper:
     """Return a dumper of dates that writes the first and the last as infinite."""
     size = _SIZES.get(target.oid)
     if size is None:

@@ -11,7 +11,7 @@ from psycopg.adapt import PyFormat
 from psycopg.types.json import Json, Jsonb
 
 from raxol_sql.engine.types.dump.dumper import Dumped, ValueDumper
-from raxol_sql.engine.types.dump.pg_type import TargetType, given
+from raxol_sql.engine.types.dump.pg_type import TargetType, describe_class
 from raxol_sql.records import MisfitError, json_value
 
 _JSONB = psycopg.postgres.types["jsonb"].oid
@@ -25,28 +25,30 @@ def document(transformer: Transformer, target: TargetType, kind: type) -> ValueD
     """
     wrapper = Jsonb if target.oid == _JSONB else Json
 
-    def wrapped(value: Any) -> Json | Jsonb:
+    def wrap(value: Any) -> Json | Jsonb:
         if isinstance(value, (Json, Jsonb)):
             return wrapper(value.obj, value.dumps)
         return wrapper(value)
 
     def write(value: Any, format: PyFormat) -> Dumped:
-        one = wrapped(value)
+        one = wrap(value)
         dumper = transformer.get_dumper(one, format)
         try:
             data = dumper.dump(one)
         except (TypeError, ValueError, RecursionError):
             if isinstance(one.obj, Decimal) and one.obj.is_finite():
                 return str(one.obj).encode(), 0
-            data = dumper.dump(wrapper(written(one.obj), one.dumps))
+            data = dumper.dump(wrapper(to_json(one.obj), one.dumps))
         return bytes(data) if isinstance(data, memoryview) else data, dumper.format
 
-    def written(value: Any) -> Any:
+    def to_json(value: Any) -> Any:
         try:
             return json_value(value)
         except MisfitError as error:
             place, problem = error.place.removeprefix(".") or "it", str(error)
-        raise target.misfit(f"{given(kind)} that cannot be written as JSON: {place} is {problem}")
+        raise target.misfit(
+            f"{describe_class(kind)} that cannot be written as JSON: {place} is {problem}"
+        )
 
     return ValueDumper(
         lambda value: write(value, PyFormat.AUTO), lambda value: write(value, PyFormat.TEXT)[0]

@@ -12,7 +12,7 @@ from raxol_sql.engine.types.dump.dumper import Data, Text
 
 def array_literal(items: Iterable[Text], dimensions: Sequence[int], delimiter: bytes) -> bytes:
     """Return the literal of an array, given its dimensions and all items in one list."""
-    tokens = [b"NULL" if item is None else _quoted(item) for item in items]
+    tokens = [b"NULL" if item is None else _quote(item) for item in items]
     if not tokens:
         return b"{}"
     for size in reversed(dimensions):
@@ -23,7 +23,7 @@ def array_literal(items: Iterable[Text], dimensions: Sequence[int], delimiter: b
 
 def record_literal(fields: Iterable[Text]) -> bytes:
     """Return the literal of a composite."""
-    return b"(" + b",".join([b"" if field is None else _quoted(field) for field in fields]) + b")"
+    return b"(" + b",".join([b"" if field is None else _quote(field) for field in fields]) + b")"
 
 
 def range_literal(value: Range[Any], bound: Callable[[Any], Text]) -> bytes:
@@ -31,7 +31,7 @@ def range_literal(value: Range[Any], bound: Callable[[Any], Text]) -> bytes:
     if value.isempty:
         return b"empty"
     lower, upper = [
-        b"" if text is None else _quoted(text) for text in (bound(value.lower), bound(value.upper))
+        b"" if text is None else _quote(text) for text in (bound(value.lower), bound(value.upper))
     ]
     opening, closing = b"[" if value.lower_inc else b"(", b"]" if value.upper_inc else b")"
     return opening + lower + b"," + upper + closing
@@ -42,5 +42,5 @@ def multirange_literal(value: Iterable[Range[Any]], bound: Callable[[Any], Text]
     return b"{" + b",".join([range_literal(one, bound) for one in value]) + b"}"
 
 
-def _quoted(text: Data) -> bytes:
+def _quote(text: Data) -> bytes:
     return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

@@ -62,7 +62,7 @@ _NAME = _types["name"].oid
 _CHAR = _types['"char"'].oid
 
 
-def checked(target: TargetType, write: Callable[[Any], Data]) -> Callable[[Any], Data]:
+def reject_lossy(target: TargetType, write: Callable[[Any], Data]) -> Callable[[Any], Data]:
     """
     Return a writer of texts for that type, which rejects a text that would lose a part.
 

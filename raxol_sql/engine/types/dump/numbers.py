@@ -18,7 +18,7 @@ from raxol_sql.engine.types.dump.dumper import (
     ValueDumper,
     text_dumper,
 )
-from raxol_sql.engine.types.dump.pg_type import TargetType, given, oids
+from raxol_sql.engine.types.dump.pg_type import TargetType, describe_class, oids
 
 _types = psycopg.postgres.types
 _INTEGERS = {"int2": "h", "int4": "i", "int8": "q", "oid": "I", "xid": "I", "cid": "I", "xid8": "Q"}
@@ -67,9 +67,9 @@ def integer(target: TargetType, kind: type) -> ValueDumper:
     if target.is_closed and target.oid not in _NUMERIC:
         raise target.refusal(kind)
     if target.oid in _PACKED:
-        return _packed(_PACKED[target.oid])
+        return _or_text(_PACKED[target.oid])
     if target.oid == _FLOAT8:
-        return _packed(_pack_float8)
+        return _or_text(_pack_float8)
     return text_dumper(_integer_text)
 
 
@@ -89,7 +89,7 @@ def real(target: TargetType, kind: type) -> ValueDumper:
     return text_dumper(text)
 
 
-def _packed(pack: Callable[[Any], bytes]) -> ValueDumper:
+def _or_text(pack: Callable[[Any], bytes]) -> ValueDumper:
     """Send numbers out of range as text, so that the server's own error is raised."""
 
     def dump(value: Any) -> Dumped:
@@ -122,7 +122,7 @@ def _whole(target: TargetType, kind: type) -> ValueDumper:
     def whole(value: Any) -> int:
         number = int(value) if _is_finite(value) else None
         if number is None or number != value:
-            raise target.misfit(f"{given(kind)} that is not a whole number: round it")
+            raise target.misfit(f"{describe_class(kind)} that is not a whole number: round it")
         return number
 
     return ValueDumper(lambda value: form.dump(whole(value)), lambda value: form.text(whole(value)))

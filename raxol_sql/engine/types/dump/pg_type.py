@@ -85,14 +85,14 @@ class TargetType:
             hint = f": give {'bytes' if self.name == 'bytea' else 'a str'}"
             if written:
                 hint += f", or write the type into the SQL, as in :name::{written}"
-        return self.misfit(given(kind) + hint)
+        return self.misfit(describe_class(kind) + hint)
 
     def misfit(self, problem: str) -> CannotDump:
         """Return the error for that problem."""
         return CannotDump(f"the server expects {self.name} here, and {problem}")
 
 
-def given(kind: type) -> str:
+def describe_class(kind: type) -> str:
     """Return a clause that says that a value of a class was given."""
     if kind is bytes:
         return "bytes were given"
