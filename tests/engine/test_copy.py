@@ -191,7 +191,7 @@ def test_csv_is_given_as_bytes_and_not_as_rows(play: Play, q: Any) -> None:
         ("into", Half(2), r"row 1 has no body"),
         ("into", "2b", r"row 1 is a str, which is not a row"),
         ("into", b"2b", r"row 1 is a bytes, which is not a row"),
-        ("into", 2, r"row 1 is a int, which is not a row"),
+        ("into", 2, r"row 1 is an int, which is not a row"),
         ("into", None, r"row 1 is a NoneType, which is not a row"),
         ("into_any", {"id": 2, "body": "b"}, r"to give rows by name, list the columns in the"),
     ],
