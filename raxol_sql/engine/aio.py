@@ -197,7 +197,7 @@ class AsyncTransaction(AsyncQueryRunner):
 
     def _set(self, block: TransactionScope) -> None:
         self._block = block
-        super().__init__(block.inside)
+        super().__init__(block.session_source)
 
     async def __aenter__(self) -> Self:
         await self._block.enter(keeps=True)

@@ -41,16 +41,16 @@ async def _batches(
     sessions: SessionSource, bound: BoundQuery[Any], size: int, watch: OperationTimer
 ) -> AsyncGenerator[list[Any]]:
     # A savepoint would roll back work between the rows if the caller stops before the last row.
-    block = TransactionScope(sessions, joins=True)
+    block = TransactionScope(sessions, join_existing=True)
     await block.enter(f"{bound.query.name} by stream()", keeps=True)
-    source = sessions if block.opening is None else block.inside
+    source = sessions if block.begin_sql is None else block.session_source
     cursor = _Cursor(source, bound, size, watch)
     try:
         async for records in cursor.batches():
             yield records
     except BaseException as error:
         try:
-            if block.opening is None:  # closed with its separate transaction
+            if block.begin_sql is None:  # closed with its separate transaction
                 await cursor.close()
         finally:
             await block.exit(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from time import monotonic
 from typing import Any
 
@@ -19,46 +19,17 @@ from raxol_sql.engine.query_monitor import current as monitors
 from raxol_sql.engine.session.error_notes import add_notes, arguments_of, parameter_error
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.session.staleness import may_commit
-from raxol_sql.engine.transaction.retrier import classify_error, log_success, raise_if_uncertain
+from raxol_sql.engine.transaction.commit import raise_if_uncertain
+from raxol_sql.engine.transaction.retrier import FailedAttempt, RetriedCall, classify_error, retry
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 from raxol_sql.errors import QueryKindError
-from raxol_sql.failures import Attempts, Effect, Failure, Phase
+from raxol_sql.failures import Effect, Phase
 from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.queries.validation import require_bound
 from raxol_sql.records import result_of
 from raxol_sql.telemetry import OperationTimer
 from raxol_sql.text import Kind
-
-
-@attrs.frozen
-class _FailedAttempt:
-    """A database error, with the state of its session when it was raised."""
-
-    error: psycopg.Error
-    failure: Failure
-    text: str
-    may_repeat: bool
-    is_standby: bool
-
-    @classmethod
-    def of(cls, error: psycopg.Error, session: Session, bound: BoundQuery[Any]) -> _FailedAttempt:
-        session.last_error = error
-        return cls(
-            error,
-            classify_error(error, Phase.SENT if session.is_sent else Phase.ACQUIRE),
-            bound.statement.text,
-            bound.query.definition.directives.idempotent or session.is_read_only,
-            session.is_standby,
-        )
-
-    def check(self) -> None:
-        """Raise for a statement outside a transaction that must not be run again."""
-        if self.may_repeat or self.failure.effect is Effect.NONE:
-            return
-        raise_if_uncertain(self.error)
-        if may_commit(self.text):
-            raise self.error  # a procedure may have committed part of its work
 
 
 class Executor:
@@ -80,13 +51,18 @@ class Executor:
             bound = require_bound("run()", bound)
         query, sessions = bound.query, self._sessions
         for monitor in monitors.get():
-            monitor.record(query, bound.statement.text, is_alone=sessions.repeating is not None)
+            monitor.record(query, bound.statement.text, is_alone=sessions.retrier is not None)
         watch: OperationTimer | None = None
         if self._telemetry.listens:
             watch = self._telemetry.watch(query.name, "run", bound.statement.text)
         try:
             if commit_check is None:
-                result = await self._run(bound, watch)
+                timeout = query.definition.directives.timeout
+                until = deadline_of(sessions.timeout if timeout is None else timeout)
+                # The first attempt is not in the loop: every call runs it, and few need another.
+                result = await self._attempt(bound, timeout, until, watch)
+                if type(result) is FailedAttempt:
+                    result = await self._retry(result, bound, timeout, until, watch)
             else:
                 result = await run_alone(sessions, bound, commit_check, watch)
         except BaseException as error:
@@ -97,55 +73,59 @@ class Executor:
             watch.end()
         return result
 
-    async def _run(self, bound: BoundQuery[Any], watch: OperationTimer | None) -> Any:
-        """Return the result of one query, after as many attempts as needed."""
+    async def _attempt(
+        self,
+        bound: BoundQuery[Any],
+        timeout: int | None,
+        until: float | None,
+        watch: OperationTimer | None,
+        is_retry: bool = False,
+    ) -> Any:
+        """Run one query once; return its result, or a `FailedAttempt` if it may be retried."""
         query, sessions = bound.query, self._sessions
-        timeout = query.definition.directives.timeout
-        until = deadline_of(sessions.timeout if timeout is None else timeout)
-        attempts: Attempts | None = None
-        while True:
-            trouble: _FailedAttempt | None = None
+        failed: FailedAttempt | None = None
+        try:
+            session = await sessions.acquire(query.name, until)
+            if watch is not None:
+                watch.taken, watch.idle_since = monotonic(), session.idle_since
+            if is_retry:
+                session.limits.uses_deadline = True
             try:
-                session = await sessions.acquire(query.name, until)
-                if watch is not None:
-                    watch.taken, watch.idle_since = monotonic(), session.idle_since
-                if attempts is not None:
-                    session.limits.uses_deadline = True
                 try:
-                    try:
-                        answer = await session.run(bound.statement.text, bound.values, timeout)
-                    except psycopg.Error as error:
-                        trouble = _FailedAttempt.of(error, session, bound)
-                        raise
-                    if attempts is not None:
-                        log_success(attempts, query.name)
-                    if watch is None:
-                        return result_of(query, answer)
-                    since = monotonic()
-                    result = result_of(query, answer)
-                    watch.decode, watch.rows = monotonic() - since, answer.rows
-                    return result
-                finally:
-                    await sessions.release(session)
-            except ParameterTypeMismatch as error:
-                raise parameter_error(bound, error) from None
-            except Exception as error:
-                add_notes(error, query, arguments_of(bound, shows_values=sessions.shows_values))
-                if trouble is None or sessions.repeating is None:
+                    answer = await session.run(bound.statement.text, bound.values, timeout)
+                except psycopg.Error as error:
+                    failed = _failed_attempt(error, session, bound)
                     raise
-                trouble.check()
-                attempts = attempts or sessions.repeating.begin(until)
-                if watch is not None:
-                    watch.pause()
-                await sessions.repeating.after(
-                    attempts,
-                    error,
-                    trouble.failure,
-                    may_repeat=trouble.may_repeat,
-                    is_standby=trouble.is_standby,
-                )
-                if watch is not None:
-                    watch.again()
+                if watch is None:
+                    return result_of(query, answer)
+                since = monotonic()
+                result = result_of(query, answer)
+                watch.decode, watch.rows = monotonic() - since, answer.rows
+                return result
+            finally:
+                await sessions.release(session)
+        except ParameterTypeMismatch as error:
+            raise parameter_error(bound, error) from None
+        except Exception as error:
+            add_notes(error, query, arguments_of(bound, shows_values=sessions.shows_values))
+            if failed is None or sessions.retrier is None:
+                raise
+            _raise_if_final(failed, bound.statement.text)
+            return failed if failed.error is error else attrs.evolve(failed, error=error)
+
+    async def _retry(
+        self,
+        failed: FailedAttempt,
+        bound: BoundQuery[Any],
+        timeout: int | None,
+        until: float | None,
+        watch: OperationTimer | None,
+    ) -> Any:
+        def attempt(is_retry: bool) -> Awaitable[Any]:
+            return self._attempt(bound, timeout, until, watch, is_retry)
+
+        call = RetriedCall(self._sessions.retrier, bound.query.name, until, watch)
+        return await retry(failed, attempt, call)
 
     async def preload(self, parents: Iterable[Any], call: PreloadCall) -> list[Any]:
         """See `Database.preload`."""
@@ -199,3 +179,27 @@ class Executor:
             records = await copy_out(self._sessions, query, watch)
             watch.rows = len(records)
             return records
+
+
+def _failed_attempt(
+    error: psycopg.Error, session: Session, bound: BoundQuery[Any]
+) -> FailedAttempt:
+    """Return how a statement failed, by the state of its session at this moment."""
+    session.last_error = error
+    return FailedAttempt(
+        error,
+        classify_error(error, Phase.SENT if session.is_sent else Phase.ACQUIRE),
+        bound.query.definition.directives.idempotent or session.is_read_only,
+        session.is_standby,
+    )
+
+
+def _raise_if_final(failed: FailedAttempt, text: str) -> None:
+    """Raise for a statement outside a transaction that must not be run again."""
+    error, failure = failed.error, failed.failure
+    if failed.may_repeat or failure is None or failure.effect is Effect.NONE:
+        return
+    if isinstance(error, psycopg.Error):
+        raise_if_uncertain(error)
+    if may_commit(text):
+        raise error  # a procedure may have committed part of its work

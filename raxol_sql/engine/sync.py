@@ -12,10 +12,11 @@ from raxol_sql.engine.core.concurrency import iterate_sync, run_sync
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.preload import PreloadCall
 from raxol_sql.engine.query_monitor import QueryMonitor
+from raxol_sql.engine.transaction.commit import Verify
 from raxol_sql.engine.transaction.options import TransactionOptions
 from raxol_sql.engine.transaction.run_transaction import TransactionCall, name_of, run_transaction
 from raxol_sql.engine.transaction.session_source import SessionSource
-from raxol_sql.engine.transaction.transaction import TransactionScope, Verify
+from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.failures import RetryPolicy
 from raxol_sql.queries import BoundQuery, Query
 
@@ -274,13 +275,13 @@ class Transaction(QueryRunner):
 
     def _set(self, block: TransactionScope) -> None:
         self._block = block
-        super().__init__(block.inside)
+        super().__init__(block.session_source)
 
     def __enter__(self) -> Self:
         try:
             run_sync(self._block.enter(keeps=True))
         except BaseException:
-            self._block.disown()  # a signal may have arrived just after the block was entered
+            self._block.abandon()  # a signal may have arrived just after the block was entered
             raise
         return self
 

@@ -54,7 +54,7 @@ class AttemptTelemetry:
         watch.event()  # it ended now, whenever that is reported
         held.append(watch)
 
-    def end(self, *, is_retried: bool) -> None:
+    def end(self, is_retried: bool) -> None:
         """Reports what was held back, unless the attempt ``is_retried``."""
         held, self._held = self._held, None
         if not is_retried:

@@ -18,7 +18,7 @@ from raxol_sql.engine.session.error_notes import parameter_error
 from raxol_sql.engine.session.prepared import Prepared
 from raxol_sql.engine.session.session import Session
 from raxol_sql.engine.session.staleness import is_outdated
-from raxol_sql.engine.transaction.retrier import CommitState
+from raxol_sql.engine.transaction.commit import CommitState
 from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.engine.types.parameters import ParameterTypeMismatch
 from raxol_sql.engine.types.result import StatementResult
@@ -58,7 +58,7 @@ class Batch:
         self._watch = watch
         self._suspect: BoundQuery[Any] | None = None
         self._block = block
-        self._opened = block.opening is None
+        self._opened = block.begin_sql is None
         self._closed = False
         self._careful = careful
         self._count = 0
@@ -149,7 +149,7 @@ class Batch:
             if answered is None or not isinstance(error, psycopg.Error):
                 raise
             results = iter(answered)
-        if group.opening and self._block.opening is not None:
+        if group.opening and self._block.begin_sql is not None:
             check(next(results))
         answer_of, ways, marker_at = self._session.answer, group.ways, group.marker_at
         answers: list[StatementResult] = []
@@ -166,8 +166,8 @@ class Batch:
             answers.append(answer_of(prepared, result))
         for result in results:
             check(result)
-            if group.closing and self._block.closing is not None:
-                self._block.conclude((result.command_status or b"").decode())
+            if group.closing and self._block.end_sql is not None:
+                self._block.finish((result.command_status or b"").decode())
         return answers
 
     async def send(
@@ -194,7 +194,7 @@ class Batch:
     @property
     def is_in_doubt(self) -> bool:
         """Whether a COMMIT was sent along, so that a lost answer does not mean a rollback."""
-        return self._closed and self._block.closing == "commit"
+        return self._closed and self._block.is_outermost
 
     def decoding(self) -> AbstractContextManager[None]:
         """Measure the making of records inside the block."""
@@ -236,7 +236,7 @@ class Batch:
         self, group: _Group, results: Sequence[PGresult]
     ) -> Sequence[PGresult] | None:
         """The results of a group up to the answer to its COMMIT; None if that did not come."""
-        if group.closing and self._block.closing == "commit":
+        if group.closing and self._block.is_outermost:
             for number, result in enumerate(results, 1):
                 if result.command_status == b"COMMIT":
                     return results[:number]
@@ -270,8 +270,8 @@ class Batch:
     def _requests(self, group: _Group) -> Iterator[Request]:
         """The requests of a group, each made when the one before it was sent."""
         pgconn, ways = self._session.wire.pgconn, group.ways
-        if group.opening and self._block.opening is not None:
-            yield self._command(self._block.opening)
+        if group.opening and self._block.begin_sql is not None:
+            yield self._command(self._block.begin_sql)
         for number, bound in enumerate(group.bounds, group.first):
             if number - group.first == group.marker_at and self._session.marker is not None:
                 yield self._session.ask_for(self._session.marker)
@@ -293,8 +293,8 @@ class Batch:
                 yield request
             else:
                 yield from with_timeout_set(pgconn, [request], timeout)
-        if group.closing and self._block.closing is not None:
-            yield self._command(self._block.closing)
+        if group.closing and self._block.end_sql is not None:
+            yield self._command(self._block.end_sql)
 
     def _command(self, text: str) -> Request:
         return partial(self._session.wire.pgconn.send_query_params, text.encode(), None)

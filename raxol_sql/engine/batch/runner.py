@@ -10,12 +10,12 @@ import psycopg
 
 from raxol_sql.engine.batch.batch import Batch
 from raxol_sql.engine.core.deadline import deadline_of, earliest
+from raxol_sql.engine.transaction.commit import CommitState, note_outcome
 from raxol_sql.engine.transaction.options import TransactionOptions
-from raxol_sql.engine.transaction.retrier import CommitState, log_success
+from raxol_sql.engine.transaction.retrier import FailedAttempt, RetriedCall, run_attempts
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.errors import RaxolSQLError
-from raxol_sql.failures import Attempts
 from raxol_sql.telemetry import OperationTimer
 
 T = TypeVar("T")
@@ -52,63 +52,73 @@ async def run_batch(
     then, or its outcome is resolved first.
     """
     until = earliest(deadline_of(options.timeout), sessions.until)
-    repeating = sessions.repeating
-    attempts: Attempts | None = None
-    careful = False
-    while True:
-        block = TransactionScope(sessions, options.transaction, joins=options.joins, until=until)
-        session = await block.reserve(options.purpose)
-        if watch is not None:
-            watch.took(session.idle_since)
-        failed: psycopg.Error | None = None
-        pending: CommitState | None = None
+    is_careful = False
+
+    async def attempt(is_retry: bool) -> T | FailedAttempt:
+        nonlocal is_careful
+        result = await _attempt(sessions, work, options, watch, until, is_retry, is_careful)
+        if isinstance(result, FailedAttempt):
+            is_careful = is_careful or result.is_outdated
+            if not options.may_repeat():
+                raise result.error
+        return result
+
+    return await run_attempts(attempt, RetriedCall(sessions.retrier, options.purpose, until, watch))
+
+
+async def _attempt(
+    sessions: SessionSource,
+    work: Callable[[Batch], Awaitable[T]],
+    options: BatchOptions,
+    watch: OperationTimer | None,
+    until: float | None,
+    is_retry: bool,
+    is_careful: bool,
+) -> T | FailedAttempt:
+    block = TransactionScope(
+        sessions, options.transaction, join_existing=options.joins, until=until
+    )
+    session = await block.check_out(options.purpose)
+    if watch is not None:
+        watch.took(session.idle_since)
+    failed: psycopg.Error | None = None
+    commit: CommitState | None = None
+    try:
+        await session.turn.acquire(until)
         try:
-            await session.turn.acquire(until)
+            session.wire.until = until
+            if is_retry or sessions.until is not None:
+                session.limits.uses_deadline = True
+            batch = Batch(session, block, watch, careful=is_careful)
             try:
-                session.wire.until = until
-                if attempts is not None or sessions.until is not None:
-                    session.limits.uses_deadline = True
-                batch = Batch(session, block, watch, careful=careful)
-                try:
-                    await session.path.follow()
-                    result = await work(batch)
-                    pending = await batch.finish()
-                except BaseException as error:
-                    block.judge(error)
-                    if batch.is_in_doubt and not isinstance(error, (psycopg.Error, RaxolSQLError)):
-                        block.mark(error, session.wire.commit_effect)
-                    is_outdated = await batch.give_up(error)
-                    if careful or not is_outdated or not options.may_repeat():
-                        session.last_error = error
-                        raise
-                    careful = True
-                    continue
-            finally:
-                session.turn.release()
-        except psycopg.Error as error:
-            failed = error
-        finally:
-            await block.free()
-        try:
-            if failed is not None:
-                await block.answer_for(failed)
-            if pending is not None:
-                await block.settle(pending)
-            if attempts is not None:
-                log_success(attempts, options.purpose)
-            return result
-        except psycopg.Error as error:
-            if repeating is None or block.failure is None or not options.may_repeat():
+                await session.path.follow()
+                result = await work(batch)
+                commit = await batch.finish()
+            except BaseException as error:
+                block.record_failure(error)
+                if batch.is_in_doubt and not isinstance(error, (psycopg.Error, RaxolSQLError)):
+                    note_outcome(error, session.wire.commit_effect, block.marker)
+                if await batch.give_up(error) and not is_careful and options.may_repeat():
+                    return FailedAttempt(error, block.failure, is_outdated=True)
+                session.last_error = error
                 raise
-            attempts = attempts or repeating.begin(until)
-            if watch is not None:
-                watch.pause()
-            await repeating.after(
-                attempts,
-                error,
-                block.failure,
-                may_repeat=bool(options.transaction.read_only),
-                is_standby=block.is_standby and not options.transaction.read_only,
-            )
-            if watch is not None:
-                watch.again()
+        finally:
+            session.turn.release()
+    except psycopg.Error as error:
+        failed = error
+    finally:
+        await block.release()
+    try:
+        if failed is not None:
+            await block.raise_outcome(failed)
+        if commit is not None:
+            await block.resolve_outcome(commit)
+    except psycopg.Error as error:
+        is_read_only = bool(options.transaction.read_only)
+        return FailedAttempt(
+            error,
+            block.failure,
+            may_repeat=is_read_only,
+            is_standby=block.is_standby and not is_read_only,
+        )
+    return result

@@ -16,7 +16,7 @@ from raxol_sql.engine.copy.flow import receive, send
 from raxol_sql.engine.copy.source import CopyData, check_rows_in, iter_blocks
 from raxol_sql.engine.session.error_notes import notes_on_errors
 from raxol_sql.engine.session.session import Session
-from raxol_sql.engine.transaction.retrier import raise_if_uncertain
+from raxol_sql.engine.transaction.commit import raise_if_uncertain
 from raxol_sql.engine.transaction.session_source import SessionSource, held
 from raxol_sql.engine.types.column_types import column_types
 from raxol_sql.errors import QueryKindError
@@ -44,7 +44,7 @@ async def copy_in(
             try:
                 return await send(session, _text(query), blocks, _timeout(query))
             except psycopg.Error as error:
-                if sessions.repeating is not None and session.is_sent:
+                if sessions.retrier is not None and session.is_sent:
                     raise_if_uncertain(error)
                 raise
 

@@ -92,8 +92,8 @@ class SessionPool:
         interval, retries = config.retry_interval, config.max_retries
         usual = RetryPolicy.of(interval, retries, jitter=config.retry_jitter)
         self._inquiry = ServerInquiry()
-        self._repeating = Retrier(colour, policy or usual, self.resolve, self.drain, self._inquiry)
-        self.repeating: Retrier | None = self._repeating
+        self._retrier = Retrier(colour, policy or usual, self.resolve, self.drain, self._inquiry)
+        self.retrier: Retrier | None = self._retrier
         self._colour, self._config, self._types = colour, config, types
         self._conninfo = Conninfo({})
         self._leaks = LeakDetector(config.leak_after / 1000, colour.name_of)
@@ -165,7 +165,7 @@ class SessionPool:
             held=held,
             connected=count_connected(self._wires),
             waiting=len(self._queue.waiters()),
-            calls=self._repeating.calls,
+            calls=self._retrier.calls,
             waits=self._waits,
             wait_ms=int(self._waited * 1000),
             refused=self._refused,
@@ -204,7 +204,7 @@ class SessionPool:
         return await self._wait(purpose, until, now)
 
     async def release(self, session: Session) -> None:
-        self._repeating.calls += 1
+        self._retrier.calls += 1
         if session.needs_reset:
             await self._reset(session)
         # Nothing waits from here on, so no cancellation can keep the session.

@@ -1,18 +1,16 @@
-"""Retries: classify a failure, resolve the outcome, wait, or give up."""
+"""The attempt loop: run a call, classify its failure, wait and retry, or give up."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import TypeVar
 
 import attrs
-import psycopg
 
 from raxol_sql.engine.core.concurrency import IOBackend
 from raxol_sql.engine.session.server_inquiry import ServerInquiry
-from raxol_sql.engine.session.unknown_outcome import LONE_STATEMENT
-from raxol_sql.errors import DeadlineExceededError, OutcomeUnknownError
 from raxol_sql.failures import (
     Attempts,
     Category,
@@ -23,12 +21,12 @@ from raxol_sql.failures import (
     Retry,
     RetryBudgets,
     RetryPolicy,
-    Verdict,
     classify,
     is_lost,
 )
-from raxol_sql.failures.sqlstates import SQLSTATES
+from raxol_sql.telemetry import OperationTimer
 
+T = TypeVar("T")
 _log = logging.getLogger("raxol_sql.retry")
 _ON_STANDBY = "the server is a standby, and the only host that is configured: it takes no writes"
 # Seconds for which a server that was found to be a standby twice in a row is taken for one.
@@ -36,14 +34,95 @@ _STANDBY_LASTS = 1.0
 Resolve = Callable[[OutcomeToken, float | None], Awaitable[Effect]]
 
 
+@attrs.frozen
+class FailedAttempt:
+    """
+    An attempt that failed, with everything that decides whether the call is retried.
+
+    ``failure`` has the outcome, resolved where that was possible; None if the attempt failed before
+    anything could be known of it, so that it is final. ``may_repeat`` says that the work may be
+    done twice. ``is_standby`` says that the session was on a server in recovery, which explains why
+    the server refused to write. ``is_outdated`` says that the attempt failed only because a
+    prepared statement was outdated; the statement is prepared again by now. ``on_decision`` is
+    called with whether the call is retried.
+    """
+
+    error: BaseException
+    failure: Failure | None
+    may_repeat: bool = False
+    is_standby: bool = False
+    is_outdated: bool = False
+    on_decision: Callable[[bool], None] | None = None
+
+    def decide(self, is_retried: bool) -> None:
+        """Report whether the call is retried."""
+        if self.on_decision is not None:
+            self.on_decision(is_retried)
+
+
+@attrs.frozen
+class RetriedCall:
+    """
+    A call that may take several attempts.
+
+    ``retrier`` is None inside a transaction, where only the whole transaction can be retried.
+    ``name`` identifies the call in logs. ``until`` is the deadline (monotonic) of all attempts
+    together, ``policy`` replaces that of the database, and ``watch`` measures the call.
+    """
+
+    retrier: Retrier | None
+    name: str
+    until: float | None
+    watch: OperationTimer | None = None
+    policy: RetryPolicy | None = None
+
+
+# An attempt gets whether it is a retry; it returns its result, or how it failed, or raises what
+# must not be retried.
+Attempt = Callable[[bool], Awaitable[T | FailedAttempt]]
+
+
+async def run_attempts(attempt: Attempt[T], call: RetriedCall) -> T:
+    """Run a call in as many attempts as needed; raises the error of the last one."""
+    result = await attempt(False)
+    if isinstance(result, FailedAttempt):
+        return await retry(result, attempt, call)
+    return result
+
+
+async def retry(failed: FailedAttempt, attempt: Attempt[T], call: RetriedCall) -> T:
+    """Run a call whose first attempt has ``failed`` in further attempts; see `run_attempts`."""
+    attempts: Attempts | None = None
+    is_renewed = False
+    while True:
+        if failed.is_outdated and not is_renewed:
+            # Nothing failed but our knowledge of a statement, so this needs no policy.
+            is_renewed = True
+            failed.decide(True)
+            if call.watch is not None:
+                call.watch.pause()
+                call.watch.again()
+        else:
+            if call.retrier is None or failed.failure is None:
+                failed.decide(False)
+                raise failed.error
+            attempts = attempts or call.retrier.begin(call.until, call.policy)
+            await call.retrier.wait(attempts, failed, failed.failure, call.watch)
+        result = await attempt(attempts is not None)
+        if not isinstance(result, FailedAttempt):
+            if attempts is not None:
+                _log_success(attempts, call.name)
+            return result
+        failed = result
+
+
 class Retrier:
     """
-    What is known of doing work again, for all calls of one pool.
+    The retry policy and the retry budgets of one pool, for all of its calls.
 
-    ``resolve`` resolves the outcome of a transaction by a deadline (monotonic);
-    ``drain`` has all connections replaced; the ``inquiry`` knows whether there are several hosts.
-    Each caller counts ``calls`` up. Safe for
-    threads and tasks.
+    ``resolve`` resolves the outcome of a transaction by a deadline (monotonic); ``drain`` replaces
+    all connections; the ``inquiry`` knows whether there are several hosts. Each caller increments
+    ``calls``. Safe for threads and tasks.
     """
 
     def __init__(
@@ -69,32 +148,37 @@ class Retrier:
         self.budgets.connections.calls = self.budgets.conflicts.calls = self.calls
         return Attempts(policy or self.policy, self.budgets, until)
 
-    async def after(
+    async def wait(
         self,
         attempts: Attempts,
-        error: BaseException,
+        failed: FailedAttempt,
         failure: Failure,
-        *,
-        may_repeat: bool = False,
-        is_standby: bool = False,
+        watch: OperationTimer | None,
     ) -> None:
-        """
-        Waits until the work is to be done again; raises ``error``, with a note, if it is not.
+        """Wait until the next attempt may begin; raises the error, with a note, if none may."""
+        if watch is not None:
+            watch.pause()
+        is_retried = False
+        try:
+            await self._wait(attempts, failed, failure)
+            is_retried = True
+        finally:
+            failed.decide(is_retried)
+        if watch is not None:
+            watch.again()
 
-        ``may_repeat`` says that it may be done twice. ``is_standby`` says that the session was on
-        a server in recovery, which explains why it refused to write.
-        """
-        if failure.category is Category.READ_ONLY:
-            if not is_standby:
+    async def _wait(self, attempts: Attempts, failed: FailedAttempt, failure: Failure) -> None:
+        error = failed.error
+        is_refused = failure.category is Category.READ_ONLY
+        if is_refused:
+            if not failed.is_standby:
                 # It was asked to be so, by a block or a setting, and will be so again.
                 raise error
             await self._leave_standby(attempts, error)
         is_mute = failure.sqlstate is None and is_lost(error)
-        step = attempts.after(failure, may_repeat=may_repeat, is_mute_loss=is_mute)
+        step = attempts.after(failure, may_repeat=failed.may_repeat, is_mute_loss=is_mute)
         if isinstance(step, Retry):
-            is_at_once = (
-                failure.category is Category.READ_ONLY and not self._inquiry.has_other_hosts
-            )
+            is_at_once = is_refused and not self._inquiry.has_other_hosts
             if step.wait and not is_at_once:
                 await self._colour.sleep(step.wait)
             return
@@ -119,89 +203,15 @@ class Retrier:
         await self._drain()
 
 
-def log_success(attempts: Attempts, name: str) -> None:
-    """Log a call that succeeded after a retry."""
+def classify_error(error: BaseException, phase: Phase) -> Failure:
+    """Return the classified failure for an error of a connection, including whether it is lost."""
+    return classify(error, phase, lost=is_lost(error))
+
+
+def _log_success(attempts: Attempts, name: str) -> None:
     failure = attempts.failure
     state = failure.sqlstate if failure and failure.sqlstate else "a lost connection"
     _log.info(
         "%s succeeded on attempt %d, after %s and waits of %.3f s in all",
         *(name, attempts.count, state, attempts.waited),
     )
-
-
-@attrs.frozen
-class UncertainOutcome:
-    """
-    A failure after which the outcome of the work is unknown.
-
-    ``token`` can be resolved; ``verify`` is the caller's check, which returns whether the work took
-    effect, or None if it cannot tell.
-    """
-
-    error: BaseException
-    token: OutcomeToken | None
-    verify: Callable[[], Awaitable[bool | None]] | None = None
-
-    async def settle(self, repeating: Retrier, until: float | None) -> Effect:
-        """
-        Resolve the outcome as far as possible by ``until`` (monotonic).
-
-        Errors of ``verify`` are raised; those of the server mean that the outcome is unknown.
-        """
-        effect = Effect.UNKNOWN
-        if self.token is not None:
-            try:
-                effect = await repeating.resolve(self.token, until)
-            except psycopg.Error as error:
-                self.error.add_note(f"the outcome could not be resolved: {error}")
-        if effect is Effect.UNKNOWN and self.verify is not None:
-            told = await self.verify()
-            if told is not None:
-                effect = Effect.COMMITTED if told else Effect.ROLLED_BACK
-        return effect
-
-    def unknown(self, problem: str) -> OutcomeUnknownError:
-        """The error that says that it is not known, with the first one's notes."""
-        unknown = OutcomeUnknownError(problem, self.token)
-        for note in getattr(self.error, "__notes__", ()):
-            unknown.add_note(note)
-        unknown.__cause__ = self.error
-        return unknown
-
-
-@attrs.frozen
-class CommitState:
-    """What is left to be done after a COMMIT: a doubt, and an interruption to be raised."""
-
-    doubt: UncertainOutcome | None
-    interruption: BaseException | None
-
-
-def classify_error(error: BaseException, phase: Phase) -> Failure:
-    """Return the classified failure for an error of a connection, including whether it is lost."""
-    return classify(error, phase, lost=is_lost(error))
-
-
-def raise_if_uncertain(error: psycopg.Error) -> None:
-    """
-    Raise `OutcomeUnknownError` if a statement outside a transaction may have taken effect.
-
-    For statements that cannot be retried and have no marker. A deadline error states the effect
-    itself.
-    """
-    if isinstance(error, DeadlineExceededError):
-        return
-    if classify_error(error, Phase.SENT).effect is Effect.UNKNOWN:
-        raise UncertainOutcome(error, None).unknown(LONE_STATEMENT)
-
-
-def settled(failure: Failure, effect: Effect) -> Failure:
-    """
-    Return the failure after the work was found to be rolled back.
-
-    It may be retried unless the server gave a reason to end it, which would apply again.
-    """
-    nature = SQLSTATES.get(failure.sqlstate or "")
-    is_final = nature is not None and nature.verdict is Verdict.NEVER
-    verdict = Verdict.NEVER if is_final else Verdict.TRANSACTION_NEW
-    return attrs.evolve(failure, effect=effect, verdict=verdict)

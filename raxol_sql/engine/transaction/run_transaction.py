@@ -10,12 +10,13 @@ import attrs
 import psycopg
 
 from raxol_sql.engine.core.deadline import deadline_of, earliest
+from raxol_sql.engine.transaction.commit import Verify
 from raxol_sql.engine.transaction.options import TransactionOptions
-from raxol_sql.engine.transaction.retrier import log_success
+from raxol_sql.engine.transaction.retrier import FailedAttempt, RetriedCall, run_attempts
 from raxol_sql.engine.transaction.session_source import SessionSource
-from raxol_sql.engine.transaction.transaction import TransactionScope, Verify
+from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.errors import TransactionError
-from raxol_sql.failures import Attempts, RetryPolicy
+from raxol_sql.failures import RetryPolicy
 from raxol_sql.telemetry import AttemptTelemetry, OperationTimer
 
 T = TypeVar("T")
@@ -47,15 +48,14 @@ def name_of(work: Callable[..., object]) -> str:
 async def run_transaction(
     sessions: SessionSource,
     work: Callable[[TransactionScope], Awaitable[T]],
-    undertaking: TransactionCall,
+    call: TransactionCall,
 ) -> T:
-    """What ``work`` gives in the transaction that happens; raises as `Database.run_transaction`."""
-    if sessions.repeating is None or not sessions.telemetry.listens:
-        return await _attempted(sessions, work, undertaking, None)
+    """Run ``work`` in a transaction, with retries; see `Database.run_transaction`."""
+    if sessions.retrier is None or not sessions.telemetry.listens:
+        return await _run(sessions, work, call, None)
     watch = sessions.telemetry.watch("run_transaction", "transaction")
-    watch.took(math.inf)
     try:
-        result = await _attempted(sessions, work, undertaking, watch)
+        result = await _run(sessions, work, call, watch)
     except BaseException as error:
         # An error of the caller's function rolls back, as intended.
         is_own = isinstance(error, Exception) and not isinstance(error, _FAILURES)
@@ -65,70 +65,60 @@ async def run_transaction(
     return result
 
 
-async def _attempted(
+async def _run(
     sessions: SessionSource,
     work: Callable[[TransactionScope], Awaitable[T]],
-    undertaking: TransactionCall,
+    call: TransactionCall,
     watch: OperationTimer | None,
 ) -> T:
-    options = undertaking.options
-    until = earliest(deadline_of(undertaking.timeout), sessions.until)
-    repeating = sessions.repeating
-    attempts: Attempts | None = None
-    is_renewed = False
-    while True:
-        telemetry = None if watch is None else AttemptTelemetry(sessions.telemetry)
-        block = TransactionScope(
-            sessions,
-            options,
-            until=until,
-            verify=undertaking.verify,
-            repeats=repeating is not None,
-            telemetry=telemetry,
-        )
-        is_retried = False
-        try:
-            result = await _once(block, work)
-        except _FAILURES as error:
-            if block.is_outdated and not is_renewed:
-                is_renewed = is_retried = True
-                if watch is not None:
-                    watch.pause()
-                    watch.again()
-                    watch.took(math.inf)
-                continue
-            failure = block.failure
-            if repeating is None or failure is None:
-                raise
-            attempts = attempts or repeating.begin(until, undertaking.retry)
-            if watch is not None:
-                watch.pause()
-            await repeating.after(
-                attempts,
-                error,
-                failure,
-                may_repeat=bool(options.read_only),
-                is_standby=block.is_standby and not options.read_only,
-            )
-            is_retried = True
-        else:
-            if attempts is not None:
-                log_success(attempts, undertaking.name)
-            return result
-        finally:
-            if telemetry is not None:
-                telemetry.end(is_retried=is_retried)
+    until = earliest(deadline_of(call.timeout), sessions.until)
+
+    async def attempt(is_retry: bool) -> T | FailedAttempt:
         if watch is not None:
-            watch.again()
-            watch.took(math.inf)
+            watch.took(math.inf)  # BEGIN measures the wait for the connection
+        return await _attempt(sessions, work, call, until, watch)
+
+    retried = RetriedCall(sessions.retrier, call.name, until, watch, call.retry)
+    return await run_attempts(attempt, retried)
 
 
-async def _once(block: TransactionScope, work: Callable[[TransactionScope], Awaitable[T]]) -> T:
-    await block.enter()
+async def _attempt(
+    sessions: SessionSource,
+    work: Callable[[TransactionScope], Awaitable[T]],
+    call: TransactionCall,
+    until: float | None,
+    watch: OperationTimer | None,
+) -> T | FailedAttempt:
+    telemetry = None if watch is None else AttemptTelemetry(sessions.telemetry)
+    block = TransactionScope(
+        sessions,
+        call.options,
+        until=until,
+        verify=call.verify,
+        is_retried=sessions.retrier is not None,
+        telemetry=telemetry,
+    )
+    failed: FailedAttempt | None = None
     try:
-        result = await work(block)
-    except BaseException as error:
-        await block.exit(error)
-        raise
-    await block.exit(None)
+        await block.enter()
+        try:
+            result = await work(block)
+        except BaseException as error:
+            await block.exit(error)
+            raise
+        await block.exit(None)
+    except _FAILURES as error:
+        is_read_only = bool(call.options.read_only)
+        failed = FailedAttempt(
+            error,
+            block.failure,
+            may_repeat=is_read_only,
+            is_standby=block.is_standby and not is_read_only,
+            is_outdated=block.is_outdated,
+            on_decision=None if telemetry is None else telemetry.end,
+        )
+        return failed
+    finally:
+        if telemetry is not None and failed is None:
+            telemetry.end(False)
     return result

@@ -23,7 +23,7 @@ class SessionSource(Protocol):
     (monotonic), None for none.
 
     ``timeout`` is the default timeout of a call in milliseconds, 0 for no limit, and ``until`` the
-    deadline of all calls. ``commit_check`` is the default of transactions. ``repeating`` retries
+    deadline of all calls. ``commit_check`` is the default of transactions. ``retrier`` retries
     failed calls; it is None inside a transaction, where only the whole can be retried.
     ``telemetry`` receives events. ``shows_values`` allows errors to contain arguments of queries.
     """
@@ -31,7 +31,7 @@ class SessionSource(Protocol):
     timeout: int
     until: float | None
     commit_check: str
-    repeating: Retrier | None
+    retrier: Retrier | None
     shows_values: bool
 
     @property
@@ -76,7 +76,7 @@ class TransactionSession:
         self.shows_values = outer.shows_values
         self.until = until
         self.commit_check = "none"
-        self.repeating: Retrier | None = None
+        self.retrier: Retrier | None = None
         self._session: Session | None = None
         self._is_over = False
 

@@ -18,7 +18,7 @@ from raxol_sql.engine.core.socket_wait import WaitTimeout
 from raxol_sql.engine.wire.connection import COPYING, FAILED, NOTHING_LEFT, SYNC, PGConnection
 from raxol_sql.engine.wire.timeout_detection import detect, to_exception
 from raxol_sql.errors import DeadlineExceededError
-from raxol_sql.failures import Effect, mark_lost
+from raxol_sql.failures import Effect, Phase, mark_lost
 
 Request = Callable[[], object]
 
@@ -61,6 +61,12 @@ class Pipeline(PGConnection):
     def is_expecting(self) -> bool:
         """Return whether requests were sent whose results are not read yet."""
         return self._syncs > 0 and self.pgconn.pipeline_status != PipelineStatus.OFF
+
+    def end_transaction(self) -> None:
+        """Reset the state of a transaction; each statement is its own transaction again."""
+        self.overdue = self.deferred_begin = None
+        self.is_committing = False
+        self.phase = Phase.SENT
 
     async def ask(self, request: Request, patience: AdaptivePoller | None = None) -> PGresult:
         """Send one request and return its result; raises the driver's error if it failed."""

@@ -195,7 +195,10 @@ def test_a_stream_compares_with_the_type_of_today(
 def test_an_update_of_a_repo_stores_what_the_column_holds_now(
     play: Play, tmp_path: Path, side: psycopg.Connection[Any]
 ) -> None:
-    side.execute("create table notes (id int primary key, at date); insert into notes values (1)")
+    side.execute(
+        "drop table if exists notes; create table notes (id int primary key, at date);"
+        "insert into notes values (1)"
+    )
     (tmp_path / "notes.sql").write_text(
         "-- name: get :maybe -> Note\nselect id, at from notes where id = :id;\n"
         "-- name: update :maybe -> Note\n"
