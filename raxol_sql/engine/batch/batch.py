@@ -75,29 +75,36 @@ class Batch:
         """Whether no transaction is open that a statement would end that the server refuses."""
         return not self._opened and not self._careful and not self._session.in_transaction
 
-    def knows(self, bounds: Iterable[BoundQuery[Any]]) -> bool:
-        """Whether all of these queries are prepared."""
-        return all(map(self._session.knows, _by_text(bounds)))
+    def find(self, bounds: Iterable[BoundQuery[Any]]) -> list[Prepared | None]:
+        """
+        Return the prepared statement of each query, None for one that is not prepared.
+
+        They are valid until the batch prepares or sends something.
+        """
+        find = self._session.statements.find
+        return [find(bound.statement.text) for bound in bounds]
 
     def is_ready(self, bounds: Iterable[BoundQuery[Any]]) -> bool:
-        """
-        Whether all of these queries are prepared, and the server need not be asked about them.
+        """Return whether all of these queries are prepared and `are_current`."""
+        distinct = _by_text(bounds).values()
+        found = self.find(distinct)
+        known = [prepared for prepared in found if prepared is not None]
+        return len(known) == len(found) and self.are_current(distinct, known)
 
-        They were asked about for this batch, within a second, or it has run them before, which
-        keeps their tables as they are until it ends.
+    def are_current(self, bounds: Iterable[BoundQuery[Any]], found: Iterable[Prepared]) -> bool:
         """
-        session = self._session
-        moment = max(self._since, monotonic() - USUAL)
-        if session.path.has_moved:
+        Return whether the server need not describe these statements again before they are sent.
+
+        It described them for this batch, or within a second, or this batch has run them before,
+        which keeps their tables as they are until it ends.
+        """
+        if self._session.path.has_moved:
             return False
-        for text, bound in _by_text(bounds).items():
-            known = session.statements.find(text)
-            if known is None:
-                return False
-            known.parameters.meet(bound.values)
-            if known.was_described_after(0.0 if text in self._texts else moment):
-                continue
-            if known.is_due:
+        moment = max(self._since, monotonic() - USUAL)
+        for bound, prepared in zip(bounds, found, strict=True):
+            prepared.parameters.meet(bound.values)
+            is_run = bound.statement.text in self._texts
+            if not prepared.was_described_after(0.0 if is_run else moment) and prepared.is_due:
                 return False
         return True
 
@@ -119,11 +126,25 @@ class Batch:
             self.failed = self._count + next(unknown, 0)
             raise
 
-    async def post(self, bounds: Sequence[BoundQuery[Any]], *, last: bool = False) -> None:
-        """Sends a group; its answers are to be collected."""
+    async def post(
+        self,
+        bounds: Sequence[BoundQuery[Any]],
+        found: Sequence[Prepared | None] | None = None,
+        *,
+        last: bool = False,
+    ) -> None:
+        """
+        Send a group, whose results `collect` returns.
+
+        ``found`` are its prepared statements, if they were looked up already.
+        """
         marker = self._block.marker
         last = last and (marker is None or not marker.is_awaited)
-        ways = {text: self._way(bound, last) for text, bound in _by_text(bounds).items()}
+        distinct = _by_text(bounds).values() if found is None else bounds
+        ways = {
+            bound.statement.text: self._way(bound, prepared, last)
+            for bound, prepared in zip(distinct, found or self.find(distinct), strict=True)
+        }
         marker_at = self._place_of_marker(bounds)
         group = _Group(self._count, bounds, ways, marker_at, opening=not self._opened, closing=last)
         self._texts |= ways.keys()
@@ -171,21 +192,25 @@ class Batch:
         return answers
 
     async def send(
-        self, bounds: Sequence[BoundQuery[Any]], *, last: bool = False
+        self,
+        bounds: Sequence[BoundQuery[Any]],
+        found: Sequence[Prepared | None] | None = None,
+        *,
+        last: bool = False,
     ) -> list[StatementResult]:
         """
-        Posts a group, and collects what was posted before and the answers to this one.
+        Post a group, and return its results, after those of the groups posted before.
 
-        What comes after a statement that may change what names stand for, or a schema, waits
-        for it.
+        The statements after one that may change the search path, or a schema, wait for it.
+        ``found`` is as for `post`.
         """
-        for place, bound in enumerate(bounds[:-1], 1):
-            known = self._session.statements.find(bound.statement.text)
+        found = self.find(bounds) if found is None else found
+        for place, known in enumerate(found[:-1], 1):
             if known is not None and (known.may_move or known.changes_schema):
-                answers = await self.send(bounds[:place])
+                answers = await self.send(bounds[:place], found[:place])
                 await self.prepare(bounds[place:])
                 return answers + await self.send(bounds[place:], last=last)
-        await self.post(bounds, last=last)
+        await self.post(bounds, found, last=last)
         answers = []
         while self._groups:
             answers += await self.collect()
@@ -256,9 +281,10 @@ class Batch:
                 return place
         return None
 
-    def _way(self, bound: BoundQuery[Any], last: bool) -> tuple[Prepared, int | None]:
-        """The statement of a query, and its limit."""
-        prepared = self._session.statements.find(bound.statement.text)
+    def _way(
+        self, bound: BoundQuery[Any], prepared: Prepared | None, last: bool
+    ) -> tuple[Prepared, int | None]:
+        """Return the statement of a query, and its timeout."""
         assert prepared is not None, "it was prepared"
         if prepared.leaves_traces:
             self._session.needs_reset = True

@@ -116,7 +116,9 @@ def timeout_of(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) -> in
     """
     timeout = sessions.timeout
     for bound in bounds:
-        timeout = max_timeout(timeout, bound.query.definition.directives.timeout)
+        own = bound.query.definition.directives.timeout
+        if own is not None:
+            timeout = max_timeout(timeout, own)
     return timeout
 
 

@@ -83,7 +83,9 @@ class Multi:
         """
         if name in self._steps:
             raise ValueError(f"there is a step {name!r} already")
-        if not callable(step) or isinstance(step, Query):
+        if isinstance(step, BoundQuery):
+            require_bound(f"step {name!r}", step)
+        elif not callable(step) or isinstance(step, Query):
             operation_of(name, step)
         more = type(self).__new__(type(self))
         more._options = self._options
@@ -158,10 +160,15 @@ class StepFailure:
 _FAILURE = "__raxol_sql_step__"
 
 
+def as_operation(bound: BoundQuery[Any]) -> Operation:
+    """Return the step of a query whose result is unchanged."""
+    return Operation(bound, _as_it_is)
+
+
 def operation_of(name: str, step: object) -> Operation:
     """What is a step that can be run, as an operation; raises as `Multi.add` for anything else."""
     if not isinstance(step, Operation):
-        return Operation(require_bound(f"step {name!r}", step), _as_it_is)
+        return as_operation(require_bound(f"step {name!r}", step))
     if step.bound is not None:
         require_bound(f"step {name!r}", step.bound)
     return step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +11,14 @@ import psycopg
 
 from raxol_sql.engine.batch.batch import Batch
 from raxol_sql.engine.batch.execute_many import timeout_of
-from raxol_sql.engine.batch.multi import Multi, Operation, Step, StepFailure, operation_of
+from raxol_sql.engine.batch.multi import (
+    Multi,
+    Operation,
+    Step,
+    StepFailure,
+    as_operation,
+    operation_of,
+)
 from raxol_sql.engine.batch.runner import BatchOptions, run_batch
 from raxol_sql.engine.session.error_notes import add_notes, arguments_of
 from raxol_sql.engine.transaction.session_source import SessionSource
@@ -21,6 +27,7 @@ from raxol_sql.records import can_refuse, result_of
 from raxol_sql.telemetry import OperationTimer
 
 Named = tuple[str, BoundQuery[Any]]
+_READY = {BoundQuery, Operation}
 
 
 async def run_multi(sessions: SessionSource, multi: Multi) -> dict[str, Any]:
@@ -36,7 +43,7 @@ async def run_multi(sessions: SessionSource, multi: Multi) -> dict[str, Any]:
     # Of one whose steps are all functions that is all there is to call it by, until they are made.
     with sessions.telemetry.watch("multi", "multi") as watch:
         if known:
-            watch.concerns(bound.query.name for bound in known)
+            watch.concerns([bound.query.name for bound in known])
 
         async def work(batch: Batch) -> dict[str, Any]:
             return await _Steps(sessions, multi, batch, watch).run()
@@ -54,6 +61,7 @@ class _Steps:
         self._watch = watch
         self._left = list(multi.steps.items())
         self._names = multi.names
+        self._has_functions = not _READY.issuperset(map(type, multi.steps.values()))
         self._batch = batch
         self._done: dict[str, Any] = {}
         self._made: dict[str, Operation] = {}
@@ -80,10 +88,11 @@ class _Steps:
                 )
             raise
         finally:
-            ran = [one.bound for one in self._made.values() if one.bound is not None]
-            # One that failed is called as it would have been, as far as that is known.
-            if not self._left or len(ran) > self._watch.size:
-                self._watch.concerns(bound.query.name for bound in ran)
+            # The queries of functions are known by now, as far as they were called.
+            if self._has_functions:
+                ran = [one.bound for one in self._made.values() if one.bound is not None]
+                if not self._left or len(ran) > self._watch.size:
+                    self._watch.concerns([bound.query.name for bound in ran])
         self._watch.rows = self._rows
         return self._done
 
@@ -102,23 +111,28 @@ class _Steps:
     async def _send(self, group: list[Named]) -> None:
         batch = self._batch
         self._sent += [name for name, _ in group]
-        known = [bound for _, bound in group if batch.knows([bound])]
-        if not batch.is_ready(known):
-            await batch.prepare(known)
+        bounds = [bound for _, bound in group]
+        found = batch.find(bounds)
+        known = [pair for pair in zip(bounds, found, strict=True) if pair[1] is not None]
+        if known and not batch.are_current(*zip(*known, strict=True)):
+            await batch.prepare([bound for bound, _ in known])
+            found = batch.find(bounds)
         while group:
-            ready = self._ready(group)
-            if not ready:
+            count = found.index(None) if None in found else len(found)
+            if not count:
                 await batch.prepare([group[0][1]])
+                found = batch.find([bound for _, bound in group])
                 continue
-            del group[: len(ready)]
-            bounds = [bound for _, bound in ready]
+            ready = group[:count]
+            del group[:count]
             is_end = not group and not self._left
             last = is_end and not any(self._may_refuse(name) for name, _ in ready)
-            answers = await batch.send(bounds, last=last)
+            answers = await batch.send([bound for _, bound in ready], found[:count], last=last)
             with batch.decoding():
                 for (name, bound), answer in zip(ready, answers, strict=True):
                     self._rows += answer.rows or 0
                     self._done[name] = self._made[name].accept(result_of(bound.query, answer))
+            found = batch.find([bound for _, bound in group])
 
     def _may_refuse(self, name: str) -> bool:
         """Whether the client may refuse what a step gives, so that no COMMIT is sent along."""
@@ -126,23 +140,20 @@ class _Steps:
         assert operation.bound is not None, "it is sent"
         return not operation.is_plain or can_refuse(operation.bound.query)
 
-    def _ready(self, group: list[Named]) -> list[Named]:
-        """The steps at the beginning of a group whose statements are prepared."""
-        if self._batch.knows([bound for _, bound in group]):
-            return list(group)
-        return list(itertools.takewhile(lambda named: self._batch.knows([named[1]]), group))
-
     def _next_group(self) -> list[Named]:
         """The next steps that need no result which is not there yet."""
         group: list[Named] = []
         while self._left:
             name, step = self._left[0]
-            is_known = isinstance(step, BoundQuery | Operation)
-            if group and (not is_known or _bound_of(step) is None):
-                break
-            if not isinstance(step, BoundQuery | Operation):
-                step = step(MappingProxyType(self._done))
-            self._made[name] = operation = operation_of(name, step)
+            if isinstance(step, BoundQuery):
+                operation = as_operation(step)  # `Multi.add` has checked it
+            else:
+                if group and (not isinstance(step, Operation) or step.bound is None):
+                    break
+                if not isinstance(step, Operation):
+                    step = step(MappingProxyType(self._done))
+                operation = operation_of(name, step)
+            self._made[name] = operation
             if operation.bound is None:
                 self._done[name] = operation.accept(None)
             else:
@@ -153,10 +164,5 @@ class _Steps:
 
 def _known(steps: Iterable[Step]) -> list[BoundQuery[Any]]:
     """The queries of the steps that are no functions."""
-    return [bound for bound in map(_bound_of, steps) if bound is not None]
-
-
-def _bound_of(step: Step) -> BoundQuery[Any] | None:
-    if isinstance(step, Operation):
-        return step.bound
-    return step if isinstance(step, BoundQuery) else None
+    bounds = [step.bound if isinstance(step, Operation) else step for step in steps]
+    return [bound for bound in bounds if isinstance(bound, BoundQuery)]
