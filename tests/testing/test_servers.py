@@ -227,7 +227,8 @@ def test_a_standby_finds_the_wal_that_it_missed_after_checkpoints(primary: Fault
         standby.catch_up()
         assert notes(standby) == [1, 2, 3]
 
-    assert primary.ask("select slot_name from pg_replication_slots") == []
+    slots = primary.ask("select slot_name from pg_replication_slots")
+    assert (standby.name,) not in slots
 
 
 def test_a_standby_whose_line_was_cut_catches_up_when_it_is_healed(primary: FaultServer) -> None:
