@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from raxol_sql.errors import did_you_mean
+from raxol_sql.records.names import argument_name
 
 # What a type checker takes for a function; and what not every attrs that will do has.
 _FACTORY: Any = attrs.Factory
@@ -17,7 +18,7 @@ _CONVERTER: Any = getattr(attrs, "Converter", ())
 def attribute_of(record: type, field: str) -> attrs.Attribute[Any]:
     """The attribute that the constructor of ``record`` takes as ``field``, or AttributeError."""
     attributes: dict[str, attrs.Attribute[Any]] = {
-        one.alias or one.name: one for one in attrs.fields(record) if one.init
+        argument_name(one): one for one in attrs.fields(record) if one.init
     }
     if field not in attributes:
         nearest = difflib.get_close_matches(str(field), attributes, n=1)

@@ -25,6 +25,7 @@ from raxol_sql.changesets.validations import (
 from raxol_sql.changesets.validators import refused
 from raxol_sql.errors import InvalidChangesetError
 from raxol_sql.records import CastError, caster_of, fields_of, hints_of
+from raxol_sql.records.names import argument_name
 
 R = TypeVar("R")
 Errors = Mapping[str, tuple[FieldError, ...]]
@@ -308,7 +309,7 @@ class Changeset(Generic[R]):
 
         None where that is no violation, or one that is not declared; NOT NULL needs no declaration.
         """
-        fields = [attribute.alias or attribute.name for attribute in attrs.fields(self._record)]
+        fields = [argument_name(attribute) for attribute in attrs.fields(self._record)]
         found = violation(error, self.constraints, fields)
         return None if found is None else self.with_errors({found[0]: [found[1]]})
 

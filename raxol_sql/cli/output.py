@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from raxol_sql.records.names import argument_name
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDE = 10_000
@@ -128,9 +130,7 @@ def pairs_of(record: object) -> list[tuple[str, object]]:
     kind: Any = type(record)
     if not attrs.has(kind):
         return [("value", record)]
-    return [
-        (field.alias or field.name, getattr(record, field.name)) for field in attrs.fields(kind)
-    ]
+    return [(argument_name(field), getattr(record, field.name)) for field in attrs.fields(kind)]
 
 
 def _plain(value: Any) -> object:

@@ -16,6 +16,7 @@ from raxol_sql.cli.output import Output, formatted, visible
 from raxol_sql.cli.project import project_records
 from raxol_sql.config import Project
 from raxol_sql.errors import did_you_mean
+from raxol_sql.records.names import argument_name
 
 
 @click.command()
@@ -37,7 +38,7 @@ def validate(record: str, document: str, output: Output) -> int:
       raxol-sql validate User - < user.json
     """
     found = _record(record)
-    permit = [field.alias or field.name for field in attrs.fields(found) if field.init]
+    permit = [argument_name(field) for field in attrs.fields(found) if field.init]
     changeset = changeset_of(found, _read(document), permit=permit)
     messages = changeset.traverse_errors()
     if output.format == "json":

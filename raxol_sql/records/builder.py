@@ -33,6 +33,7 @@ from raxol_sql.records.constructor import (
 )
 from raxol_sql.records.field_reader import field_reader
 from raxol_sql.records.matching import Fail, Match
+from raxol_sql.records.names import argument_name
 from raxol_sql.records.source import Source
 from raxol_sql.records.twin import twin_of
 
@@ -155,7 +156,7 @@ def _arguments(record: type, values: Mapping[str, str], *, by_position: bool) ->
     for field in attrs.fields(record):
         if not field.init:
             continue
-        argument = field.alias or field.name
+        argument = argument_name(field)
         value = values.get(argument)
         if value is None:
             # What comes after a default that stays can only be given by name.
@@ -196,7 +197,7 @@ def _new(source: Source, record: type) -> str:
 
 def _value(source: Source, field: attrs.Attribute[Any], values: Mapping[str, str]) -> str | None:
     """What a field takes: a column or a record, or its default; None where it stays unset."""
-    value = values.get(field.alias or field.name) if field.init else None
+    value = values.get(argument_name(field)) if field.init else None
     if value is None:
         if field.default is attrs.NOTHING:
             return None

@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from raxol_sql.records.fields import hints_of
+from raxol_sql.records.names import argument_name
 
 Cast = Callable[[Any], Any]
 
@@ -200,7 +201,7 @@ def _record(kind: type) -> Cast:
     def casts() -> tuple[dict[str, Cast], set[str]]:
         # Not at once: a record may hold records of the same class.
         hints = hints_of(kind)
-        fields = {one.alias or one.name: one for one in attrs.fields(kind) if one.init}
+        fields = {argument_name(one): one for one in attrs.fields(kind) if one.init}
         needed = {name for name, one in fields.items() if one.default is attrs.NOTHING}
         return {name: caster_of(hints.get(one.name, Any)) for name, one in fields.items()}, needed
 

@@ -11,6 +11,8 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
+from raxol_sql.records.names import argument_name
+
 _known_hints: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 
 
@@ -48,7 +50,7 @@ def fields_of(record: type) -> dict[str, Field]:
     for attribute in attrs.fields(record):
         if not attribute.init:
             continue
-        name = attribute.alias or attribute.name
+        name = argument_name(attribute)
         hint = hints.get(attribute.name, attribute.type)
         members = _members(hint)
         item, sequence = _sequence_of(members)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keyword
 import unicodedata
 
+import attrs
+
 
 def can_be_written(name: str) -> bool:
     """
@@ -18,3 +20,8 @@ def can_be_written(name: str) -> bool:
         and not name.startswith("__")
         and unicodedata.is_normalized("NFKC", name)
     )
+
+
+def argument_name(field: attrs.Attribute[object]) -> str:
+    """Return the name of a field's argument in the constructor: its alias, or its own name."""
+    return field.alias or field.name

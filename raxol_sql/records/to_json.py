@@ -14,6 +14,7 @@ import attrs
 
 from raxol_sql.errors import with_article
 from raxol_sql.records.from_json import MisfitError
+from raxol_sql.records.names import argument_name
 
 _LISTS = (list, tuple)  # a set has no order, and would come back as a list
 
@@ -43,7 +44,7 @@ def _of(value: Any) -> Any:
             raise MisfitError("no finite number")
         return value
     if attrs.has(type(value)):
-        names = {one.alias or one.name: one.name for one in attrs.fields(type(value)) if one.init}
+        names = {argument_name(one): one.name for one in attrs.fields(type(value)) if one.init}
         return {name: _at(f".{name}", getattr(value, at)) for name, at in names.items()}
     if isinstance(value, Mapping):
         return {_key(name): _at(_place(name), one) for name, one in value.items()}

@@ -12,6 +12,7 @@ from raxol_sql.changesets import Changeset, changeset_of
 from raxol_sql.errors import ParameterError, did_you_mean
 from raxol_sql.queries import Query
 from raxol_sql.records import fields_of
+from raxol_sql.records.names import argument_name
 
 LOCK = "lock_version"
 
@@ -100,7 +101,7 @@ def for_existing(
 def values_of(record: Any) -> dict[str, Any]:
     """The values of a record, by the names that its constructor takes."""
     return {
-        field.alias or field.name: getattr(record, field.name)
+        argument_name(field): getattr(record, field.name)
         for field in attrs.fields(type(record))
         if field.init
     }

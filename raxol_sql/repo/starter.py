@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from raxol_sql.records.names import argument_name
 from raxol_sql.repo.verbs import Action, name_of
 from raxol_sql.text.identifier import quoted
 
@@ -81,7 +82,7 @@ def starter(
     them: the database was not asked.
     """
     known = [field for field in attrs.fields(record) if field.init]
-    fields = [field.alias or field.name for field in known]
+    fields = [argument_name(field) for field in known]
     stamps = [field.name for field in known if _is_stamp(field)]
     is_by_key = verb in (Action.GET, Action.UPDATE, Action.DELETE) and not conditions
     names = _Names(table, fields, stamps, key, key if is_by_key else conditions)

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from raxol_sql.records import ColumnType, Field, UnfitError, fields_of, reader_of
+from raxol_sql.records.names import argument_name
 
 
 @attrs.frozen
@@ -30,7 +31,7 @@ def target_of(record: type, column: str) -> Target | None:
     if rest:
         inside = field.item or field.record
         return None if inside is None else target_of(inside, rest)
-    attribute = next(one for one in attrs.fields(record) if (one.alias or one.name) == outer)
+    attribute = next(one for one in attrs.fields(record) if argument_name(one) == outer)
     return Target(record, attribute, field)
 
 

@@ -12,6 +12,7 @@ from psycopg.types.composite import CompositeInfo
 from raxol_sql.engine.types.dump.dumper import BINARY, TEXT, Data, Dumped, ValueDumper, ValueDumpers
 from raxol_sql.engine.types.dump.literals import record_literal
 from raxol_sql.engine.types.dump.pg_type import TargetType, describe_class
+from raxol_sql.records.names import argument_name
 
 Values = Callable[[Any], Sequence[Any]]
 
@@ -51,7 +52,7 @@ def values_of(target: TargetType, info: CompositeInfo, kind: type) -> Values | N
     """
     names = info.field_names
     if attrs.has(kind):
-        known = {one.alias or one.name: one.name for one in attrs.fields(kind) if one.init}
+        known = {argument_name(one): one.name for one in attrs.fields(kind) if one.init}
         _check_names(target, kind, names, known)
         attributes = [known[name] for name in names]
         return lambda value: [getattr(value, name) for name in attributes]
