@@ -9,6 +9,7 @@ either. The synchronous backend never suspends, so `run_sync` needs no event loo
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import sys
 import threading
@@ -97,6 +98,30 @@ async def _finished(value: Coroutine[Any, Any, T]) -> T:
 
 
 _unfinished: set[asyncio.Task[Any]] = set()
+
+
+def _ends_with_its_task(
+    function: Callable[..., Coroutine[Any, Any, Any]],
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """
+    Return the function as a callback after whose cancellation its task ends.
+
+    A worker of psycopg_pool logs the cancellation of a connection attempt and continues, so the
+    end of `asyncio.run`, which cancels all tasks, would wait for the worker forever. Another
+    cancellation reaches the worker between its attempts, where it ends.
+    """
+
+    @functools.wraps(function)
+    async def callback(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None:
+                asyncio.get_running_loop().call_soon(task.cancel)
+            raise
+
+    return callback
 
 
 async def _slept(seconds: float) -> None:
@@ -227,7 +252,7 @@ ASYNCIO = IOBackend(
     wait=_awaited,
     finish=_finished,
     sleep=asyncio.sleep,
-    callback=lambda function: function,
+    callback=_ends_with_its_task,
     waiting=AsyncioWaiter,
     lock=asyncio.Lock,
     turn=TaskSessionLock,

@@ -83,12 +83,12 @@ class LoopMailbox:
 
     def _put(self, item: Any) -> None:
         self._items.append(item)
-        if threading.get_ident() == self._thread:
-            self._wake()
-            return
-        # A closed loop has ended its tasks.
+        # A closed loop runs no more tasks, also for a mailbox that the garbage collector reaches.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._wake)
+            if threading.get_ident() == self._thread:
+                self._wake()
+            else:
+                self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

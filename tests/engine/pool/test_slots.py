@@ -172,22 +172,45 @@ def test_a_count_that_psycopg_pool_has_lost_is_noticed_repaired_and_logged_once(
     assert sum("replaced its pool" in record.getMessage() for record in caplog.records) == 1
 
 
+# In some of these moments the pool connects, in others all calls run.
+@pytest.mark.parametrize("moment", [0.0, 0.001, 0.003, 0.01, 0.03, 0.1])
 def test_a_program_that_cancels_every_task_of_its_loop_can_go_on(
-    accounts_database: str, q: Any, is_whole: Any
+    accounts_database: str, q: Any, moment: float
 ) -> None:
     async def story() -> None:
         async with rx.AsyncDatabase.open(accounts_database, pool_size=SIZE, timeout=10_000) as db:
             calls = [asyncio.create_task(db.run(q.nap(n=n, seconds=5))) for n in range(9)]
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(moment)
             others = asyncio.all_tasks() - {asyncio.current_task()}
             for task in others:
                 task.cancel()
-            await asyncio.wait(others)
+            _, going_on = await asyncio.wait(others, timeout=10)
+            assert not going_on
             assert all(call.cancelled() for call in calls)
             assert await db.run(q.echo(n=1)) == 1
-            await is_whole(db)
+            # The pool replaces what it had made, which leaves it when a caller returns it.
+            async with AsyncExitStack() as stack:
+                for _ in range(SIZE):
+                    await stack.enter_async_context(db.transaction())
+            status = db.pool_status()
+            assert (status.in_use, status.waiting) == (0, 0)
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.001, 0.003, 0.01])
+def test_a_loop_that_ends_while_the_pool_connects_ends_at_once(
+    accounts_database: str, q: Any, watch: Any, moment: float
+) -> None:
+    async def story() -> None:
+        db = rx.AsyncDatabase.open(accounts_database, pool_size=SIZE)
+        await db.__aenter__()
+        calls = [asyncio.create_task(db.run(q.nap(n=n, seconds=5))) for n in range(9)]
+        await asyncio.sleep(moment)
+        assert not any(call.done() for call in calls)
+
+    with watch.at_most(4):
+        asyncio.run(story())
 
 
 def test_a_database_that_is_dropped_without_being_closed_leaves_no_connection(
