@@ -24,7 +24,7 @@ Run = Callable[..., Any]
 
 pytestmark = pytest.mark.usefixtures("project", "empty")
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 COMMAND = [sys.executable, "-m", "raxol_sql", "deadlocks"]
 
 

@@ -48,6 +48,7 @@ def test_an_outage_is_one_warning_and_one_line_for_its_end_and_no_connection(
         during = db.pool_status()
         another.start()
         await db.run(q.me())
+        await soon(lambda: db.pool_status().lost == 3)
         return [before, away, during, db.pool_status()]
 
     before, away, during, after = play(

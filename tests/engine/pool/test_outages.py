@@ -265,13 +265,26 @@ def test_many_pools_in_an_outage_do_not_come_all_at_once(
     accounts_database: str, q: Any, door: Any
 ) -> None:
     """Twenty pools, each as one process has it, lose their server in the same moment."""
-    pools = 20
+    # A machine that stalls for a moment brings them together once; a herd would come each time.
+    for is_last in (False, False, True):
+        bins = attempts_of(20, accounts_database, q, door)
+        if max(bins) <= 15 or is_last:
+            break
+    # A pause of up to half a second has a mean of a quarter: four attempts a second for a pool.
+    assert 24 <= sum(bins) <= 120, bins
+    assert max(bins) <= 15, bins
+    assert statistics.median(bins) >= 1, bins
+    assert sum(count > 0 for count in bins) >= 12, bins
+
+
+def attempts_of(pools: int, conninfo: str, q: Any, door: Any) -> list[int]:
+    """How often they try to connect in each twentieth of the second from 0.6 s after the loss."""
 
     def call(db: rx.Database) -> None:
         with pytest.raises(psycopg.OperationalError):
             db.run(q.echo(n=1))
 
-    with FaultProxy(accounts_database) as proxy, ExitStack() as stack:
+    with FaultProxy(conninfo) as proxy, ExitStack() as stack:
         databases = [
             stack.enter_context(
                 rx.Database.open(proxy.conninfo, pool_size=1, pool_min_size=1, timeout=1600)
@@ -287,12 +300,7 @@ def test_many_pools_in_an_outage_do_not_come_all_at_once(
         for thread in threads:
             thread.join()
     grown = [moment - since for moment in door.came if 0.6 <= moment - since < 1.6]
-    bins = [sum(int(moment * 20) == bin for moment in grown) for bin in range(12, 32)]
-    # A pause of up to half a second has a mean of a quarter: four attempts a second for a pool.
-    assert pools * 1.2 <= len(grown) <= pools * 6
-    assert max(bins) <= pools * 0.75, bins
-    assert statistics.median(bins) >= 1, bins
-    assert sum(count > 0 for count in bins) >= 12, bins
+    return [sum(int(moment * 20) == bin for moment in grown) for bin in range(12, 32)]
 
 
 def test_pools_of_processes_that_were_forked_from_one_do_not_come_in_step(
