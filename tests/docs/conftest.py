@@ -25,7 +25,7 @@ from raxol_sql import embedded
 from raxol_sql.cli import main
 from raxol_sql.demo.accounts import Account, User, UserPreferences
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 # What the pages call the project's folder.
 FOLDER = "/srv/shop"
 # The pages under docs/ that are for operations, the first of them with the list of symptoms.

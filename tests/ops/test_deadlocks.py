@@ -24,7 +24,7 @@ from raxol_sql.ops.locks.deadlocks import DeadlockCount, Growth, deadlocks, grow
 from raxol_sql.ops.locks.ending import end_blocker
 from raxol_sql.testing import FaultServer
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 COUNT = DeadlockCount(7 * 10**18, 16384, "mine", 3, NOW)
 

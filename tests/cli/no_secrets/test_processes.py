@@ -28,7 +28,7 @@ from tests.cli.no_secrets.every_command import LINES
 
 RaxolSQL = Callable[..., Any]
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 # With all that Python itself has to say: warnings, and what was left open.
 COMMAND = [sys.executable, "-X", "dev", "-m", "raxol_sql"]
 # A module of records that reads the variables as a service does.

@@ -27,7 +27,7 @@ from tests.cli.no_secrets.conftest import leaks
 
 RaxolSQL = Callable[..., Any]
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 # Where the server cuts statements off, in bytes.
 CUT = 300
 EMAIL = "canary@example.org"

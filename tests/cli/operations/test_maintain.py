@@ -23,7 +23,7 @@ Do = Callable[[str], list[Any]]
 
 pytestmark = pytest.mark.usefixtures("project", "empty")
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 WEIRD = 'we"ird Table'
 TABLES = """
     create table notes (id int primary key) with (autovacuum_enabled = off);
