@@ -68,13 +68,13 @@ def _seconds(value: float) -> float:
 
 def _states(values: Iterable[str]) -> frozenset[str]:
     if isinstance(values, str):
-        raise ValueError(f"also is the text {values!r}; give a set: {{{values!r}}}")
+        raise ValueError(f"extra_sqlstates is the text {values!r}; give a set: {{{values!r}}}")
     states = frozenset(values)
     for state in states:
         if not isinstance(state, str) or not _SQLSTATE.fullmatch(state):
             raise ValueError(
-                f"also has {state!r}, which is no SQLSTATE; give five digits or capitals,"
-                " such as '55P03'"
+                f"extra_sqlstates has {state!r}, which is no SQLSTATE; give five digits or"
+                " capitals, such as '55P03'"
             )
     return states
 
@@ -97,8 +97,8 @@ class RetryPolicy:
     ``jitter``
         Whether a wait is drawn evenly from zero to its longest, so that those who failed together
         do not come back together. Without it every wait is its longest.
-    ``also``
-        SQLSTATEs that are repeated by choice although they are never repeated otherwise, such as
+    ``extra_sqlstates``
+        SQLSTATEs that are retried by choice although they are never retried otherwise, such as
         55P03 (a lock was not available) or 23505 (a key was taken): if the server rolled back what
         was done, and ``extra_max_retries`` times in one call at most.
 
@@ -163,7 +163,7 @@ class RetryPolicy:
         )
 
     def is_by_choice(self, failure: Failure) -> bool:
-        """Whether a failure is one of ``also``, and nothing is left of what was done."""
+        """Return whether a failure is one of ``extra_sqlstates``, and was rolled back."""
         return (
             failure.verdict is Verdict.NEVER
             and failure.sqlstate in self.extra_sqlstates
