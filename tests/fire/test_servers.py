@@ -116,7 +116,7 @@ def test_an_id_that_is_given_again_after_a_crash_is_not_taken_for_ours(
         lost.execute("insert into ledger values ('lost', 1, 2, 1)")
         (xid,) = lost.execute("select pg_current_xact_id()::text::bigint").fetchone() or (0,)
         with db.transaction() as tx:
-            incarnation = tx._block._held().incarnation
+            incarnation = tx._block._checked_out().incarnation
         server.crash_backend(lost.info.backend_pid)
         lost.close()
         db.run(entry(bank.queries, "another"))
