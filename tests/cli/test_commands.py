@@ -46,7 +46,7 @@ def test_demos_at_the_same_moment_do_not_meet(migrated: str, project: Path) -> N
         for _ in range(3)
     ]
 
-    assert [demo.communicate(timeout=60)[1] for demo in demos] == [b""] * 3
+    assert _complaints(demos) == []
     assert [demo.returncode for demo in demos] == [0] * 3
 
 
@@ -64,11 +64,17 @@ def test_setups_at_the_same_moment_all_succeed(
             )
             for _ in range(3)
         ]
-        assert [setup.communicate(timeout=60)[1] for setup in setups] == [b""] * 3
+        assert _complaints(setups) == []
         assert [setup.returncode for setup in setups] == [0] * 3
     finally:
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("drop database if exists raxol_at_once with (force)")
+
+
+def _complaints(programs: list[subprocess.Popen[bytes]]) -> list[bytes]:
+    """What they wrote to standard error, except that one waits for another's lock (on a slow machine)."""
+    lines = [line for one in programs for line in one.communicate(timeout=120)[1].splitlines()]
+    return [line for line in lines if not line.startswith(b"waiting, for ")]
 
 
 def test_a_terminal_that_cannot_show_a_character_gets_another(migrated: str, project: Path) -> None:
