@@ -57,10 +57,12 @@ async def run_batch(
     async def attempt(is_retry: bool) -> T | FailedAttempt:
         nonlocal is_careful
         result = await _attempt(sessions, work, options, watch, until, is_retry, is_careful)
-        if isinstance(result, FailedAttempt):
-            is_careful = is_careful or result.is_outdated
-            if not options.may_repeat():
-                raise result.error
+        if isinstance(result, FailedAttempt) and result.is_outdated:
+            # Only a prepared statement was outdated: telemetry counts this as the same attempt.
+            is_careful = True
+            result = await _attempt(sessions, work, options, watch, until, is_retry, is_careful)
+        if isinstance(result, FailedAttempt) and not options.may_repeat():
+            raise result.error
         return result
 
     return await run_attempts(attempt, RetriedCall(sessions.retrier, options.purpose, until, watch))

@@ -151,6 +151,42 @@ def test_a_transaction_is_one_event_over_all_attempts(play: Play, hot: Any) -> N
     assert "q.fail_as" not in {one.name for one in events}
 
 
+@pytest.mark.parametrize("how", ["run", "run_many", "run_all", "multi"])
+def test_an_outdated_statement_counts_as_no_further_attempt(
+    play: Play, hot: Any, write: Any, side: psycopg.Connection[Any], how: str
+) -> None:
+    q = write("""
+        -- name: read :many -> scalar
+        select n from hot;
+        -- name: write :one -> scalar
+        update hot set n = :n where id = 1 returning n;
+    """)
+
+    async def call(db: Any) -> None:
+        if how == "run":
+            assert await db.run(q.write(n=1), commit_check="xid") == 1
+        elif how == "run_many":
+            assert await db.run_many(q.write, [{"n": 1}]) == [1]
+        elif how == "run_all":
+            assert await db.run_all([q.read(), q.read()]) == [[1], [1]]
+        else:
+            assert await db.run(rx.Multi().add("set", q.write(n=1))) == {"set": 1}
+
+    async def story(db: Any) -> list[QueryEvent]:
+        await db.run(q.write(n=1))
+        await call(db)
+        await call(db)
+        side.execute("alter table hot alter n type bigint")
+        events = told(db)
+        await call(db)
+        return events
+
+    (event,) = play(story, pool_size=1)
+
+    assert (event.operation, event.attempts, event.outcome) == (how, 1, "ok")
+    assert event.paused_ms == 0
+
+
 def test_what_fails_in_the_last_attempt_is_reported_with_the_transaction(
     play: Play, hot: Any
 ) -> None:
