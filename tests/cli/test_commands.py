@@ -72,7 +72,7 @@ def test_setups_at_the_same_moment_all_succeed(
 
 
 def _complaints(programs: list[subprocess.Popen[bytes]]) -> list[bytes]:
-    """What they wrote to standard error, except that one waits for another's lock (on a slow machine)."""
+    """What they wrote to standard error, except that they wait for each other's lock."""
     lines = [line for one in programs for line in one.communicate(timeout=120)[1].splitlines()]
     return [line for line in lines if not line.startswith(b"waiting, for ")]
 
