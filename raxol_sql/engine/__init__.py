@@ -23,7 +23,7 @@ The packages, from the lowest to the highest:
 """
 
 from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
-from raxol_sql.engine.batch.multi import Multi, Operation, StepFailure
+from raxol_sql.engine.batch.multi import Multi, Step, StepFailure
 from raxol_sql.engine.core.docstrings import copy_doc
 from raxol_sql.engine.database import Database
 from raxol_sql.engine.query_monitor import LoneWritesWarning, QueryMonitor, RepeatedQueryWarning
@@ -35,9 +35,9 @@ __all__ = [
     "Database",
     "LoneWritesWarning",
     "Multi",
-    "Operation",
     "QueryMonitor",
     "RepeatedQueryWarning",
+    "Step",
     "StepFailure",
     "Transaction",
     "copy_doc",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, Self
 
-from raxol_sql.engine import Multi, Operation, StepFailure
+from raxol_sql.engine import Multi, Step, StepFailure
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.queries import BoundQuery
 from raxol_sql.repo.plan import RepoCall, declares
@@ -15,7 +15,7 @@ from raxol_sql.repo.verbs import Action
 from raxol_sql.telemetry import ExpectedRefusals
 
 Done = Mapping[str, Any]
-Step = Callable[[Done], Any]
+StepFunction = Callable[[Done], Any]
 # Gives what a step is given: that itself, or what it is as a function of the results so far.
 Resolve = Callable[[Any], Any]
 
@@ -35,7 +35,7 @@ class RepoMulti:
     def __init__(self, planner: RepoPlanner, options: Mapping[str, Any]) -> None:
         self._planner = planner
         self._options = options
-        self._steps: dict[str, Step] = {}
+        self._steps: dict[str, StepFunction] = {}
         self._known: frozenset[str] = frozenset()
 
     def create(self, name: str, record: type, given: Any) -> Self:
@@ -62,13 +62,13 @@ class RepoMulti:
 
         return self._with(name, plan, of)
 
-    def add(self, name: str, step: BoundQuery[Any] | Step) -> Self:
+    def add(self, name: str, step: BoundQuery[Any] | StepFunction) -> Self:
         """Runs any query, as `Multi.add`."""
         return self._added(name, step if callable(step) else (lambda _: step), not callable(step))
 
     def put(self, name: str, value: object) -> Self:
         """Has a ``value`` among the results, as `Multi.put`."""
-        return self._added(name, lambda _: Operation(None, lambda _: value), True)
+        return self._added(name, lambda _: Step(None, lambda _: value), True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ class RepoMulti:
 
         return self._added(name, step, not any(map(_is_function, given)))
 
-    def _added(self, name: str, step: Step, is_known: bool) -> Self:
+    def _added(self, name: str, step: StepFunction, is_known: bool) -> Self:
         if name in self._steps:
             raise ValueError(f"there is a step {name!r} already")
         more = type(self)(self._planner, self._options)
@@ -106,7 +106,7 @@ class ReadyMulti:
     """A `RepoMulti` on its way: the ``multi`` for the database, and what its errors mean."""
 
     def __init__(
-        self, steps: Mapping[str, Step], known: frozenset[str], options: Mapping[str, Any]
+        self, steps: Mapping[str, StepFunction], known: frozenset[str], options: Mapping[str, Any]
     ) -> None:
         self._plans: dict[str, RepoCall] = {}
         self.multi = Multi(**options)
@@ -142,7 +142,7 @@ class ReadyMulti:
         changeset = None if plan is None else plan.changeset
         return changeset is not None and declares(changeset, error)
 
-    def _kept(self, name: str, step: Step) -> Step:
+    def _kept(self, name: str, step: StepFunction) -> StepFunction:
         def following(done: Done) -> Any:
             made = step(done)
             if isinstance(made, RepoCall):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import psycopg
@@ -34,14 +34,15 @@ T = TypeVar("T")
 
 class Batch:
     """
-    A transaction, or a savepoint of one, whose statements are posted in groups.
+    A transaction, or a savepoint, whose statements are sent in pipelined groups.
 
-    The BEGIN travels with the first group, and the COMMIT with the last one, if that is posted as
-    such and the COMMIT does not have to wait for the id of the transaction. A group may be posted
-    before the answers to the one before it are collected. ``failed``
-    is the number, counted over all groups, of the query that an error is about.
+    BEGIN is sent with the first group, and COMMIT with the last, if `post` is told that it is the
+    last and COMMIT need not wait for the transaction ID. A group may be posted before the results
+    of the previous one are collected. ``failed`` is the number, over all groups, of the query that
+    caused an error.
 
-    Made and driven by `run_batch`.
+    If it ``keeps_transaction``, it prepares nothing before BEGIN. `run_batch` makes it, commits it
+    and rolls it back.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Batch:
         block: TransactionScope,
         watch: OperationTimer | None,
         *,
-        careful: bool,
+        keeps_transaction: bool,
     ) -> None:
         self.failed: int | None = None
         self._since = monotonic()
@@ -60,7 +61,7 @@ class Batch:
         self._block = block
         self._opened = block.begin_sql is None
         self._closed = False
-        self._careful = careful
+        self._keeps_transaction = keeps_transaction
         self._count = 0
         self._texts: set[str] = set()
         self._groups: deque[_Group] = deque()
@@ -71,9 +72,9 @@ class Batch:
         return self._session.is_lost
 
     @property
-    def has_nothing_to_lose(self) -> bool:
-        """Whether no transaction is open that a statement would end that the server refuses."""
-        return not self._opened and not self._careful and not self._session.in_transaction
+    def can_send_unprepared(self) -> bool:
+        """Return whether no transaction is open that a rejected statement would abort."""
+        return not (self._opened or self._keeps_transaction or self._session.in_transaction)
 
     def find(self, bounds: Iterable[BoundQuery[Any]]) -> list[Prepared | None]:
         """
@@ -82,18 +83,20 @@ class Batch:
         They are valid until the batch prepares or sends something.
         """
         find = self._session.statements.find
-        return [find(bound.statement.text) for bound in bounds]
+        found: list[Prepared | None] = []
+        statement, prepared = None, None
+        for bound in bounds:
+            if bound.statement is not statement:
+                statement = bound.statement
+                prepared = find(statement.text)
+            found.append(prepared)
+        return found
 
-    def is_ready(self, bounds: Iterable[BoundQuery[Any]]) -> bool:
-        """Return whether all of these queries are prepared and `are_current`."""
-        distinct = _by_text(bounds).values()
-        found = self.find(distinct)
-        known = [prepared for prepared in found if prepared is not None]
-        return len(known) == len(found) and self.are_current(distinct, known)
-
-    def are_current(self, bounds: Iterable[BoundQuery[Any]], found: Iterable[Prepared]) -> bool:
+    def are_current(
+        self, bounds: Iterable[BoundQuery[Any]], found: Iterable[Prepared | None]
+    ) -> bool:
         """
-        Return whether the server need not describe these statements again before they are sent.
+        Return whether all queries are prepared, and the server need not describe them again.
 
         It described them for this batch, or within a second, or this batch has run them before,
         which keeps their tables as they are until it ends.
@@ -101,30 +104,41 @@ class Batch:
         if self._session.path.has_moved:
             return False
         moment = max(self._since, monotonic() - USUAL)
-        for bound, prepared in zip(bounds, found, strict=True):
+        # The last query stands for all that have the same statement.
+        for prepared, bound in dict(zip(found, bounds, strict=True)).items():
+            if prepared is None:
+                return False
             prepared.parameters.meet(bound.values)
-            is_run = bound.statement.text in self._texts
-            if not prepared.was_described_after(0.0 if is_run else moment) and prepared.is_due:
+            if prepared.is_due_unless_described_after(
+                0.0 if bound.statement.text in self._texts else moment
+            ):
                 return False
         return True
 
-    async def prepare(self, bounds: Sequence[BoundQuery[Any]]) -> None:
+    async def prepare(self, bounds: Sequence[BoundQuery[Any]]) -> list[Prepared | None]:
         """
-        Has the server prepare what is new to it; a group has to be prepared to be posted.
+        Prepare the queries that are new or due, and return the statements, as `find` does.
 
-        What it refuses in a transaction would end that, so a savepoint is set before. A careful
-        batch begins before it asks: behind a pooler only a transaction stays on one server.
+        A group must be prepared before it is posted. A statement that the server rejects would
+        abort an open transaction, so a savepoint is set first. A batch that keeps its transaction
+        begins before it prepares: behind a pooler only a transaction stays on one server.
         """
-        if self.is_ready(bounds):
-            return
-        if not self._opened and (self._careful or self._session.in_transaction):
+        found = self.find(bounds)
+        if self.are_current(bounds, found):
+            return found
+        if not self._opened and (self._keeps_transaction or self._session.in_transaction):
             await self.send([])
         try:
             await self._session.prepare_all([bound.statement.text for bound in bounds])
         except psycopg.Error:
-            unknown = (number for number, bound in enumerate(bounds) if not self.is_ready([bound]))
+            unknown = (
+                number
+                for number, bound in enumerate(bounds)
+                if not self.are_current([bound], self.find([bound]))
+            )
             self.failed = self._count + next(unknown, 0)
             raise
+        return self.find(bounds)
 
     async def post(
         self,
@@ -140,21 +154,27 @@ class Batch:
         """
         marker = self._block.marker
         last = last and (marker is None or not marker.is_awaited)
-        distinct = _by_text(bounds).values() if found is None else bounds
-        ways = {
-            bound.statement.text: self._way(bound, prepared, last)
-            for bound, prepared in zip(distinct, found or self.find(distinct), strict=True)
-        }
-        marker_at = self._place_of_marker(bounds)
-        group = _Group(self._count, bounds, ways, marker_at, opening=not self._opened, closing=last)
-        self._texts |= ways.keys()
+        statements = _require_prepared(self.find(bounds) if found is None else found)
+        timeouts = self._timeouts_of(bounds, statements)
+        if last:
+            _check_columns(bounds, statements)
+        group = _Group(
+            self._count,
+            bounds,
+            statements,
+            timeouts,
+            self._index_of_marker(statements),
+            opening=not self._opened,
+            closing=last,
+        )
         self._count += len(bounds)
         self._groups.append(group)
         self._opened = True
         self._closed = last
-        self._session.wire.is_committing = self.is_in_doubt
-        self._reach(Phase.COMMIT_SENT if self.is_in_doubt else Phase.IN_TRANSACTION)
-        await self._session.wire.post(self._requests(group))
+        wire = self._session.wire
+        wire.is_committing = is_in_doubt = self.is_in_doubt
+        self._reach(Phase.COMMIT_SENT if is_in_doubt else Phase.IN_TRANSACTION)
+        await wire.post(self._requests(group))
 
     async def collect(self) -> list[StatementResult]:
         """
@@ -172,15 +192,14 @@ class Batch:
             results = iter(answered)
         if group.opening and self._block.begin_sql is not None:
             check(next(results))
-        answer_of, ways, marker_at = self._session.answer, group.ways, group.marker_at
+        answer_of, timeouts, marker_at = self._session.answer, group.timeouts, group.marker_at
         answers: list[StatementResult] = []
-        for bound in group.bounds:
+        for bound, prepared in zip(group.bounds, group.statements, strict=True):
             if marker_at is not None and marker is not None and marker_at == len(answers):
                 self.failed, self._suspect = group.first + marker_at, bound
                 marker.learn(next(results))
                 self.failed = self._suspect = None
-            prepared, timeout = ways[bound.statement.text]
-            result = next(results) if timeout is None else _middle_of(results)
+            result = _middle_of(results) if prepared in timeouts else next(results)
             if result.status not in DONE:
                 self.failed, self._suspect = group.first + len(answers), bound
                 check(result)
@@ -271,54 +290,55 @@ class Batch:
         """Notes how far the transaction has come."""
         self._block.phase = self._session.wire.phase = phase
 
-    def _place_of_marker(self, bounds: Sequence[BoundQuery[Any]]) -> int | None:
-        """Before which of the queries the marker of the transaction is asked for, if it is."""
+    def _index_of_marker(self, statements: Sequence[Prepared]) -> int | None:
+        """Return before which statement to request the marker of the transaction, or None."""
         marker = self._session.marker
         if marker is None or marker.is_asked:
             return None
-        for place, bound in enumerate(bounds):
-            if marker.can_precede(bound.statement.text):
-                return place
+        for index, prepared in enumerate(statements):
+            if marker.can_precede(prepared.first_word):
+                return index
         return None
 
-    def _way(
-        self, bound: BoundQuery[Any], prepared: Prepared | None, last: bool
-    ) -> tuple[Prepared, int | None]:
-        """Return the statement of a query, and its timeout."""
-        assert prepared is not None, "it was prepared"
-        if prepared.leaves_traces:
-            self._session.needs_reset = True
-        if last and bound.query.kind.gives_rows:
-            # After the commit it would be too late to see that a column fits no field.
-            prepared.columns.build_for(bound.query)
-        return prepared, self._session.limits.of(bound.query.definition.directives.timeout)
+    def _timeouts_of(
+        self, bounds: Sequence[BoundQuery[Any]], statements: Sequence[Prepared]
+    ) -> Mapping[Prepared, int]:
+        """Return the timeouts to send along, by statement; the last query with it decides."""
+        session, timeouts = self._session, {}
+        for prepared, bound in dict(zip(statements, bounds, strict=True)).items():
+            self._texts.add(bound.statement.text)
+            if prepared.leaves_traces:
+                session.needs_reset = True
+            timeout = session.limits.of(bound.query.definition.directives.timeout)
+            if timeout is not None:
+                timeouts[prepared] = timeout
+        return timeouts
 
     def _requests(self, group: _Group) -> Iterator[Request]:
-        """The requests of a group, each made when the one before it was sent."""
-        pgconn, ways = self._session.wire.pgconn, group.ways
+        """Generate the requests of a group, each after the one before it was sent."""
+        pgconn, timeouts, marker_at = self._session.wire.pgconn, group.timeouts, group.marker_at
         if group.opening and self._block.begin_sql is not None:
             yield self._command(self._block.begin_sql)
-        for number, bound in enumerate(group.bounds, group.first):
-            if number - group.first == group.marker_at and self._session.marker is not None:
+        for index, (bound, prepared) in enumerate(zip(group.bounds, group.statements, strict=True)):
+            if index == marker_at and self._session.marker is not None:
                 yield self._session.ask_for(self._session.marker)
                 if group.closing:
                     # The server hands over what it has, before anything can be in doubt.
                     yield pgconn.send_flush_request
-            prepared, timeout = ways[bound.statement.text]
             try:
                 request = prepared.request(pgconn, bound.values)
             except Exception as error:
-                self.failed, self._suspect = number, bound
+                self.failed, self._suspect = group.first + index, bound
                 # The COMMIT that was to come after it does not.
                 self._closed = self._session.wire.is_committing = False
                 self._reach(Phase.IN_TRANSACTION)
                 if isinstance(error, ParameterTypeMismatch):
                     raise parameter_error(bound, error) from error
                 raise
-            if timeout is None:
-                yield request
+            if prepared in timeouts:
+                yield from with_timeout_set(pgconn, [request], timeouts[prepared])
             else:
-                yield from with_timeout_set(pgconn, [request], timeout)
+                yield request
         if group.closing and self._block.end_sql is not None:
             yield self._command(self._block.end_sql)
 
@@ -329,32 +349,44 @@ class Batch:
 @attrs.frozen
 class _Group:
     """
-    What is posted together, with the statement and the limit of each text; ``first`` counts.
+    Queries that are sent together, with their statements.
 
-    The marker of the transaction is asked for before the query at ``marker_at``, if it is here.
+    ``first`` is the number of the first query in the batch. ``timeouts`` has the statements that
+    are sent with a timeout. The marker of the transaction is requested before the query at
+    ``marker_at``, unless None.
     """
 
     first: int
     bounds: Sequence[BoundQuery[Any]]
-    ways: Mapping[str, tuple[Prepared, int | None]]
+    statements: Sequence[Prepared]
+    timeouts: Mapping[Prepared, int]
     marker_at: int | None
     opening: bool
     closing: bool
 
     @property
     def results_before_marker(self) -> int:
-        """How many results come before that of the marker."""
-        before = self.bounds[: self.marker_at or 0]
-        limits = [self.ways[bound.statement.text][1] for bound in before]
-        return self.opening + sum(1 if limit is None else 3 for limit in limits)
+        """Return how many results arrive before that of the marker."""
+        before = self.statements[: self.marker_at or 0]
+        return self.opening + sum(3 if prepared in self.timeouts else 1 for prepared in before)
 
 
-def _by_text(bounds: Iterable[BoundQuery[Any]]) -> dict[str, BoundQuery[Any]]:
-    """One query for each text there is."""
-    return {bound.statement.text: bound for bound in bounds}
+def _require_prepared(found: Sequence[Prepared | None]) -> Sequence[Prepared]:
+    assert None not in found, "they were prepared"
+    return cast(Sequence[Prepared], found)
+
+
+def _check_columns(bounds: Sequence[BoundQuery[Any]], statements: Sequence[Prepared]) -> None:
+    """Raise for columns that do not fit their record, which is too late after the COMMIT."""
+    query, statement = None, None
+    for bound, prepared in zip(bounds, statements, strict=True):
+        if bound.query is not query or prepared is not statement:
+            query, statement = bound.query, prepared
+            if query.kind.gives_rows:
+                prepared.columns.build_for(query)
 
 
 def _middle_of(results: Iterator[PGresult]) -> PGresult:
-    """The result of a request that has one before and one after it, or the error before it."""
+    """Return the result between two others, or the first of them if that is an error."""
     before, own, _ = itertools.islice(results, 3)
     return own if before.status in DONE else before

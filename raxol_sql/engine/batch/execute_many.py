@@ -31,9 +31,9 @@ async def run_all(sessions: SessionSource, bounds: Iterable[BoundQuery[Any]]) ->
     asked = [require_bound("run_all()", bound) for bound in bounds]
 
     async def work(batch: Batch) -> list[Any]:
-        await batch.prepare(asked)
+        found = await batch.prepare(asked)
         results: list[Any] = []
-        _take_in(results, batch, asked, await batch.send(asked, last=True))
+        _take_in(results, batch, asked, await batch.send(asked, found, last=True))
         return results
 
     async def explained(batch: Batch) -> list[Any]:
@@ -89,9 +89,9 @@ async def run_alone(
 
     async def work(batch: Batch) -> Any:
         try:
-            await batch.prepare([bound])
+            found = await batch.prepare([bound])
             last = not can_refuse(bound.query)
-            (answer,) = await batch.send([bound], last=last)
+            (answer,) = await batch.send([bound], found, last=last)
             with batch.decoding():
                 result = result_of(bound.query, answer)
             if watch is not None:
@@ -149,12 +149,14 @@ class _Many:
         chunk = next(chunks, None)
         while chunk is not None:
             following = next(chunks, None)
-            if not batch.is_ready(chunk):
+            found = batch.find(chunk)
+            if not batch.are_current(chunk, found):
                 if posted:
                     _take_in(results, batch, posted, await batch.collect())
                     posted = []
-                await batch.prepare(chunk)
-            await batch.post(chunk, last=following is None and not can_refuse(self._query))
+                found = await batch.prepare(chunk)
+            last = following is None and not can_refuse(self._query)
+            await batch.post(chunk, found, last=last)
             if posted:
                 _take_in(results, batch, posted, await batch.collect())
                 self._taken = None

@@ -14,52 +14,44 @@ from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.queries.validation import require_bound
 
 
-def _as_it_is(result: Any) -> Any:
-    return result
-
-
 @attrs.frozen
-class Operation:
+class Step:
     """
-    A step that makes something more of what its query gives.
+    A step of a `Multi` that processes the result of its query.
 
-    ``accept`` is called with that, or with None where ``bound`` is None and there is nothing to
-    run, before the transaction ends. What it gives is the result of the step, and what it raises
-    takes everything back.
+    ``accept`` is called with that result, or with None if there is no query (``bound`` is None),
+    before the transaction ends. It returns the result of the step; an error that it raises rolls
+    back the whole transaction.
     """
 
     bound: BoundQuery[Any] | None
     accept: Callable[[Any], Any] = attrs.field(repr=False)
 
-    @property
-    def is_plain(self) -> bool:
-        """Return whether its result is the unchanged result of its query."""
-        return self.accept is _as_it_is
 
-
-Ready = BoundQuery[Any] | Operation
-Step = Ready | Callable[[Mapping[str, Any]], Ready]
+ReadyStep = BoundQuery[Any] | Step
+AnyStep = ReadyStep | Callable[[Mapping[str, Any]], ReadyStep]
+_DEFAULTS = TransactionOptions()
 
 
 class Multi:
     """
-    Named queries that happen together or not at all: a value, which ``db.run(multi)`` runs.
+    Named queries in one transaction, which ``db.run(multi)`` runs.
 
-    A step is a query with its arguments, or a function that makes one of the results so far, by
-    name. Steps that need no results travel together: a `Multi` without functions takes one or two
-    round trips, however many steps it has. The function may be called again, where everything
-    before it was rolled back and is retried; so it only makes its query.
+    A step is a bound query, or a function that makes one from the results of the earlier steps, by
+    name. Steps that do not depend on results are pipelined: a `Multi` without functions takes one
+    or two round trips, however many steps it has. A function is called again when the transaction
+    is retried, so it must only make its query.
 
-    Running it gives the results by name. The first failure takes everything back, and comes out
-    as it is; `StepFailure.of` says of it which step it was, and what the steps before gave.
+    Running it returns the results by name. The first error rolls back the transaction and is raised
+    unchanged; `StepFailure.of` returns its step and the results of the steps before it.
 
-    After a conflict or a lost connection it is done again, whole, if that is safe; see
-    `Database.run_transaction`. ``isolation``, ``read_only``, ``deferrable`` and ``commit_check``
-    are those of `Database.transaction`; an ``commit_check`` of None is the configuration's. With
-    "xid" the COMMIT may travel with the steps: where the connection is lost before the id of the
-    transaction arrives, `OutcomeUnknownError` has no token. "xid-first" waits for the id, for one
-    round trip more, and "marker" needs none. Immutable: `add` gives another one. Safe to use from
-    any thread.
+    After a serialization conflict or a lost connection the whole transaction is retried, if that is
+    safe; see `Database.run_transaction`. ``isolation``, ``read_only``, ``deferrable`` and
+    ``commit_check`` are those of `Database.transaction`; a ``commit_check`` of None selects the
+    configured one. With "xid" the COMMIT may be sent with the steps: if the connection is lost
+    before the transaction ID arrives, `OutcomeUnknownError` has no token. "xid-first" waits for the
+    ID, which takes one more round trip; "marker" does not need it. Immutable: `add` returns a copy.
+    Safe to use from any thread.
     """
 
     def __init__(
@@ -70,11 +62,16 @@ class Multi:
         deferrable: bool | None = None,
         commit_check: str | None = None,
     ) -> None:
-        self._options = TransactionOptions(isolation, read_only, deferrable, commit_check or "none")
+        given = isolation, read_only, deferrable, commit_check
+        self._options = (
+            _DEFAULTS
+            if given == (None, None, None, None)
+            else TransactionOptions(isolation, read_only, deferrable, commit_check or "none")
+        )
         self._commit_check = commit_check
-        self._steps: dict[str, Step] = {}
+        self._steps: dict[str, AnyStep] = {}
 
-    def add(self, name: str, step: Step) -> Self:
+    def add(self, name: str, step: AnyStep) -> Self:
         """
         Return a copy with one more step.
 
@@ -83,10 +80,9 @@ class Multi:
         """
         if name in self._steps:
             raise ValueError(f"there is a step {name!r} already")
-        if isinstance(step, BoundQuery):
-            require_bound(f"step {name!r}", step)
-        elif not callable(step) or isinstance(step, Query):
-            operation_of(name, step)
+        is_query = isinstance(step, BoundQuery) and step.query.definition.copy is None
+        if not is_query and (not callable(step) or isinstance(step, Query)):
+            require_step(name, step)
         more = type(self).__new__(type(self))
         more._options = self._options
         more._commit_check = self._commit_check
@@ -95,7 +91,7 @@ class Multi:
 
     def put(self, name: str, value: object) -> Self:
         """Return a copy with a ``value`` that later steps and the results have under ``name``."""
-        return self.add(name, Operation(None, lambda _: value))
+        return self.add(name, Step(None, lambda _: value))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,7 +99,7 @@ class Multi:
         return tuple(self._steps)
 
     @property
-    def steps(self) -> Mapping[str, Step]:
+    def steps(self) -> Mapping[str, AnyStep]:
         """Return the steps by name, in order."""
         return MappingProxyType(self._steps)
 
@@ -121,21 +117,21 @@ class Multi:
         return f"<Multi {', '.join(self.names) or 'without steps'}>"
 
 
-def _unchanging(results: Mapping[str, Any]) -> Mapping[str, Any]:
+def _read_only(results: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType({**results})
 
 
 @attrs.frozen
 class StepFailure:
     """
-    Where a `Multi` failed: at ``step``, after the steps in ``done`` had given these results.
+    The ``step`` at which a `Multi` failed, and the results of the steps before it (``done``).
 
-    All of it was rolled back; the results are what was seen before. Pickled, it leaves out the
-    results that do not pickle.
+    The whole transaction was rolled back, so these results no longer hold. Results that cannot be
+    pickled are left out of a pickle.
     """
 
     step: str
-    done: Mapping[str, Any] = attrs.field(repr=False, converter=_unchanging)
+    done: Mapping[str, Any] = attrs.field(repr=False, converter=_read_only)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Rows of a class that was made for a query have no name that another process knows.
@@ -160,15 +156,10 @@ class StepFailure:
 _FAILURE = "__raxol_sql_step__"
 
 
-def as_operation(bound: BoundQuery[Any]) -> Operation:
-    """Return the step of a query whose result is unchanged."""
-    return Operation(bound, _as_it_is)
-
-
-def operation_of(name: str, step: object) -> Operation:
-    """What is a step that can be run, as an operation; raises as `Multi.add` for anything else."""
-    if not isinstance(step, Operation):
-        return as_operation(require_bound(f"step {name!r}", step))
+def require_step(name: str, step: object) -> ReadyStep:
+    """Return a step that can be run; raises as `Multi.add` for anything else."""
+    if not isinstance(step, Step):
+        return require_bound(f"step {name!r}", step)
     if step.bound is not None:
         require_bound(f"step {name!r}", step.bound)
     return step

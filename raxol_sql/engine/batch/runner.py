@@ -91,7 +91,7 @@ async def _attempt(
             session.wire.until = until
             if is_retry or sessions.until is not None:
                 session.limits.uses_deadline = True
-            batch = Batch(session, block, watch, careful=is_careful)
+            batch = Batch(session, block, watch, keeps_transaction=is_careful)
             try:
                 await session.path.follow()
                 result = await work(batch)

@@ -12,7 +12,6 @@ from raxol_sql.engine.session.server_inquiry import PRIMARY, ServerFacts
 from raxol_sql.engine.wire.pipeline import Request, check
 from raxol_sql.errors import TransactionError
 from raxol_sql.failures import Backend, OutcomeToken
-from raxol_sql.text import first_word_of
 
 COMMIT_CHECKS = ("xid", "marker", "none", "xid-first")
 # Statements that take no snapshot, and must run before any that does.
@@ -62,9 +61,9 @@ class OutcomeMarker:
         commit_check = facts.commit_check_for(commit_check)
         return None if commit_check == "none" else cls(facts, commit_check, backend)
 
-    def can_precede(self, text: str) -> bool:
-        """Return whether the marker may be requested before the statement with that text."""
-        return first_word_of(text) not in _BEFORE_ANY_SNAPSHOT
+    def can_precede(self, first_word: str) -> bool:
+        """Return whether the marker may be requested before a statement that starts like this."""
+        return first_word not in _BEFORE_ANY_SNAPSHOT
 
     def request(self, pgconn: PGconn) -> Request:
         """Return the request whose result `learn` reads; it is sent once."""

@@ -56,6 +56,7 @@ class Prepared:
         "age",
         "changes_schema",
         "columns",
+        "first_word",
         "has_plan",
         "leaves_traces",
         "may_call",
@@ -85,8 +86,9 @@ class Prepared:
         self.leaves_traces = changes_session_state(written)
         self.may_move = may_move(written)
         self.changes_schema = changes_schema(written)
+        self.first_word = first_word_of(written)
         # A read without a parenthesis calls no function that could have another effect.
-        self.may_call = "(" in written or first_word_of(written) != "select" or self.may_move
+        self.may_call = "(" in written or self.first_word != "select" or self.may_move
         self.types = types_of(told)
         self._known = known
         self.parameters = Parameters(known.context, self.types[0])
@@ -108,9 +110,14 @@ class Prepared:
         trust = self.parameters.writer.trust
         return trust != FOR_EVER and monotonic() - self._since >= trust
 
-    def was_described_after(self, moment: float) -> bool:
-        """Return whether it was described after a monotonic time, with no schema change since."""
-        return self.age == SCHEMA_AGE.number and self._since >= moment
+    def is_due_unless_described_after(self, moment: float) -> bool:
+        """Return whether it `is_due`, if it was not described since a monotonic time either."""
+        if self.age != SCHEMA_AGE.number:
+            return True
+        if self._since >= moment:
+            return False
+        trust = self.parameters.writer.trust
+        return trust != FOR_EVER and monotonic() - self._since >= trust
 
     def columns_of(self, result: PGresult) -> RowLoader:
         """

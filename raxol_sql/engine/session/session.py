@@ -168,7 +168,7 @@ class Session:
             if timeout is None and self.marker is None:
                 result = await self.wire.ask(request, prepared.patience)
             else:
-                result = await self._ask_with_others(text, request, timeout)
+                result = await self._ask_with_others(prepared, text, request, timeout)
         except BaseException as error:
             tell_ending(error, self.wire.phase, text)
             if prepared.may_move:
@@ -261,15 +261,13 @@ class Session:
         """Return the results of requests that share a round trip; ``timeout`` is for each."""
         await self.ask_marker()
         self.is_sent = True
-        if timeout is None:
-            results = await self.wire.exchange(requests)
-            for result in results:
-                check(result)
-            return results
-        results = await self.wire.exchange(with_timeout_set(self.wire.pgconn, requests, timeout))
+        sent = (
+            requests if timeout is None else with_timeout_set(self.wire.pgconn, requests, timeout)
+        )
+        results = await self.wire.exchange(sent)
         for result in results:
             check(result)
-        return results[1 : len(requests) + 1]
+        return results if timeout is None else results[1 : len(requests) + 1]
 
     async def begin(self, timeout: int | None, most: int, inquiry: ServerInquiry) -> None:
         """
@@ -343,10 +341,12 @@ class Session:
                 "UTF8; the server converts to and from the encoding of the database"
             )
 
-    async def _ask_with_others(self, text: str, request: Request, timeout: int | None) -> PGresult:
+    async def _ask_with_others(
+        self, prepared: Prepared, text: str, request: Request, timeout: int | None
+    ) -> PGresult:
         """Return the result of a request that others go along with."""
         marker = self.marker
-        if marker is None or marker.is_asked or not marker.can_precede(text):
+        if marker is None or marker.is_asked or not marker.can_precede(prepared.first_word):
             if timeout is None:
                 return await self.wire.ask(request)
             return await self._ask_with_timeout(text, request, timeout)
