@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 
 import raxol_sql as rx
 from raxol_sql.demo.accounts import User
+from raxol_sql.engine.session.prepared import PreparedStatements
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play
@@ -247,6 +249,34 @@ def test_a_multi_can_be_run_again(play: Play, q: Any) -> None:
             assert await db.run(multi) == {"a": [], "b": []}
 
     play(story)
+
+
+def test_the_statement_of_each_step_is_looked_up_once(play: Play, write: Any) -> None:
+    texts = [
+        f"-- name: n{n} :affected\nupdate users set age = {n} where id = :id;" for n in range(5)
+    ]
+    queries = write("\n".join(texts))
+    multi = rx.Multi()
+    for n in range(5):
+        multi = multi.add(f"n{n}", queries[f"n{n}"](id=1))
+    looked_up: list[str] = []
+
+    def record(frame: Any, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is PreparedStatements.find.__code__:
+            looked_up.append(frame.f_locals["text"])
+
+    async def story(db: Any) -> None:
+        await db.run(multi)
+        looked_up.clear()
+        sys.setprofile(record)
+        try:
+            await db.run(multi)
+        finally:
+            sys.setprofile(None)
+        found = [text for text in looked_up if text.startswith("update")]
+        assert len(found) == len(set(found)) == 5
+
+    play(story, pool_size=1)
 
 
 def test_an_error_that_comes_from_no_multi_has_no_step() -> None:

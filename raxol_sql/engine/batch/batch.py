@@ -155,7 +155,7 @@ class Batch:
         marker = self._block.marker
         last = last and (marker is None or not marker.is_awaited)
         statements = _require_prepared(self.find(bounds) if found is None else found)
-        timeouts = self._timeouts_of(bounds, statements)
+        timeouts = self._record_statements(bounds, statements)
         if last:
             _check_columns(bounds, statements)
         group = _Group(
@@ -185,7 +185,7 @@ class Batch:
             results = iter(await self._session.wire.collect())
         except BaseException as error:
             received = self._session.wire.received
-            self._overhear(group, received)
+            self._record_marker(group, received)
             answered = self._committed_in(group, received)
             if answered is None or not isinstance(error, psycopg.Error):
                 raise
@@ -237,26 +237,26 @@ class Batch:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether a COMMIT was sent along, so that a lost answer does not mean a rollback."""
+        """Return whether COMMIT was sent, so that a lost reply does not mean a rollback."""
         return self._closed and self._block.is_outermost
 
     def decoding(self) -> AbstractContextManager[None]:
-        """Measure the making of records inside the block."""
+        """Return a block that measures how long records take to make."""
         return nullcontext() if self._watch is None else self._watch.decoding()
 
     async def finish(self) -> CommitState | None:
-        """Commits, unless the last group has done so; gives what is to be settled after that."""
+        """Commit unless the last group did; return the state to resolve after that, or None."""
         return await self._block.commit() if self._opened and not self._closed else None
 
     async def give_up(self, error: BaseException) -> bool:
-        """Rolls everything back; gives whether it failed for no other reason than its age."""
+        """Roll back; return whether only an outdated prepared statement caused the error."""
         try:
             while self._session.wire.is_expecting:
                 await self._session.wire.collect()
             if self._opened:
                 await self._block.roll_back()
         except Exception:
-            # The server does so itself when the connection is closed; the first error comes out.
+            # The server rolls back when the connection closes; the first error is raised.
             self._session.give_up()
             return False
         suspect = self._suspect
@@ -265,13 +265,13 @@ class Batch:
         text, cause = suspect.statement.text, error.__cause__ or error
         if not await is_outdated(self._session, text, cause):
             return False
-        # What made one outdated may have done so to the others.
+        # The same change may have made the others outdated.
         for text in self._texts:
             self._session.statements.forget(text)
         return True
 
-    def _overhear(self, group: _Group, results: Sequence[PGresult]) -> None:
-        """Has the marker learn from what came of a group before its connection was lost."""
+    def _record_marker(self, group: _Group, results: Sequence[PGresult]) -> None:
+        """Record the marker in the results that arrived before the connection was lost."""
         marker, before = self._session.marker, group.results_before_marker
         if group.marker_at is not None and marker is not None and len(results) > before:
             marker.see(results[before])
@@ -279,7 +279,7 @@ class Batch:
     def _committed_in(
         self, group: _Group, results: Sequence[PGresult]
     ) -> Sequence[PGresult] | None:
-        """The results of a group up to the answer to its COMMIT; None if that did not come."""
+        """Return the results of a group up to that of its COMMIT, or None if none arrived."""
         if group.closing and self._block.is_outermost:
             for number, result in enumerate(results, 1):
                 if result.command_status == b"COMMIT":
@@ -287,7 +287,7 @@ class Batch:
         return None
 
     def _reach(self, phase: Phase) -> None:
-        """Notes how far the transaction has come."""
+        """Record the phase of the transaction."""
         self._block.phase = self._session.wire.phase = phase
 
     def _index_of_marker(self, statements: Sequence[Prepared]) -> int | None:
@@ -300,11 +300,12 @@ class Batch:
                 return index
         return None
 
-    def _timeouts_of(
+    def _record_statements(
         self, bounds: Sequence[BoundQuery[Any]], statements: Sequence[Prepared]
     ) -> Mapping[Prepared, int]:
-        """Return the timeouts to send along, by statement; the last query with it decides."""
+        """Record that statements are sent, and return the timeouts of those that have one."""
         session, timeouts = self._session, {}
+        # The last query stands for all that have the same statement.
         for prepared, bound in dict(zip(statements, bounds, strict=True)).items():
             self._texts.add(bound.statement.text)
             if prepared.leaves_traces:
@@ -323,13 +324,13 @@ class Batch:
             if index == marker_at and self._session.marker is not None:
                 yield self._session.ask_for(self._session.marker)
                 if group.closing:
-                    # The server hands over what it has, before anything can be in doubt.
+                    # The server sends its results before the outcome can be unknown.
                     yield pgconn.send_flush_request
             try:
                 request = prepared.request(pgconn, bound.values)
             except Exception as error:
                 self.failed, self._suspect = group.first + index, bound
-                # The COMMIT that was to come after it does not.
+                # The COMMIT after it is not sent.
                 self._closed = self._session.wire.is_committing = False
                 self._reach(Phase.IN_TRANSACTION)
                 if isinstance(error, ParameterTypeMismatch):

@@ -98,9 +98,9 @@ async def _ask_about(
 ) -> list[str]:
     """Prepare new statements, and return those whose description has changed."""
     looks = [_asking(session, text) for text in due]
-    questions = [session.statements.questions(text, needed) for text in new]
-    closing = [one for closes, _ in questions for one in closes]
-    asking = [one for _, asks in questions for one in asks]
+    requested = [session.statements.prepare_requests(text, needed) for text in new]
+    closing = [one for closes, _ in requested for one in closes]
+    asking = [one for _, asks in requested for one in asks]
     requests = [*closing, *itertools.chain.from_iterable(looks), *asking]
     try:
         # A pooler may not take a BEGIN and what prepares a statement in one flight (pgpool-II).
@@ -118,9 +118,9 @@ async def _ask_about(
             check(told)
         if not session.statements.confirm(text, told):
             changed.append(text)
-    for text, (_, asked) in zip(new, questions, strict=True):
+    for text, (_, asked) in zip(new, requested, strict=True):
         for told in itertools.islice(results, len(asked)):
             check(told)
         await session.types.learn(session.wire, oids_in(told))
-        session.statements.learn(text, told)
+        session.statements.record(text, told)
     return changed

@@ -253,14 +253,14 @@ class PreparedStatements:
         self._known.clear()
         self._leftover.clear()
 
-    def questions(
+    def prepare_requests(
         self, text: str, needed: Iterable[str] = ()
     ) -> tuple[list[Request], list[Request]]:
         """
         Return the requests that close surplus statements, and those that prepare and describe a
         text.
 
-        `learn` reads the last result. Statements that are ``needed`` at the same time are not
+        `record` reads the last result. Statements that are ``needed`` at the same time are not
         closed. If there are several texts, all closes come first: pgpool-II answers a close at
         once, before the requests that were sent earlier.
         """
@@ -286,7 +286,7 @@ class PreparedStatements:
         preparing = self._preparing(known.text, known.name, known.types[0])
         return [*preparing, known.request(self._pgconn, values)]
 
-    def learn(self, text: str, told: PGresult) -> Prepared:
+    def record(self, text: str, told: PGresult) -> Prepared:
         """Record the statement that the server has described, and return it."""
         sent, name = self._sent(text)
         # A statement that the server does not keep, or that has no plan, such as FETCH, may have
@@ -340,11 +340,11 @@ def types_of(told: PGresult) -> Types:
 
 
 def oids_in(told: PGresult) -> list[int]:
-    """The OIDs of the parameters and of the columns in a description."""
+    """Return the OIDs of the parameters and columns in a description."""
     return oids_of(types_of(told))
 
 
 def oids_of(types: Types) -> list[int]:
-    """The OIDs of the parameters and of the columns."""
+    """Return the OIDs of the parameters and columns."""
     parameters, columns = types
     return [*parameters, *columns]
