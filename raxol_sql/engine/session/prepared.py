@@ -112,12 +112,8 @@ class Prepared:
 
     def is_due_unless_described_after(self, moment: float) -> bool:
         """Return whether it `is_due`, if it was not described since a monotonic time either."""
-        if self.age != SCHEMA_AGE.number:
-            return True
-        if self._since >= moment:
-            return False
-        trust = self.parameters.writer.trust
-        return trust != FOR_EVER and monotonic() - self._since >= trust
+        is_recent = self.age == SCHEMA_AGE.number and self._since >= moment
+        return not is_recent and self.is_due
 
     def columns_of(self, result: PGresult) -> RowLoader:
         """
