@@ -76,12 +76,13 @@ def extracted(revision: str, checkout: Path = CHECKOUT) -> Iterator[Engine]:
     """
     The one of a revision of the checkout, in a temporary folder.
 
+    It comes with the benchmarks of that revision, which know its names.
     Raises `EngineError` where there is no such revision, no history at all, or no git.
     """
     if shutil.which("git") is None:
         raise EngineError(f"{revision}: there is no git to get it")
     done = subprocess.run(
-        ["git", "archive", "--format=tar", revision, "raxol_sql"],
+        ["git", "archive", "--format=tar", revision, "raxol_sql", "benchmarks"],
         cwd=checkout,
         capture_output=True,
         timeout=_LONGEST,

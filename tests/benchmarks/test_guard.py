@@ -247,7 +247,9 @@ def test_the_engine_of_a_revision_is_the_one_that_was_committed(tmp_path: Path) 
     module = tmp_path / "raxol_sql" / "__init__.py"
     module.parent.mkdir()
     module.write_text("committed = True\n")
-    named = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").touch()
+    named = ["-c", "user.name=Tester", "-c", "user.email=tester@example.com"]
     for command in (["init", "-q"], ["add", "."], [*named, "commit", "-q", "-m", "one"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True, timeout=60)
     module.write_text("committed = False\n")
