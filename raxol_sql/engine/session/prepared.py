@@ -18,13 +18,12 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from raxol_sql.engine.core.busy_poll import AdaptivePoller
 from raxol_sql.engine.core.concurrency import Connection
-from raxol_sql.engine.session.session_state import changes_session_state, may_move
+from raxol_sql.engine.session.session_state import effects_of
 from raxol_sql.engine.types.connection_types import ConnectionTypes
 from raxol_sql.engine.types.parameters import Parameters
 from raxol_sql.engine.types.row_loader import RowLoader
-from raxol_sql.engine.types.type_trust import FOR_EVER, INFERRED, SCHEMA_AGE, changes_schema
+from raxol_sql.engine.types.type_trust import FOR_EVER, INFERRED, SCHEMA_AGE
 from raxol_sql.engine.wire.pipeline import Request
-from raxol_sql.text import first_word_of
 
 # A plan takes some tens of kilobytes on the server for each connection.
 LIMIT = 250
@@ -82,13 +81,12 @@ class Prepared:
         self.text = text
         self.name = name
         self.has_plan = has_plan
-        written = text.decode()
-        self.leaves_traces = changes_session_state(written)
-        self.may_move = may_move(written)
-        self.changes_schema = changes_schema(written)
-        self.first_word = first_word_of(written)
-        # A read without a parenthesis calls no function that could have another effect.
-        self.may_call = "(" in written or self.first_word != "select" or self.may_move
+        effects = effects_of(text.decode())
+        self.first_word = effects.first_word
+        self.leaves_traces = effects.leaves_traces
+        self.may_move = effects.may_move
+        self.changes_schema = effects.changes_schema
+        self.may_call = effects.may_call
         self.types = types_of(told)
         self._known = known
         self.parameters = Parameters(known.context, self.types[0])
@@ -287,7 +285,7 @@ class PreparedStatements:
         sent, name = self._sent(text)
         # A statement that the server does not keep, or that has no plan, such as FETCH, may have
         # other columns when it runs; every column can be read as text.
-        has_plan = first_word_of(text) in _PLANNED
+        has_plan = effects_of(text).first_word in _PLANNED
         if name and not INFERRED.isdisjoint(types_of(told)[0]):
             self._leftover.append(name)
             name, has_plan = b"", False

@@ -1,9 +1,13 @@
-"""The session state that a statement may change."""
+"""The session state that a statement may change, judged by its text."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
+import attrs
+
+from raxol_sql.engine.types.type_trust import changes_schema
 from raxol_sql.text import first_word_of
 
 _WORDS = ("set", "reset", "listen", "declare")
@@ -29,6 +33,45 @@ _TEMPORARY = re.compile(
 )
 _MOVING = ("search_path", "set", "authorization", "discard", "temp")
 _LOCAL = re.compile(r"\s*set\s+local\b", re.IGNORECASE)
+# Longer texts are read again for each connection instead of being kept for the whole process.
+_LONGEST_KEPT = 10_000
+
+
+@attrs.frozen
+class StatementEffects:
+    """
+    What a statement may change for the statements after it, judged by its text.
+
+    ``leaves_traces``: see `changes_session_state`; ``may_move``: see `may_move`;
+    ``changes_schema``: see `changes_schema`. A statement that ``may_call`` may run a function,
+    which could have any of these effects.
+    """
+
+    first_word: str
+    leaves_traces: bool
+    may_move: bool
+    changes_schema: bool
+    may_call: bool
+
+
+def effects_of(text: str) -> StatementEffects:
+    """Return what a statement may change; short texts are read once in a process."""
+    return _read_once(text) if len(text) <= _LONGEST_KEPT else _read(text)
+
+
+def _read(text: str) -> StatementEffects:
+    first_word, moves = first_word_of(text), may_move(text)
+    return StatementEffects(
+        first_word,
+        changes_session_state(text),
+        moves,
+        changes_schema(text),
+        # A read without a parenthesis calls no function that could have another effect.
+        may_call="(" in text or first_word != "select" or moves,
+    )
+
+
+_read_once = lru_cache(maxsize=1000)(_read)
 
 
 def changes_session_state(text: str) -> bool:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql.engine.session.session_state import may_move
+from raxol_sql.engine.session.session_state import effects_of, may_move
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,6 +234,21 @@ def test_what_may_move_names_is_told_by_its_text(text: str) -> None:
 )
 def test_other_settings_and_names_move_nothing(text: str) -> None:
     assert not may_move(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select 1",
+        "set search_path = ta",
+        "create temp table w (v int)",
+        "alter table w add column n int",
+        "update w set v = now()",
+        "select pg_advisory_lock(1)",
+    ],
+)
+def test_a_text_of_any_length_has_the_same_effects(text: str) -> None:
+    assert effects_of(text) == effects_of(text + " -- " + "x" * 20_000)
 
 
 def test_what_a_rolled_back_change_taught_is_asked_for_again(
