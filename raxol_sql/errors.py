@@ -1,5 +1,5 @@
 """
-Every error that raxol_sql defines, and the one tree they hang on.
+The errors and warnings that raxol_sql defines.
 
     RaxolSQLError
     ├── LoadError                ValueError       everything wrong with a tree of SQL files
@@ -36,7 +36,9 @@ driver; each error is one. Errors of the driver are not wrapped:
 ``except psycopg.errors.UniqueViolation`` works, and such an error carries a note with the name of
 the query and the place where it is written.
 
-All of them pickle, with their notes and, where that pickles too, their ``__cause__``. None of them
+`RepeatedQueryWarning` and `LoneWritesWarning` are warnings of `Database.watch_queries`.
+
+All errors pickle, with their notes and, where that pickles too, their ``__cause__``. None of them
 holds the value of an argument.
 """
 
@@ -358,6 +360,14 @@ class MigrationMissingError(MigrationError):
 
 class IrreversibleError(MigrationError):
     """A migration has no rollback steps, so rolling it back would only forget it."""
+
+
+class RepeatedQueryWarning(UserWarning):
+    """A query ran many times in one block, where one query could have read all rows."""
+
+
+class LoneWritesWarning(UserWarning):
+    """Several statements of one block wrote rows, each outside of a transaction."""
 
 
 def with_article(noun: str) -> str:

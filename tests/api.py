@@ -11,6 +11,7 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import attrs
 
@@ -22,8 +23,13 @@ MODULES = (
     "raxol_sql.changesets",
     "raxol_sql.config",
     "raxol_sql.embedded",
+    "raxol_sql.engine",
+    "raxol_sql.errors",
     "raxol_sql.failures",
+    "raxol_sql.locks",
+    "raxol_sql.maintenance",
     "raxol_sql.migrations",
+    "raxol_sql.repo",
     "raxol_sql.telemetry",
     "raxol_sql.testing",
 )
@@ -40,7 +46,7 @@ def api() -> str:
     for module in MODULES:
         lines.append(module)
         loaded = importlib.import_module(module)
-        for name in sorted(loaded.__all__):
+        for name in _names(loaded):
             value = getattr(loaded, name)
             if (first := known.get(id(value))) is not None:
                 lines.append(f"    {name} = {first}")
@@ -49,6 +55,15 @@ def api() -> str:
             lines += [f"    {line}" for line in _lines_of(name, value)]
         lines.append("")
     return "\n".join(lines)
+
+
+def _names(module: ModuleType) -> list[str]:
+    """Return the public names of a module; without `__all__` those are its classes."""
+    listed = getattr(module, "__all__", None)
+    if listed is not None:
+        return sorted(listed)
+    classes = inspect.getmembers(module, inspect.isclass)
+    return [name for name, value in classes if value.__module__ == module.__name__]
 
 
 def _lines_of(name: str, value: object) -> Iterator[str]:

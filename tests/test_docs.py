@@ -148,7 +148,7 @@ def test_the_error_in_the_documents_is_the_error(repository: Path, tmp_path: Pat
     shown = _blocks(repository / "docs" / "sql_files.md", "text")[0].splitlines()
     (tmp_path / "users.sql").write_text("\n" * 11 + "-- name: search :mony\nselect 1\n")
 
-    with pytest.raises(rx.LoadError) as caught:
+    with pytest.raises(rx.errors.LoadError) as caught:
         rx.load(tmp_path)
 
     assert str(caught.value.errors[0]).replace(str(tmp_path), "sql").splitlines() == shown

@@ -7,6 +7,7 @@ import inspect
 import pickle
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg_pool
 import pytest
@@ -21,8 +22,11 @@ from raxol_sql.failures import OutcomeToken, ServerEpoch
 CLASSES: dict[str, type[Exception]] = {
     name: member
     for name, member in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(member, Exception) and member.__module__ == errors.__name__
+    if issubclass(member, Exception)
+    and not issubclass(member, Warning)
+    and member.__module__ == errors.__name__
 }
+API = (Path(__file__).parent.parent / "docs" / "api.txt").read_text(encoding="utf-8")
 _LINE = re.compile(r"    (?P<before>[│ ├└─]*)(?P<name>[A-Za-z]+)(?P<rest>.*)")
 _BUILTIN = re.compile(r"\b([A-Z][A-Za-z]*Error|QueryCanceled|PoolTimeout)\b")
 # Those of the driver and of its pool, which stand beside the builtins.
@@ -69,17 +73,17 @@ def test_a_class_hangs_where_it_is_drawn(name: str) -> None:
 
 
 def test_the_error_that_a_caller_already_catches_catches_ours() -> None:
-    assert issubclass(rx.UnknownQueryError, AttributeError)
-    assert issubclass(rx.UnknownQueryError, KeyError)
-    assert issubclass(rx.ParameterError, TypeError)
+    assert issubclass(rx.errors.UnknownQueryError, AttributeError)
+    assert issubclass(rx.errors.UnknownQueryError, KeyError)
+    assert issubclass(rx.errors.ParameterError, TypeError)
     assert issubclass(rx.NoRowsError, LookupError)
     assert not issubclass(rx.NoRowsError, KeyError)
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_error_is_public_and_documented(name: str) -> None:
-    assert getattr(rx, name) is CLASSES[name]
-    assert name in rx.__all__
+    assert getattr(rx.errors, name) is CLASSES[name]
+    assert f"class {name}(" in API
     assert (CLASSES[name].__doc__ or "").strip()
 
 
@@ -168,9 +172,9 @@ def test_an_error_of_a_file_says_where_and_what_would_be_right() -> None:
 def test_a_load_error_counts_and_lists() -> None:
     one = DefinitionError("a problem", "a remedy", "a.sql")
 
-    assert str(rx.LoadError([one])).splitlines()[0] == "1 error in SQL files"
-    assert str(rx.LoadError([one, one])).splitlines()[0] == "2 errors in SQL files"
-    assert rx.LoadError([one, one]).errors == (one, one)
+    assert str(rx.errors.LoadError([one])).splitlines()[0] == "1 error in SQL files"
+    assert str(rx.errors.LoadError([one, one])).splitlines()[0] == "2 errors in SQL files"
+    assert rx.errors.LoadError([one, one]).errors == (one, one)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +186,7 @@ def test_a_load_error_counts_and_lists() -> None:
     ],
 )
 def test_an_unknown_name_offers_what_is_near(nearest: tuple[str, ...], tail: str) -> None:
-    error = rx.UnknownQueryError("usres", nearest)
+    error = rx.errors.UnknownQueryError("usres", nearest)
 
     assert str(error) == f"there is no query or namespace 'usres'{tail}"
 

@@ -34,7 +34,7 @@ ORDER = [
     ["engine"],
     ["demo", "databases", "migrations", "schema"],
     ["scaffold", "ops", "integrations"],
-    ["repo"],
+    ["repo", "locks", "maintenance"],
     [""],
     ["cli", "testing"],
     ["__main__"],

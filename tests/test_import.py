@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,8 @@ UNWANTED = (
     *("raxol_sql.schema", "raxol_sql.ops", "raxol_sql.integrations", "raxol_sql.scaffold"),
     *("raxol_sql.cli", "raxol_sql.migrations", "raxol_sql.databases"),
     *("raxol_sql.engine.copy.transfer", "raxol_sql.engine.types.dump.datetime_texts"),
+    *("raxol_sql.engine.aio", "raxol_sql.engine.batch.batch", "raxol_sql.engine.preload"),
+    *("raxol_sql.engine.explain", "raxol_sql.text.fingerprint"),
 )
 # CPU time that raxol_sql adds, as a part of what Python takes to start with psycopg_pool and
 # attrs: 0.5 to 0.6 measured on 3.11, and 0.9 to 1.0 before imports were made lazy.
@@ -78,6 +82,45 @@ print(AsyncRepo is raxol_sql.repo.AsyncRepo)
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'raxol_sql' has no attribute 'Reop'"):
         rx.Reop  # type: ignore[attr-defined]  # noqa: B018 (the access is what raises)
+
+
+@pytest.mark.parametrize(
+    ("name", "home"),
+    [
+        ("ParameterError", "errors"),
+        ("classify", "failures"),
+        ("Effect", "failures"),
+        ("QueryEvent", "telemetry"),
+        ("FieldError", "changesets"),
+        ("RepoMulti", "repo"),
+        ("QueryMonitor", "engine"),
+    ],
+)
+def test_a_name_that_is_not_at_the_top_says_where_it_is(name: str, home: str) -> None:
+    with pytest.raises(
+        AttributeError, match=rf"no attribute '{name}'; it is in raxol_sql\.{home}$"
+    ):
+        getattr(rx, name)
+    assert hasattr(importlib.import_module(f"raxol_sql.{home}"), name)
+
+
+def test_the_top_has_the_names_that_most_programs_use_and_no_others() -> None:
+    assert len(rx.__all__) <= 30
+
+
+def test_the_docs_name_no_path_that_is_longer_than_two_parts() -> None:
+    pages = [*(PACKAGE.parent / "docs").glob("**/*.md"), PACKAGE.parent / "README.md"]
+    # The records of the example stand for a program's own.
+    short = re.compile(r"raxol_sql\.(integrations\.\w+|demo\.accounts|\w+)")
+    found = {
+        (page.name, match[1])
+        for page in pages
+        for match in re.finditer(
+            r"(?:from|import) (raxol_sql[\w.]*)", page.read_text(encoding="utf-8")
+        )
+        if match[1] != "raxol_sql" and not short.fullmatch(match[1])
+    }
+    assert found == set()
 
 
 def test_the_import_costs_about_as_much_as_its_drivers() -> None:

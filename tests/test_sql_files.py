@@ -206,7 +206,7 @@ def test_a_text_that_only_looks_like_a_parameter_runs_as_it_is(
     assert bound.statement.parameters == ("x",)
     row = sandbox.run(bound)
     assert (row.trap, row.x) == (value, 3)
-    with pytest.raises(rx.ParameterError, match="y is not an argument"):
+    with pytest.raises(rx.errors.ParameterError, match="y is not an argument"):
         trap(x=3, y=4)
 
 

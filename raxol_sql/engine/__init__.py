@@ -22,23 +22,8 @@ The packages, from the lowest to the highest:
 `executor` runs a bound query; `sync` and `aio` are the interfaces of the two I/O backends.
 """
 
-from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
-from raxol_sql.engine.batch.multi import Multi, Step, StepFailure
-from raxol_sql.engine.core.docstrings import copy_doc
 from raxol_sql.engine.database import Database
-from raxol_sql.engine.query_monitor import LoneWritesWarning, QueryMonitor, RepeatedQueryWarning
+from raxol_sql.engine.query_monitor import QueryMonitor
 from raxol_sql.engine.sync import Transaction
 
-__all__ = [
-    "AsyncDatabase",
-    "AsyncTransaction",
-    "Database",
-    "LoneWritesWarning",
-    "Multi",
-    "QueryMonitor",
-    "RepeatedQueryWarning",
-    "Step",
-    "StepFailure",
-    "Transaction",
-    "copy_doc",
-]
+__all__ = ["Database", "QueryMonitor", "Transaction"]

@@ -15,14 +15,12 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import psycopg
 
 from raxol_sql import server
 from raxol_sql.config import Config, Given, Hidden
-from raxol_sql.engine.batch.multi import Multi
-from raxol_sql.engine.copy.source import CopyData
 from raxol_sql.engine.core.concurrency import ASYNCIO
 from raxol_sql.engine.core.deadline import deadline_of
 from raxol_sql.engine.core.docstrings import copy_doc
@@ -30,10 +28,8 @@ from raxol_sql.engine.database import Database
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.observability import Observability
 from raxol_sql.engine.pool.first_connection import seconds_of
-from raxol_sql.engine.pool.health import check_health
 from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.pool.raw_connection import RawConnectionLease
-from raxol_sql.engine.preload import PreloadCall
 from raxol_sql.engine.query_monitor import QueryMonitor
 from raxol_sql.engine.session.type_options import TypeOptions
 from raxol_sql.engine.sync import QueryRunner
@@ -45,6 +41,10 @@ from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.failures import Effect, OutcomeToken, RetryPolicy
 from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.telemetry import Health
+
+if TYPE_CHECKING:
+    from raxol_sql.engine.batch.multi import Multi
+    from raxol_sql.engine.copy.source import CopyData
 
 R = TypeVar("R")
 
@@ -79,6 +79,8 @@ class AsyncQueryRunner:
         single: bool = False,
         **arguments: Any,
     ) -> list[Any]:
+        from raxol_sql.engine.preload import PreloadCall
+
         wanted = PreloadCall(query, into, parent_key, child_key, keys_parameter, single, arguments)
         return await self._executor.preload(parents, wanted)
 
@@ -265,6 +267,8 @@ class AsyncDatabase(AsyncQueryRunner, Observability):
 
     @copy_doc(Database.health)
     async def health(self, *, timeout: int = 5_000) -> Health:
+        from raxol_sql.engine.pool.health import check_health
+
         return await check_health(self._pool, timeout)
 
     @asynccontextmanager

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Iterable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import psycopg
 
-from raxol_sql.engine.batch.execute_many import run_all, run_alone, run_many
-from raxol_sql.engine.batch.multi import Multi
-from raxol_sql.engine.batch.multi_runner import run_multi
 from raxol_sql.engine.core.deadline import deadline_of
 from raxol_sql.engine.cursor import batches
-from raxol_sql.engine.preload import PreloadCall, parents_of
 from raxol_sql.engine.query_monitor import current as monitors
 from raxol_sql.engine.session.error_notes import add_notes, arguments_of, parameter_error
 from raxol_sql.engine.session.session import Session
@@ -31,6 +27,13 @@ from raxol_sql.records import result_of
 from raxol_sql.telemetry import OperationTimer
 from raxol_sql.text import Kind
 
+if TYPE_CHECKING:
+    from raxol_sql.engine.batch.multi import Multi
+    from raxol_sql.engine.preload import PreloadCall
+
+# The modules of batches, COPY and preload() are imported by the first call that needs them: nearly
+# twenty modules, which many programs never use.
+
 
 class Executor:
     """Runs queries on sessions from one source. As safe for threads and tasks as the source."""
@@ -41,14 +44,20 @@ class Executor:
 
     async def run(self, bound: BoundQuery[Any] | Multi, commit_check: str | None = None) -> Any:
         """See `Database.run`."""
-        if isinstance(bound, Multi):
-            if commit_check is not None:
-                raise TypeError(
-                    "run() takes no commit_check for a Multi: give it to Multi(commit_check=...)"
-                )
-            return await run_multi(self._sessions, bound)
-        if type(bound) is not BoundQuery or bound.query.kind is Kind.COPY:
+        if type(bound) is not BoundQuery:
+            from raxol_sql.engine.batch.multi import Multi
+            from raxol_sql.engine.batch.multi_runner import run_multi
+
+            if isinstance(bound, Multi):
+                if commit_check is not None:
+                    raise TypeError(
+                        "run() takes no commit_check for a Multi: "
+                        "give it to Multi(commit_check=...)"
+                    )
+                return await run_multi(self._sessions, bound)
             bound = require_bound("run()", bound)
+        elif bound.query.kind is Kind.COPY:
+            require_bound("run()", bound)
         query, sessions = bound.query, self._sessions
         for monitor in monitors.get():
             monitor.record(query, bound.statement.text, is_alone=sessions.retrier is not None)
@@ -64,6 +73,8 @@ class Executor:
                 if type(result) is FailedAttempt:
                     result = await self._retry(result, bound, timeout, until, watch)
             else:
+                from raxol_sql.engine.batch.execute_many import run_alone
+
                 result = await run_alone(sessions, bound, commit_check, watch)
         except BaseException as error:
             if watch is not None:
@@ -129,6 +140,8 @@ class Executor:
 
     async def preload(self, parents: Iterable[Any], call: PreloadCall) -> list[Any]:
         """See `Database.preload`."""
+        from raxol_sql.engine.preload import parents_of
+
         parameter, matcher = call.validate()
         given = parents_of(parents)
         keys = matcher.keys_of(given)
@@ -139,12 +152,16 @@ class Executor:
 
     async def run_all(self, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
         """See `Database.run_all`."""
+        from raxol_sql.engine.batch.execute_many import run_all
+
         return await run_all(self._sessions, bounds)
 
     async def run_many(
         self, query: Query[Any], rows: Iterable[Any], commit_check: str | None = None
     ) -> list[Any]:
         """See `Database.run_many`."""
+        from raxol_sql.engine.batch.execute_many import run_many
+
         return await run_many(self._sessions, query, rows, commit_check)
 
     def stream(self, bound: BoundQuery[Any], batch: int) -> AsyncGenerator[list[Any]]:
@@ -165,7 +182,6 @@ class Executor:
 
     async def copy(self, query: Query[Any], data: Any) -> Any:
         """See `Database.copy`."""
-        # Not before: most programs copy nothing, and COPY has eight modules.
         from raxol_sql.engine.copy.transfer import copy_in, copy_into_file, copy_out, is_copy_out
 
         is_out = is_copy_out(query)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
 from raxol_sql import server
 from raxol_sql.config import Config
-from raxol_sql.engine.explain import GenericExplainer
 from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.session.checkout import call_site_text
 from raxol_sql.telemetry import LogOptions, Metrics, PoolStatus, QueryEvent, QueryLog
+
+if TYPE_CHECKING:
+    from raxol_sql.engine.explain import GenericExplainer
 
 
 @attrs.frozen
@@ -79,12 +82,13 @@ class Observability:
         logger. A separate thread writes the lines. Raises ValueError for an unknown level or an
         option out of range.
         """
+        explainer = self._make_explainer() if explain else None
         options = LogOptions(
             _level_of(level),
             slow_ms,
             sample,
             place=call_site_text if self.config.stacktrace else None,
-            explain=GenericExplainer(server.target(self.config)) if explain else None,
+            explain=explainer,
         )
         with self._switching:
             self._stop_logging()
@@ -95,6 +99,11 @@ class Observability:
         """Stop query logging after writing all lines; a second call has no effect."""
         with self._switching:
             self._stop_logging()
+
+    def _make_explainer(self) -> GenericExplainer:
+        from raxol_sql.engine.explain import GenericExplainer
+
+        return GenericExplainer(server.target(self.config))
 
     def _stop_logging(self) -> None:
         if self._logging is not None:

@@ -10,16 +10,9 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from raxol_sql.brief_lock import BriefLock
+from raxol_sql.errors import LoneWritesWarning, RepeatedQueryWarning
 from raxol_sql.queries import Query
 from raxol_sql.text import writes
-
-
-class RepeatedQueryWarning(UserWarning):
-    """A query ran many times in one block, where one query could have read all rows."""
-
-
-class LoneWritesWarning(UserWarning):
-    """Several statements of one block wrote rows, each outside of a transaction."""
 
 
 class QueryMonitor:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-from raxol_sql.engine.batch.multi import Multi
-from raxol_sql.engine.copy.source import CopyData
 from raxol_sql.engine.core.concurrency import iterate_sync, run_sync
 from raxol_sql.engine.executor import Executor
-from raxol_sql.engine.preload import PreloadCall
 from raxol_sql.engine.query_monitor import QueryMonitor
 from raxol_sql.engine.transaction.commit import Verify
 from raxol_sql.engine.transaction.options import TransactionOptions
@@ -19,6 +16,10 @@ from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.transaction.transaction import TransactionScope
 from raxol_sql.failures import RetryPolicy
 from raxol_sql.queries import BoundQuery, Query
+
+if TYPE_CHECKING:
+    from raxol_sql.engine.batch.multi import Multi
+    from raxol_sql.engine.copy.source import CopyData
 
 R = TypeVar("R")
 
@@ -91,6 +92,8 @@ class QueryRunner:
         repeatable read transaction. Raises as `run` does, `ParameterError` for unknown names, and
         `TooManyRowsError` for a second child with ``single``.
         """
+        from raxol_sql.engine.preload import PreloadCall
+
         wanted = PreloadCall(query, into, parent_key, child_key, keys_parameter, single, arguments)
         return run_sync(self._executor.preload(parents, wanted))
 

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar, overload
 
 from raxol_sql.changesets import Changeset
-from raxol_sql.engine import AsyncDatabase, AsyncTransaction, Multi, copy_doc
+from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
+from raxol_sql.engine.batch.multi import Multi
+from raxol_sql.engine.core.docstrings import copy_doc
 from raxol_sql.queries import BoundQuery, Queries
 from raxol_sql.repo.blocking import Given, Repo
 from raxol_sql.repo.plan import RepoCall, expected, refuse

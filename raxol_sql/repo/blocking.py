@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any, Self, TypeVar, overload
 
 from raxol_sql.changesets import Changeset
-from raxol_sql.engine import Database, Multi, Transaction
+from raxol_sql.engine import Database, Transaction
+from raxol_sql.engine.batch.multi import Multi
 from raxol_sql.queries import BoundQuery, Queries
 from raxol_sql.repo.plan import RepoCall, expected, refuse
 from raxol_sql.repo.planner import Before, RepoPlanner

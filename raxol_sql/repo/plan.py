@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from raxol_sql.changesets import Changeset
-from raxol_sql.engine import Step
+from raxol_sql.engine.batch.multi import Step
 from raxol_sql.errors import InvalidChangesetError, NoRowsError, StaleRecordError
 from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.telemetry import ExpectedRefusals

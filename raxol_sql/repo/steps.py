@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, Self
 
-from raxol_sql.engine import Multi, Step, StepFailure
+from raxol_sql.engine.batch.multi import Multi, Step, StepFailure
 from raxol_sql.errors import RaxolSQLError
 from raxol_sql.queries import BoundQuery
 from raxol_sql.repo.plan import RepoCall, declares

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from raxol_sql.engine import LoneWritesWarning, RepeatedQueryWarning
+from raxol_sql.errors import LoneWritesWarning, RepeatedQueryWarning
 
 
 @contextmanager

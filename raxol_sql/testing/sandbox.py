@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from raxol_sql.engine import AsyncDatabase, AsyncTransaction, Database, Transaction
+from raxol_sql.engine import Database, Transaction
+from raxol_sql.engine.aio import AsyncDatabase, AsyncTransaction
 from raxol_sql.queries import BoundQuery, load
 
 

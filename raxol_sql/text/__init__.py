@@ -10,7 +10,6 @@ parts of a body, `variants` which statements a body can become, and `parser` put
 """
 
 from raxol_sql.text.definition import CopyShape, Definition, Directives, Kind
-from raxol_sql.text.fingerprint import fingerprint, masked
 from raxol_sql.text.header import name_problem
 from raxol_sql.text.parser import parse
 from raxol_sql.text.source import Source
@@ -24,10 +23,8 @@ __all__ = [
     "Kind",
     "Source",
     "Statement",
-    "fingerprint",
     "first_word_of",
     "literals",
-    "masked",
     "name_problem",
     "parse",
     "writes",

@@ -83,7 +83,7 @@ def test_what_is_no_url_is_an_error_that_names_its_origin(url: str, origin: str)
     environ = {"DATABASE_URL": url if origin == "DATABASE_URL" else ""}
     argument = url if origin == "argument url" else None
 
-    with pytest.raises(rx.ConfigError, match=origin) as caught:
+    with pytest.raises(rx.errors.ConfigError, match=origin) as caught:
         rx.Config.find(argument, start=ANYWHERE, environ=environ)
 
     assert url not in str(caught.value)

@@ -17,7 +17,7 @@ Write = Callable[[str], Path]
 
 
 def _wrong(start: Path, environ: dict[str, str] | None = None, **explicit: object) -> str:
-    with pytest.raises(rx.ConfigError) as caught:
+    with pytest.raises(rx.errors.ConfigError) as caught:
         rx.Config.find(start=start, environ=environ or {}, **explicit)
     return str(caught.value)
 
@@ -66,7 +66,7 @@ def test_a_value_of_the_right_sort_is_taken(tmp_path: Path, key: str, value: obj
 def test_any_value_is_taken_or_is_a_config_error(key: str, value: Any) -> None:
     try:
         config = rx.Config.find(start=Path("/"), environ={}, **{key: value})
-    except rx.ConfigError as error:
+    except rx.errors.ConfigError as error:
         assert key in str(error)  # noqa: PT017 (either is right)
     else:
         assert config.conninfo()

@@ -23,7 +23,7 @@ def _of(url: str, form: str) -> rx.Config:
 
 
 def _wrong(url: str, form: str = "argument url") -> str:
-    with pytest.raises(rx.ConfigError) as caught:
+    with pytest.raises(rx.errors.ConfigError) as caught:
         _of(url, form)
     return str(caught.value)
 
@@ -171,10 +171,12 @@ def test_a_name_of_another_tool_that_is_given_as_a_key_is_answered_too(
 ) -> None:
     (tmp_path / "raxol_sql.toml").write_text(f"[dev]\n{key} = '1'\n")
 
-    with pytest.raises(rx.ConfigError, match=r"unknown key") as caught:
+    with pytest.raises(rx.errors.ConfigError, match=r"unknown key") as caught:
         rx.Config.find(start=ANYWHERE, environ={}, **{key: "1"})
     assert told in str(caught.value)
-    with pytest.raises(rx.ConfigError, match=r"raxol_sql.toml \[dev\]: unknown key") as caught:
+    with pytest.raises(
+        rx.errors.ConfigError, match=r"raxol_sql.toml \[dev\]: unknown key"
+    ) as caught:
         rx.Config.find(start=tmp_path, environ={})
     assert told in str(caught.value)
 
@@ -198,7 +200,7 @@ def test_a_name_of_another_tool_that_is_given_as_a_key_is_answered_too(
 def test_a_variable_that_only_looks_like_ours_is_an_error_with_the_nearest_name(
     name: str, told: str, value: str
 ) -> None:
-    with pytest.raises(rx.ConfigError) as caught:
+    with pytest.raises(rx.errors.ConfigError) as caught:
         rx.Config.find(start=ANYWHERE, environ={name: value})
 
     assert f"{name} is not a variable of raxol_sql" in str(caught.value)

@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
 
 
 def _refusal(start: Path, **environ: str) -> str:
-    with pytest.raises(rx.ConfigError) as caught:
+    with pytest.raises(rx.errors.ConfigError) as caught:
         rx.Config.find(start=start, environ=environ)
     assert SECRET not in str(caught.value)
     return str(caught.value)
@@ -174,7 +174,7 @@ def test_a_link_in_place_of_the_servers_folder_is_refused_and_its_target_stays(
     project.mkdir()
     (project / ".raxol").symlink_to(target)
 
-    with pytest.raises(rx.EmbeddedError, match=r"\.raxol is a symbolic link"):
+    with pytest.raises(rx.errors.EmbeddedError, match=r"\.raxol is a symbolic link"):
         verb(project)  # type: ignore[operator]
 
     assert target.stat().st_mode & 0o777 == 0o700
@@ -185,19 +185,21 @@ def test_a_servers_folder_that_others_own_or_can_write_is_refused(tmp_path: Path
     folder = tmp_path / ".raxol"
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(rx.EmbeddedError, match=r"can be written by other users \(mode 0777\)"):
+    with pytest.raises(
+        rx.errors.EmbeddedError, match=r"can be written by other users \(mode 0777\)"
+    ):
         embedded.status(tmp_path)
 
     folder.chmod(0o755)
     os.chown(folder, OTHER, OTHER)
-    with pytest.raises(rx.EmbeddedError, match=f"belongs to uid {OTHER}"):
+    with pytest.raises(rx.errors.EmbeddedError, match=f"belongs to uid {OTHER}"):
         embedded.status(tmp_path)
 
 
 def test_a_servers_folder_is_made_so_that_it_is_obeyed_the_next_time(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with pytest.raises(rx.EmbeddedError):
+        with pytest.raises(rx.errors.EmbeddedError):
             embedded.start(tmp_path, wait=0.0)
     finally:
         os.umask(before)

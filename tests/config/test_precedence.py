@@ -148,7 +148,7 @@ def test_no_database_is_guessed_where_data_may_be_precious(
 ) -> None:
     folder = project("[staging]\npool_size = 3\n")
 
-    with pytest.raises(rx.ConfigError, match=f"no database is named for {environment}: set"):
+    with pytest.raises(rx.errors.ConfigError, match=f"no database is named for {environment}: set"):
         rx.Config.find(start=folder, environ={"RAXOL_ENV": environment})
     for named in ({"RAXOL_DB_NAME": "x"}, {"DATABASE_URL": "postgresql:///x"}):
         environ = {"RAXOL_ENV": environment, **named}
@@ -163,7 +163,7 @@ def test_an_environment_without_a_section_is_refused(
 ) -> None:
     folder = project("[common]\ndatabase = 'x'\n")
 
-    with pytest.raises(rx.ConfigError, match="there is no such section") as caught:
+    with pytest.raises(rx.errors.ConfigError, match="there is no such section") as caught:
         rx.Config.find(start=folder, environ={"RAXOL_ENV": environment})
 
     assert "(there are: dev, prod, test)" in str(caught.value)
@@ -239,7 +239,9 @@ def test_statements_are_prepared_unless_a_source_says_otherwise(
 
 def test_a_small_pool_lowers_the_default_minimum(tmp_path: Path) -> None:
     assert rx.Config.find(start=tmp_path, environ={}, pool_size=1).pool_min_size == 1
-    with pytest.raises(rx.ConfigError, match=r"pool_min_size \(argument\) is 3, above pool_size"):
+    with pytest.raises(
+        rx.errors.ConfigError, match=r"pool_min_size \(argument\) is 3, above pool_size"
+    ):
         rx.Config.find(start=tmp_path, environ={}, pool_min_size=3, pool_size=2)
 
 

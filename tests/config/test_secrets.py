@@ -80,7 +80,7 @@ def test_a_password_is_shown_nowhere(
     assert secret not in _everything_shown(config)
     assert ("password", "********") in [row[:2] for row in config.describe()]
     for wrong in ({"pool_size": -1}, {"pool_min_size": 99}, {"nothing": 1}):
-        with pytest.raises(rx.ConfigError) as caught:
+        with pytest.raises(rx.errors.ConfigError) as caught:
             find(**wrong)
         assert secret not in str(caught.value)
 
@@ -98,7 +98,7 @@ def test_a_url_that_is_not_quoted_right_shows_no_password(secret: str, form: str
     ):
         try:
             shown = _everything_shown(rx.Config.find(url, start=ANYWHERE, environ={}))
-        except rx.ConfigError as error:
+        except rx.errors.ConfigError as error:
             shown = str(error)
         assert secret not in shown
 
@@ -106,7 +106,7 @@ def test_a_url_that_is_not_quoted_right_shows_no_password(secret: str, form: str
 @pytest.mark.parametrize("value", [7, None, b"s3cr3t", "s3cr3t\0", "s3cr3t\udcff", ["s3cr3t"]])
 def test_a_wrong_password_is_named_and_not_shown(value: object) -> None:
     with pytest.raises(
-        rx.ConfigError, match=r"^password: argument is wrong: give a text"
+        rx.errors.ConfigError, match=r"^password: argument is wrong: give a text"
     ) as caught:
         rx.Config.find(start=ANYWHERE, environ={}, password=value)
 

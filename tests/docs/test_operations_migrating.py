@@ -79,7 +79,7 @@ def test_a_dead_yoyo_has_left_its_lock(page: Page) -> None:
     with page.session("web"):
         there = Migrations(page.database, page.folder / "migrations", lock_wait=0.1)
         write(page, "\nalter table users add phone text;\n")
-        with pytest.raises(rx.MigrationLockedError) as caught:
+        with pytest.raises(rx.errors.MigrationLockedError) as caught:
             there.apply()
     page.shows("stale-lock", said=f"error: {caught.value}")
 

@@ -105,6 +105,6 @@ with db.watch_queries():
 
 def test_one_query_runs_again_and_again(page: Page, queries: rx.Queries, program: Program) -> None:
     page.change(MANY_USERS.format(50))
-    with rx.Database.open() as db, pytest.warns(rx.RepeatedQueryWarning) as told:
+    with rx.Database.open() as db, pytest.warns(rx.errors.RepeatedQueryWarning) as told:
         program("page.py", PAGE, db=db, queries=queries)
     page.shows("repeated", said=f"{told[0].category.__name__}: {told[0].message}")

@@ -174,7 +174,7 @@ def test_csv_is_given_as_bytes_and_not_as_rows(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         assert await db.copy(q.csv_in, b'1,"a,b"\n2,\n3,""\n') == 3
         assert pairs(await db.run(q.all())) == [(1, "a,b"), (2, None), (3, "")]
-        with pytest.raises(rx.QueryKindError, match="this COPY reads csv: give copy"):
+        with pytest.raises(rx.errors.QueryKindError, match="this COPY reads csv: give copy"):
             await db.copy(q.csv_in, [(4, "x")])
 
     play(story)
@@ -200,7 +200,7 @@ def test_a_row_that_does_not_fit_is_an_error_with_its_number_and_nothing_is_copi
     play: Play, q: Any, query: str, wrong: Any, problem: str
 ) -> None:
     async def story(db: Any) -> None:
-        with pytest.raises(rx.ParameterError, match=rf"q\.{query}: {problem}"):
+        with pytest.raises(rx.errors.ParameterError, match=rf"q\.{query}: {problem}"):
             await db.copy(getattr(q, query), [(1, "a"), wrong])
         assert await db.run(q.count()) == 0
 
@@ -210,7 +210,9 @@ def test_a_row_that_does_not_fit_is_an_error_with_its_number_and_nothing_is_copi
 def test_a_copy_without_columns_takes_rows_in_the_order_of_the_table(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         assert await db.copy(q.into_any, [(1, "a")]) == 1
-        with pytest.raises(rx.ParameterError, match="row 1 has 1 values for 2 columns: id, body"):
+        with pytest.raises(
+            rx.errors.ParameterError, match="row 1 has 1 values for 2 columns: id, body"
+        ):
             await db.copy(q.into_any, [(2, "b"), (3,)])
         assert await db.run(q.count()) == 1
 
@@ -263,7 +265,7 @@ def test_what_is_no_data_at_all_is_refused(play: Play, q: Any) -> None:
 def test_other_kinds_are_refused(play: Play, q: Any) -> None:
     async def story(db: Any) -> None:
         for wrong, error, message in [
-            (q.count, rx.QueryKindError, r"copy\(\) takes :copy, and this is :one"),
+            (q.count, rx.errors.QueryKindError, r"copy\(\) takes :copy, and this is :one"),
             (q.into(), TypeError, r"copy\(\) takes a :copy query; not Bound"),
             ("copy notes from stdin", TypeError, r"copy\(\) takes a :copy query; not str"),
         ]:
@@ -280,7 +282,9 @@ def test_rows_come_out_as_texts(play: Play, q: Any) -> None:
         assert await db.copy(q.out) == []
         await db.copy(q.into, rows)
         assert await db.copy(q.out) == [(str(n), text) for n, text in rows]
-        with pytest.raises(rx.QueryKindError, match="this COPY sends csv with header: give copy"):
+        with pytest.raises(
+            rx.errors.QueryKindError, match="this COPY sends csv with header: give copy"
+        ):
             await db.copy(q.csv_out)
 
     play(story)
@@ -362,7 +366,7 @@ def test_copies_are_a_part_of_their_transaction(play: Play, q: Any) -> None:
         assert await db.run(q.count()) == 0
         async with db.transaction() as tx:
             await tx.copy(q.into, [(1, "a")])
-            with pytest.raises(rx.ParameterError):
+            with pytest.raises(rx.errors.ParameterError):
                 async with tx.transaction() as inner:
                     await inner.copy(q.into, [(2, "b"), (3,)])
         assert await db.run(q.count()) == 1

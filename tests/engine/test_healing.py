@@ -253,7 +253,7 @@ def test_a_type_that_changed_fails_one_transaction_at_most(
     async def story(db: Any) -> None:
         await put(db, 1)
         side.execute("alter table typed alter a type text using a::text")
-        with suppress(psycopg.Error, rx.ParameterError):
+        with suppress(psycopg.Error, rx.errors.ParameterError):
             await put(db, "x")
         await put(db, "x")
 

@@ -113,7 +113,7 @@ def test_a_scalar_is_the_value_of_the_single_column(play: Play, write: Any) -> N
         assert await db.run(q.one(x=None)) is None
         assert await db.run(q.maybe(n=0)) is None
         assert await db.run(q.many()) == [1, 2, 3]
-        with pytest.raises(rx.RecordError, match="one column, and this gave 'a', 'b'"):
+        with pytest.raises(rx.errors.RecordError, match="one column, and this gave 'a', 'b'"):
             await db.run(q.two())
 
     play(story)
@@ -155,7 +155,9 @@ def test_columns_that_do_not_fit_the_record_are_an_error(play: Play, write: Any)
     q = write("-- name: some :many -> User\nselect id, email as mail from users")
 
     async def story(db: Any) -> None:
-        with pytest.raises(rx.RecordError, match=r"without a field in User: 'mail'.*'email'"):
+        with pytest.raises(
+            rx.errors.RecordError, match=r"without a field in User: 'mail'.*'email'"
+        ):
             await db.run(q.some())
 
     play(story)
@@ -166,7 +168,7 @@ def test_a_null_against_not_null_is_an_error(play: Play, write: Any) -> None:
 
     async def story(db: Any) -> None:
         assert (await db.run(q.get(n=1))).n == 1
-        with pytest.raises(rx.RecordError, match="the column 'n' is NULL"):
+        with pytest.raises(rx.errors.RecordError, match="the column 'n' is NULL"):
             await db.run(q.get(n=None))
 
     play(story)
@@ -212,10 +214,10 @@ def test_what_is_no_called_query_is_refused_before_anything_is_sent(
     wrong: list[tuple[Any, type[Exception], str]] = [
         (
             queries.users.get,
-            rx.QueryKindError,
+            rx.errors.QueryKindError,
             r"run\(\) expects a bound query: call it first, as in get\(id\)",
         ),
-        (queries.users.load(), rx.QueryKindError, r"a :copy query is run by copy\(\)"),
+        (queries.users.load(), rx.errors.QueryKindError, r"a :copy query is run by copy\(\)"),
         ("select 1", TypeError, r"run\(\) expects a bound query, such as"),
         (None, TypeError, "not NoneType"),
     ]

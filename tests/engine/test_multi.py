@@ -208,7 +208,7 @@ def test_the_options_are_those_of_a_transaction(play: Play, queries: rx.Queries,
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             await db.run(rx.Multi(read_only=True).add("ann", queries.users.create(**ANN)))
         async with db.transaction() as tx:
-            with pytest.raises(rx.TransactionError):
+            with pytest.raises(rx.errors.TransactionError):
                 await tx.run(rx.Multi(read_only=True).add("names", q.names()))
         with pytest.raises(ValueError, match="isolation must be one of"):
             rx.Multi(isolation="none")
@@ -223,10 +223,10 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_sent(q: Any) -> None
 
 def test_what_is_no_step_is_refused_before_anything_is_sent(q: Any) -> None:
     with pytest.raises(
-        rx.QueryKindError, match=r"expects a bound query: call it first, as in names\(\)"
+        rx.errors.QueryKindError, match=r"expects a bound query: call it first, as in names\(\)"
     ):
         rx.Multi().add("a", q.names)
-    with pytest.raises(rx.QueryKindError, match=r"run by copy\(\)"):
+    with pytest.raises(rx.errors.QueryKindError, match=r"run by copy\(\)"):
         rx.Multi().add("a", q.load())
     wrong: Any = "select 1"
     with pytest.raises(TypeError, match="step 'a'"):

@@ -216,7 +216,7 @@ def test_a_grouped_query_runs_in_a_multi_and_is_no_stream(
         await db.run(queries.users.create(email="a@b.de", name="N", age=None))
         done = await db.run(rx.Multi().add("a", nested.joined()).add("b", nested.as_json()))
         assert [len(one) for one in done.values()] == [1, 1]
-        with pytest.raises(rx.QueryKindError, match="@group needs all rows"):
+        with pytest.raises(rx.errors.QueryKindError, match="@group needs all rows"):
             async for _ in db.stream(nested.joined()):
                 pass
 
@@ -237,7 +237,7 @@ def test_a_grouped_query_runs_in_a_multi_and_is_no_stream(
 def test_what_cannot_be_grouped_is_told_with_the_remedy(
     db: rx.Database, nested: Any, name: str, told: str
 ) -> None:
-    with pytest.raises(rx.RecordError, match=told):
+    with pytest.raises(rx.errors.RecordError, match=told):
         db.run(getattr(nested, name)())
 
 
@@ -259,8 +259,10 @@ def test_json_comes_back_as_the_types_of_the_fields_say(db: rx.Database, nested:
 def test_json_that_makes_no_record_says_where_and_shows_no_value(
     db: rx.Database, nested: Any
 ) -> None:
-    with pytest.raises(rx.RecordError, match="the JSON in the column 'themes' makes no") as caught:
+    with pytest.raises(
+        rx.errors.RecordError, match="the JSON in the column 'themes' makes no"
+    ) as caught:
         db.run(nested.wrong_json())
     assert "secret" not in str(caught.value)
-    with pytest.raises(rx.RecordError, match="more than 15 digits is exact only as text"):
+    with pytest.raises(rx.errors.RecordError, match="more than 15 digits is exact only as text"):
         db.run(nested.long_number())

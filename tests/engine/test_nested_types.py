@@ -182,7 +182,7 @@ def test_json_that_makes_no_record_takes_back_what_was_done_with_it(
         "multi": lambda: db.run(rx.Multi().add("a", bound)),
         "many": lambda: db.run_many(nested.rename, [{"name": "after"}]),
     }
-    with pytest.raises(rx.RecordError, match=r"\[0\] is an object without owner_id, at"):
+    with pytest.raises(rx.errors.RecordError, match=r"\[0\] is an object without owner_id, at"):
         ways[way]()
     assert db.run(nested.names()) == ["before"]
 
@@ -198,14 +198,14 @@ def test_a_key_of_another_type_than_the_childs_field_is_told_and_loses_no_child(
     db.run(queries.user_preferences.create(user_id=user.id, theme="t"))
     wanted = {"keys_parameter": "keys", "child_key": "user_id", "theme": "t"}
 
-    with pytest.raises(rx.RecordError, match="a user_id that is no id of the parents"):
+    with pytest.raises(rx.errors.RecordError, match="a user_id that is no id of the parents"):
         db.preload([Person(str(user.id))], nested.themes, **wanted)
     ((_, own),) = db.preload([user], nested.themes, **wanted)
     assert [one.user_id for one in own] == [user.id]
 
 
 def test_a_name_that_is_not_there_is_told_without_parents_too(db: rx.Database, nested: Any) -> None:
-    with pytest.raises(rx.ParameterError, match="thene"):
+    with pytest.raises(rx.errors.ParameterError, match="thene"):
         db.preload([], nested.themes, keys_parameter="keys", child_key="user_id", thene="t")
 
 

@@ -90,7 +90,7 @@ def test_a_role_with_other_string_literals_is_refused(play: Play, side: Any, unt
     side.execute("drop role if exists loose; create role loose login superuser")
     side.execute("alter role loose set standard_conforming_strings = off")
     try:
-        refused_soon(play, rx.ConfigError, "standard_conforming_strings", username="loose")
+        refused_soon(play, rx.errors.ConfigError, "standard_conforming_strings", username="loose")
         connected = "select count(*) from pg_stat_activity where usename = 'loose'"
         until(lambda: side.execute(connected).fetchone() == (0,))
         side.execute("alter role loose reset standard_conforming_strings")
@@ -103,7 +103,7 @@ def test_a_role_with_other_string_literals_is_refused(play: Play, side: Any, unt
 
 
 def test_a_key_that_does_not_exist_is_refused(play: Play) -> None:
-    refused_soon(play, rx.ConfigError, "unknown key 'pool_sice'; did you mean", pool_sice=1)
+    refused_soon(play, rx.errors.ConfigError, "unknown key 'pool_sice'; did you mean", pool_sice=1)
 
 
 def test_an_address_is_a_url_or_parts_of_which_parts_are_stronger(

@@ -53,7 +53,9 @@ def test_fifty_users_and_their_preferences_are_two_queries_and_not_fifty_one(
             attached = await db.preload(users, by_user_ids)
         assert watched.counts == {"users.all": 1, "user_preferences.by_user_ids": 1}
         with (
-            pytest.warns(rx.RepeatedQueryWarning, match="by_user_ids ran 50 times in one block"),
+            pytest.warns(
+                rx.errors.RepeatedQueryWarning, match="by_user_ids ran 50 times in one block"
+            ),
             db.watch_queries() as looped,
         ):
             one_by_one = [(user, await db.run(by_user_ids(user_ids=[user.id]))) for user in users]
@@ -155,12 +157,12 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
             ({"keys_parameter": "ids"}, "user_ids is missing; ids is not an argument"),
             ({"user_ids": [1]}, "the query has no parameter for the keys"),
         ):
-            with pytest.raises(rx.ParameterError, match=told):
+            with pytest.raises(rx.errors.ParameterError, match=told):
                 await db.preload(users, by_user_ids, **options)
-        with pytest.raises(rx.ParameterError, match="say which parameter takes the keys"):
+        with pytest.raises(rx.errors.ParameterError, match="say which parameter takes the keys"):
             await db.preload(users, both)
         assert await db.preload(users, both, themes=[]) == [(users[0], [])]
-        with pytest.raises(rx.QueryKindError, match=r"preload\(\) takes a :many"):
+        with pytest.raises(rx.errors.QueryKindError, match=r"preload\(\) takes a :many"):
             await db.preload(users, queries.users.get)
         with pytest.raises(TypeError, match="a list of records, not a single User"):
             await db.preload(users[0], by_user_ids)

@@ -34,7 +34,7 @@ def test_a_query_that_runs_again_and_again_is_warned_of_where_the_block_stands(
     db: rx.Database, queries: rx.Queries
 ) -> None:
     with (
-        pytest.warns(rx.RepeatedQueryWarning) as caught,
+        pytest.warns(rx.errors.RepeatedQueryWarning) as caught,
         db.watch_queries(max_repeats=3) as watched,
     ):
         run_each(db, [queries.users.get(id=n) for n in range(4)] + [queries.users.count()])
@@ -108,7 +108,7 @@ def test_writes_that_are_each_on_their_own_are_warned_of_where_that_is_asked_for
 
     told = r"users.create, users.deactivate_older_than wrote rows in separate transactions"
     with (
-        pytest.warns(rx.LoneWritesWarning, match=told),
+        pytest.warns(rx.errors.LoneWritesWarning, match=told),
         db.watch_queries(warn_lone_writes=True) as watched,
     ):
         write_twice()

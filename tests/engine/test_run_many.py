@@ -178,9 +178,9 @@ def test_an_error_of_the_rows_own_generator_undoes_all(play: Play, queries: rx.Q
 
 def test_what_is_no_query_is_refused(play: Play, queries: rx.Queries) -> None:
     async def story(db: Any) -> None:
-        with pytest.raises(rx.QueryKindError, match=r"a :copy query is run by copy\(\)"):
+        with pytest.raises(rx.errors.QueryKindError, match=r"a :copy query is run by copy\(\)"):
             await db.run_many(queries.users.load, [row(1)])
-        with pytest.raises(rx.QueryKindError, match=r"run_many\(\) takes the query itself"):
+        with pytest.raises(rx.errors.QueryKindError, match=r"run_many\(\) takes the query itself"):
             await db.run_many(queries.users.get(id=1), [{"id": 1}])
         with pytest.raises(TypeError, match=r"run_many\(\) takes a query; not str"):
             await db.run_many("select 1", [{}])

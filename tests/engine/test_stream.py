@@ -143,7 +143,7 @@ def test_wrong_columns_are_an_error_even_without_rows(play: Play, write: Any, co
     q = write(NUMBERS)
 
     async def story(db: Any) -> None:
-        with pytest.raises(rx.RecordError, match="fields of User without a column: 'email'"):
+        with pytest.raises(rx.errors.RecordError, match="fields of User without a column: 'email'"):
             await collect(db.stream(q.wrong()))
         assert await db.run(q.one()) == 1
 
@@ -159,12 +159,12 @@ def test_other_kinds_and_objects_are_refused(
         users = queries.users
         for bound in (users.count(), users.get(id=1), users.clear(), users.dump()):
             with pytest.raises(
-                rx.QueryKindError,
+                rx.errors.QueryKindError,
                 match=rf"stream\(\) takes a :many query, " rf"not a " rf":{bound.query.kind.value}",
             ):
                 await collect(db.stream(bound))
         with pytest.raises(
-            rx.QueryKindError,
+            rx.errors.QueryKindError,
             match=r"stream\(\) expects a bound query: call it first, as in all\(\)",
         ):
             await collect(db.stream(users.all))
@@ -237,7 +237,7 @@ def test_a_stream_that_outlives_its_transaction_touches_the_connection_no_more(
             assert await anext(closed) == 1
         async with db.transaction() as other:  # on the same connection
             assert await anext(kept) == 2  # of the batch that was there already
-            with pytest.raises(rx.TransactionError, match="is over"):
+            with pytest.raises(rx.errors.TransactionError, match="is over"):
                 await anext(kept)
             await closed.aclose()
             assert await other.run(q.one()) == 1

@@ -200,7 +200,7 @@ def test_a_limit_in_libpqs_options_stays_unless_one_is_configured(
 
 
 def test_a_limit_beyond_what_the_server_takes_is_refused_at_once(accounts_database: str) -> None:
-    with pytest.raises(rx.ConfigError, match="from 0 to 2147483647"):
+    with pytest.raises(rx.errors.ConfigError, match="from 0 to 2147483647"):
         rx.Database.open(accounts_database, timeout=2**31)
 
 

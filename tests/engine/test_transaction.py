@@ -162,7 +162,9 @@ def test_options_of_an_inner_block_are_refused(play: Play, queries: rx.Queries, 
         async with db.transaction() as tx:
             await tx.run(add("a"))
             for options in ({"isolation": "serializable"}, {"read_only": False}):
-                with pytest.raises(rx.TransactionError, match="belong to the outermost block"):
+                with pytest.raises(
+                    rx.errors.TransactionError, match="belong to the outermost block"
+                ):
                     async with tx.transaction(**options):
                         raise AssertionError
         assert await names(db, queries) == "a"
@@ -184,12 +186,12 @@ def test_an_error_caught_inside_commits_nothing_and_says_so(
                 await tx.run(add("y"))
 
     async def story(db: Any) -> None:
-        with pytest.raises(rx.TransactionError, match="the transaction was rolled back"):
+        with pytest.raises(rx.errors.TransactionError, match="the transaction was rolled back"):
             await swallowing(db)
         assert await names(db, queries) == ""
         async with db.transaction() as tx:  # and as a savepoint it takes back itself alone
             await tx.run(add("a"))
-            with pytest.raises(rx.TransactionError, match="the transaction was rolled back"):
+            with pytest.raises(rx.errors.TransactionError, match="the transaction was rolled back"):
                 await swallowing(tx)
             await tx.run(add("b"))
         assert await names(db, queries) == "ab"
@@ -229,7 +231,9 @@ def test_it_is_used_inside_of_its_block_only_and_once(
                 lambda over=over: collect(over.stream(queries.users.all())),
                 lambda over=over: over.transaction().__aenter__(),
             ):
-                with pytest.raises(rx.TransactionError, match="use it inside of its with block"):
+                with pytest.raises(
+                    rx.errors.TransactionError, match="use it inside of its with block"
+                ):
                     await use()
         assert await names(db, queries) == ""
 
@@ -237,7 +241,7 @@ def test_it_is_used_inside_of_its_block_only_and_once(
 
 
 def test_before_its_block_it_runs_nothing(db: rx.Database, queries: rx.Queries) -> None:
-    with pytest.raises(rx.TransactionError, match="use it inside of its with block"):
+    with pytest.raises(rx.errors.TransactionError, match="use it inside of its with block"):
         db.transaction().run(queries.users.count())
 
 
@@ -245,10 +249,10 @@ def test_a_block_is_entered_once(db: rx.Database, open_async: Any) -> None:
     block = db.transaction()
     for _ in range(2):
         with block:
-            with pytest.raises(rx.TransactionError, match="entered only once"):
+            with pytest.raises(rx.errors.TransactionError, match="entered only once"):
                 block.__enter__()
             break
-    with pytest.raises(rx.TransactionError, match="entered only once"):
+    with pytest.raises(rx.errors.TransactionError, match="entered only once"):
         block.__enter__()
 
     async def story() -> None:
@@ -256,7 +260,7 @@ def test_a_block_is_entered_once(db: rx.Database, open_async: Any) -> None:
             block = other.transaction()
             async with block:
                 pass
-            with pytest.raises(rx.TransactionError, match="entered only once"):
+            with pytest.raises(rx.errors.TransactionError, match="entered only once"):
                 await block.__aenter__()
 
     asyncio.run(story())

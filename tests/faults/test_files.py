@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql import Effect, Phase, Verdict, classify
+from raxol_sql.failures import Effect, Phase, Verdict, classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def load(tmp_path: Path) -> Callable[[bytes], Any]:
 def test_a_nul_anywhere_in_a_file_is_an_error_of_loading_with_its_place(
     load: Any, data: bytes, place: tuple[int, int]
 ) -> None:
-    with pytest.raises(rx.LoadError) as caught:
+    with pytest.raises(rx.errors.LoadError) as caught:
         load(data)
 
     (error,) = caught.value.errors
@@ -53,7 +53,7 @@ def test_a_nul_anywhere_in_a_file_is_an_error_of_loading_with_its_place(
 def test_a_file_in_another_encoding_is_an_error_of_loading_with_a_place(
     load: Any, encoding: str
 ) -> None:
-    with pytest.raises(rx.LoadError) as caught:
+    with pytest.raises(rx.errors.LoadError) as caught:
         load(f"{HEADER}select 'größe'".encode(encoding))
 
     (error,) = caught.value.errors
@@ -81,7 +81,7 @@ def test_a_literal_reaches_the_server_with_every_character_that_the_file_has(
 ) -> None:
     data = f"{HEADER}select '{text}'{end}".encode()
     if end == "\u001a":
-        with pytest.raises(rx.LoadError):
+        with pytest.raises(rx.errors.LoadError):
             load(data)
         return
 
@@ -112,7 +112,7 @@ def test_one_name_twice_is_an_error_that_shows_both_places(tmp_path: Path) -> No
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.sql").write_text("\n-- name: c :one\nselect 1;\n-- name: c :one\nselect 2")
 
-    with pytest.raises(rx.LoadError) as caught:
+    with pytest.raises(rx.errors.LoadError) as caught:
         rx.load(tmp_path)
 
     told = str(caught.value)
@@ -149,7 +149,7 @@ HOSTILE = [
 def test_what_would_leave_the_file_or_the_statement_is_refused_at_its_place(
     load: Any, body: str
 ) -> None:
-    with pytest.raises(rx.LoadError) as caught:
+    with pytest.raises(rx.errors.LoadError) as caught:
         load(f"{HEADER}{body}\n".encode())
 
     assert all(error.line == 2 and error.column for error in caught.value.errors)

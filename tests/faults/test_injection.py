@@ -234,13 +234,13 @@ def test_a_text_where_a_number_or_a_key_belongs_is_refused(
 ) -> None:
     async def story(db: Any) -> None:
         for value in CORPUS:
-            with pytest.raises((psycopg.DataError, rx.ParameterError)):
+            with pytest.raises((psycopg.DataError, rx.errors.ParameterError)):
                 await db.run(q.like(body="x", most=value))
-            with pytest.raises(rx.ParameterError):
+            with pytest.raises(rx.errors.ParameterError):
                 q.found(body="x", sort=value)
-            with pytest.raises(rx.ParameterError):
+            with pytest.raises(rx.errors.ParameterError):
                 q.put(body="x", **{value: 1})
-            with pytest.raises(rx.UnknownQueryError):
+            with pytest.raises(rx.errors.UnknownQueryError):
                 q[value]
             with pytest.raises(ValueError, match="isolation"):
                 async with db.transaction(isolation=value):
@@ -363,7 +363,7 @@ def test_a_name_of_the_server_s_own_that_looks_like_sql_is_one(
         assert await db.copy(q.load_binary, [(3, value)]) == 1
         rows = [attrs.astuple(row) for row in await db.run(q.all())]
         assert rows == [(1, value, value, value), (2, value, value, value), (3, value, None, None)]
-        with pytest.raises(rx.RecordError, match="as"):
+        with pytest.raises(rx.errors.RecordError, match="as"):
             await db.run(q.named())
 
     play(story, pool_size=1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from raxol_sql import Category, Effect, Phase, Verdict, classify
+from raxol_sql.failures import Category, Effect, Phase, Verdict, classify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

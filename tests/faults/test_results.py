@@ -161,7 +161,7 @@ def test_in_a_database_of_another_encoding_a_text_is_a_str_and_right_or_an_error
     "words", ["set client_encoding =", "set local client_encoding to", "SET names"]
 )
 def test_a_query_that_sets_the_encoding_is_refused_at_load(write: Any, words: str) -> None:
-    with pytest.raises(rx.LoadError, match="a query that sets client_encoding"):
+    with pytest.raises(rx.errors.LoadError, match="a query that sets client_encoding"):
         write(f"    -- name: set_it :exec\n    {words} 'latin1';\n")
 
 
@@ -179,7 +179,7 @@ def test_a_function_that_sets_the_encoding_costs_its_connection_and_no_text_is_w
 
     async def story(db: Any) -> None:
         await db.run(q.put(text="grün"))
-        with pytest.raises(rx.ConfigError, match="changed client_encoding"):
+        with pytest.raises(rx.errors.ConfigError, match="changed client_encoding"):
             await db.run_transaction(put)
         assert await db.run(q.bodies()) == ["grün"]
         assert await db.run(q.echo(text="grün")) == "grün"

@@ -99,7 +99,7 @@ def test_a_table_that_has_changed_since_is_told_by_query_record_and_column(
     async def story(db: Any) -> None:
         await way(db, q)
         side.execute(change)
-        with pytest.raises(rx.RecordError) as caught:
+        with pytest.raises(rx.errors.RecordError) as caught:
             await way(db, q)
         assert caught.value.problem == problem
         assert (caught.value.query, caught.value.location) == ("q.pets", q.pets.location)
@@ -114,10 +114,10 @@ def test_columns_of_one_name_and_a_null_where_none_may_be_are_named(
     side.execute("insert into pets values (2, null, null)")
 
     async def story(db: Any) -> None:
-        with pytest.raises(rx.RecordError, match="columns of the same name: 'id'"):
+        with pytest.raises(rx.errors.RecordError, match="columns of the same name: 'id'"):
             await db.run(q.same(id=1))
         assert await db.run(q.pet(id=1)) == Pet(1, "a", 2)
-        with pytest.raises(rx.RecordError, match="the column 'name' is NULL") as caught:
+        with pytest.raises(rx.errors.RecordError, match="the column 'name' is NULL") as caught:
             await db.run(q.pet(id=2))
         assert caught.value.query == "q.pet"
 

@@ -103,7 +103,7 @@ TEXT_WAYS = [
 ]
 # What is no text of PostgreSQL's, and what is refused by those who write it.
 UNSENDABLE = ["hunter2 \0 x", "hunter2 \ud800 x", "hunter2\udfff"]
-REFUSALS = (psycopg.DataError, rx.ParameterError, UnicodeEncodeError)
+REFUSALS = (psycopg.DataError, rx.errors.ParameterError, UnicodeEncodeError)
 
 
 @pytest.mark.parametrize("way", TEXT_WAYS)
@@ -257,7 +257,7 @@ def test_a_number_beyond_its_column_is_refused_and_never_wrapped(
                     found = await db.run(q.all())
                     assert (getattr(found, column), found.exact) == (number, number)
                     continue
-                with pytest.raises((psycopg.errors.DataError, rx.ParameterError)):
+                with pytest.raises((psycopg.errors.DataError, rx.errors.ParameterError)):
                     await way(row)
                 assert side.execute("select * from numbers").fetchall() == []
 
@@ -305,7 +305,10 @@ def test_more_parameters_than_the_protocol_counts_are_refused_before_anything_is
 
     async def story(db: Any) -> None:
         pid = await db.run(q.pid())
-        with watch.at_most(5), pytest.raises((rx.LoadError, rx.ParameterError)) as caught:
+        with (
+            watch.at_most(5),
+            pytest.raises((rx.errors.LoadError, rx.errors.ParameterError)) as caught,
+        ):
             await db.run(write(text).count(**arguments))
         assert "65535" in str(caught.value).replace(",", "").replace(" ", "")
         assert "array" in str(caught.value)

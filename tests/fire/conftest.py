@@ -70,7 +70,7 @@ class Book:
 
     def told(self, name: str, error: BaseException | None) -> None:
         """Takes down what a caller was told."""
-        if error is None or isinstance(error, rx.CommittedResultLostError):
+        if error is None or isinstance(error, rx.errors.CommittedResultLostError):
             self.done.append(name)
         elif isinstance(error, rx.OutcomeUnknownError):
             self.unknown.append((name, error.token))
@@ -153,7 +153,7 @@ class Bank:
                         db.run_transaction(move, isolation="serializable", **self.options)
                     else:
                         transfer.by(way, db, self.queries)
-                except (psycopg.Error, rx.CommittedResultLostError) as error:
+                except (psycopg.Error, rx.errors.CommittedResultLostError) as error:
                     self.book.told(transfer.name, error)
                 else:
                     self.book.told(transfer.name, None)
@@ -176,7 +176,7 @@ class Bank:
                     await db.run_transaction(move, isolation="serializable", **self.options)
                 else:
                     await transfer.by(way, db, self.queries)
-            except (psycopg.Error, rx.CommittedResultLostError) as error:
+            except (psycopg.Error, rx.errors.CommittedResultLostError) as error:
                 self.book.told(transfer.name, error)
             else:
                 self.book.told(transfer.name, None)

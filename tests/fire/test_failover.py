@@ -88,7 +88,7 @@ def lose_a_commit(pair: Pair, opened_bank: Any, outcome: str, others: int) -> An
         (result,) = told
         if isinstance(result, rx.OutcomeUnknownError):
             assert result.token is not None
-            assert db.resolve(result.token) is rx.Effect.UNKNOWN
+            assert db.resolve(result.token) is rx.failures.Effect.UNKNOWN
         return result
 
 
@@ -139,7 +139,7 @@ def test_in_mid_load_nobody_is_told_more_than_is_there(
     if outcome == "marker":
         assert bank.book.unknown == []
     with rx.Database.open(pair.standby.conninfo()) as db:
-        assert {db.resolve(token) for _, token in bank.book.unknown} <= {rx.Effect.UNKNOWN}
+        assert {db.resolve(token) for _, token in bank.book.unknown} <= {rx.failures.Effect.UNKNOWN}
 
 
 def test_sessions_on_a_server_that_became_a_standby_are_replaced_by_ones_to_the_primary(

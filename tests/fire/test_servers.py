@@ -123,7 +123,7 @@ def test_an_id_that_is_given_again_after_a_crash_is_not_taken_for_ours(
         ((given,),) = server.ask("select xmin::text::bigint from ledger")
         assert given == xid, "the id was not given again"
         assert server.ask("select pg_xact_status(%s::text::xid8)", str(xid)) == [("committed",)]
-        assert db.resolve(rx.OutcomeToken(incarnation, xid)) is rx.Effect.ROLLED_BACK
+        assert db.resolve(rx.OutcomeToken(incarnation, xid)) is rx.failures.Effect.ROLLED_BACK
 
     assert names(server) == ["another"]
 

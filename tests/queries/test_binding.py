@@ -22,7 +22,7 @@ def _query(body: str) -> Query[Any]:
 
 
 def _problems(query: Query[Any], /, **arguments: object) -> tuple[str, ...]:
-    with pytest.raises(rx.ParameterError) as caught:
+    with pytest.raises(rx.errors.ParameterError) as caught:
         query(**arguments)
     assert caught.value.query == "t.q"
     assert str(caught.value) == "t.q: " + "; ".join(caught.value.problems)
@@ -60,7 +60,7 @@ def test_an_unknown_argument_comes_with_the_nearest() -> None:
 
 
 def test_arguments_go_by_name_only() -> None:
-    with pytest.raises(rx.ParameterError, match=r"give arguments by name: q\("):
+    with pytest.raises(rx.errors.ParameterError, match=r"give arguments by name: q\("):
         PLAIN(1, 2)
 
 
@@ -143,7 +143,7 @@ def test_everything_wrong_is_said_at_once() -> None:
 
 
 def test_an_error_holds_no_value() -> None:
-    with pytest.raises(rx.ParameterError) as caught:
+    with pytest.raises(rx.errors.ParameterError) as caught:
         BLOCKS(low="SECRET42", sort="SECRET42", active="SECRET42", unknown="SECRET42")
 
     assert "SECRET42" not in repr(caught.value) + str(caught.value)

@@ -138,7 +138,7 @@ def test_arguments_fit_or_exactly_the_difference_is_named(
     expected = wrong | bad_keys | ({name for _, name in kept} ^ given_names)
 
     if expected:
-        with pytest.raises(rx.ParameterError) as caught:
+        with pytest.raises(rx.errors.ParameterError) as caught:
             query(**arguments)
         assert {problem.split()[0] for problem in caught.value.problems} == expected
     else:

@@ -142,7 +142,9 @@ def test_queries_are_read_from_a_package_inside_a_zip(
 
     try:
         assert list(rx.load(root / "sql")) == ["billing.invoices.get", "users.get"]
-        with pytest.raises(rx.LoadError, match=r"packages.zip.*nothing: no such file or folder"):
+        with pytest.raises(
+            rx.errors.LoadError, match=r"packages.zip.*nothing: no such file or folder"
+        ):
             rx.load(root / "nothing")
     finally:
         del sys.modules["raxol_test_zipped"]

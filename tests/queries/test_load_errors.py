@@ -34,7 +34,7 @@ class UserPreferences:
 
 
 def _wrong(root: Path | str) -> tuple[DefinitionError, ...]:
-    with pytest.raises(rx.LoadError) as caught:
+    with pytest.raises(rx.errors.LoadError) as caught:
         rx.load(root, records=[User, UserPreferences])
     return caught.value.errors
 
@@ -210,7 +210,7 @@ def test_what_is_no_file_is_refused_and_never_read(tree: Tree) -> None:
     (root / "zero.sql").symlink_to("/dev/zero")
     os.mkfifo(root / "pipe.txt")
 
-    with pytest.raises(rx.LoadError) as caught:
+    with pytest.raises(rx.errors.LoadError) as caught:
         rx.load(root)
 
     assert [(Path(error.path).name, error.problem) for error in caught.value.errors] == [
@@ -229,7 +229,7 @@ if os.geteuid() == 0:
 for root in sys.argv[1:]:
     try:
         rx.load(root)
-    except rx.LoadError as error:
+    except rx.errors.LoadError as error:
         print("; ".join(f"{one.path}: {one.problem}" for one in error.errors))
 """
 

@@ -108,7 +108,7 @@ def test_a_registry_does_not_change() -> None:
 def test_a_name_that_is_not_there_comes_with_the_nearest(
     name: str, nearest: tuple[str, ...]
 ) -> None:
-    with pytest.raises(rx.UnknownQueryError) as caught:
+    with pytest.raises(rx.errors.UnknownQueryError) as caught:
         QUERIES[name]
 
     assert caught.value.name == name
@@ -117,7 +117,7 @@ def test_a_name_that_is_not_there_comes_with_the_nearest(
 
 
 def test_an_attribute_that_is_not_there_is_named_with_its_namespace() -> None:
-    with pytest.raises(rx.UnknownQueryError) as caught:
+    with pytest.raises(rx.errors.UnknownQueryError) as caught:
         _ = QUERIES.users.serch
 
     assert str(caught.value) == (
@@ -139,7 +139,7 @@ def test_any_text_is_a_name_or_an_unknown_query(name: str) -> None:
     if name in QUERIES or name in ("users", "users.old", "billing", "billing.eu"):
         assert isinstance(QUERIES[name], (Query, rx.Queries))
     else:
-        with pytest.raises(rx.UnknownQueryError, match=re.escape(repr(name))):
+        with pytest.raises(rx.errors.UnknownQueryError, match=re.escape(repr(name))):
             QUERIES[name]
 
 

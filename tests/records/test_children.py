@@ -91,13 +91,19 @@ def test_one_child_or_none_is_no_list(make: Make) -> None:
 @pytest.mark.parametrize("owner", [None, 3, "1"])
 def test_a_child_of_nobody_is_an_error_for_it_would_be_lost(make: Make, owner: object) -> None:
     # As a key that is text here and a number there, which the server takes for the same.
-    with pytest.raises(rx.RecordError, match="a parent_id that is no id of the parents") as caught:
+    with pytest.raises(
+        rx.errors.RecordError, match="a parent_id that is no id of the parents"
+    ) as caught:
         matcher(make).match([Parent(1), Parent(None)], [Child(owner, 0)])
     assert "parent_key= and child_key=" in str(caught.value)
 
 
 def test_what_cannot_be_set_in_a_parent_is_told(make: Make) -> None:
-    with pytest.raises(rx.ParameterError, match="into='list' is no field of Parent; did you mean"):
+    with pytest.raises(
+        rx.errors.ParameterError, match="into='list' is no field of Parent; did you mean"
+    ):
         matcher(make, "list").match([Parent(1)], [])
-    with pytest.raises(rx.ParameterError, match="into='listed' is no field of Bare: it has no fi"):
+    with pytest.raises(
+        rx.errors.ParameterError, match="into='listed' is no field of Bare: it has no fi"
+    ):
         matcher(make, "listed").match([Bare()], [])

@@ -372,5 +372,5 @@ def test_a_null_against_its_directive_comes_before_the_class(make: Make) -> None
 
     query = make(record=Number, more="-- @not-null b")
 
-    with pytest.raises(rx.RecordError, match="the column 'b' is NULL"):
+    with pytest.raises(rx.errors.RecordError, match="the column 'b' is NULL"):
         _record(query, "a b", "x", None)

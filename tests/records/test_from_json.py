@@ -80,7 +80,7 @@ def _read(query: Query[Any], column: str, value: object) -> Any:
 
 
 def _refused(query: Query[Any], column: str, value: object) -> str:
-    with pytest.raises(rx.RecordError) as caught:
+    with pytest.raises(rx.errors.RecordError) as caught:
         _read(query, column, value)
     return str(caught.value).removeprefix("t.get_all (sql/t.sql:2): ")
 

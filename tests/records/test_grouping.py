@@ -116,7 +116,7 @@ def grouped(query: Query[Any], columns: str, *rows: tuple[Any, ...]) -> Any:
 
 
 def refused(query: Query[Any], columns: str, *rows: tuple[Any, ...]) -> str:
-    with pytest.raises(rx.RecordError) as caught:
+    with pytest.raises(rx.errors.RecordError) as caught:
         grouped(query, columns, *rows)
     return str(caught.value)
 

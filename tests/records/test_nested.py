@@ -69,7 +69,7 @@ def _record(query: Query[Any], columns: str, *row: object) -> Any:
 
 
 def _refused(query: Query[Any], columns: str) -> str:
-    with pytest.raises(rx.RecordError) as caught:
+    with pytest.raises(rx.errors.RecordError) as caught:
         shape_of(query, tuple(columns.split()))
     return str(caught.value).removeprefix("t.get_all (sql/t.sql:2): ")
 
@@ -166,7 +166,7 @@ def test_the_type_that_is_no_record_is_shown(make: Make, annotation: Any, shown:
 def test_not_null_may_name_a_column_inside(make: Make) -> None:
     query = make(record=User, more="-- @not-null preferences.theme")
 
-    with pytest.raises(rx.RecordError, match=r"'preferences\.theme' is NULL"):
+    with pytest.raises(rx.errors.RecordError, match=r"'preferences\.theme' is NULL"):
         _record(query, "id preferences.theme", 1, None)
 
 

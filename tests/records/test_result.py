@@ -93,13 +93,15 @@ def test_rows_that_nobody_gets_are_not_built(make: Make, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [":one", ":maybe", ":many"])
 def test_a_statement_without_columns_has_no_rows_to_give(make: Make, kind: str) -> None:
-    with pytest.raises(rx.RecordError, match=f"a {kind} query gives rows, and this gave none"):
+    with pytest.raises(
+        rx.errors.RecordError, match=f"a {kind} query gives rows, and this gave none"
+    ):
         result_of(make(kind), Reply((), [], 1))
 
 
 @pytest.mark.parametrize("kind", [":one", ":maybe", ":many"])
 def test_columns_are_compared_even_where_there_is_no_row(make: Make, kind: str) -> None:
-    with pytest.raises(rx.RecordError):
+    with pytest.raises(rx.errors.RecordError):
         result_of(make(kind), Reply(("?column?",), []))
 
 

@@ -206,7 +206,7 @@ def test_what_python_has_no_value_for_is_an_error_that_names_the_query(
         ("int2", 2**15, psycopg.errors.NumericValueOutOfRange),
         ("int8", 2**63, psycopg.errors.NumericValueOutOfRange),
         ("int8", "x", psycopg.errors.InvalidTextRepresentation),
-        ("text", "a\0b", rx.ParameterError),
+        ("text", "a\0b", rx.errors.ParameterError),
         ("jsonb", Jsonb("a\0b"), psycopg.errors.UntranslatableCharacter),
         ("uuid", "no", psycopg.errors.InvalidTextRepresentation),
     ],

@@ -109,7 +109,7 @@ def test_an_inner_row_of_nulls_only_is_none(make: Make) -> None:
     ],
 )
 def test_a_column_that_cannot_be_a_field_is_to_be_named(make: Make, column: str) -> None:
-    with pytest.raises(rx.RecordError) as caught:
+    with pytest.raises(rx.errors.RecordError) as caught:
         shape_of(make(), ("id", column))
 
     assert str(caught.value).startswith("t.get_all (sql/t.sql:2): the column ")
@@ -131,7 +131,7 @@ def test_any_name_of_a_column_is_a_field_or_refused(make: Make, column: str) -> 
     query = make()
     try:
         build = shape_of(query, (column, "last"))
-    except rx.RecordError:
+    except rx.errors.RecordError:
         return
     row = build((1, 2))
 
@@ -142,5 +142,5 @@ def test_any_name_of_a_column_is_a_field_or_refused(make: Make, column: str) -> 
 
 
 def test_columns_of_one_name_are_refused(make: Make) -> None:
-    with pytest.raises(rx.RecordError, match="columns of the same name: 'id'"):
+    with pytest.raises(rx.errors.RecordError, match="columns of the same name: 'id'"):
         shape_of(make(), ("id", "name", "id"))

@@ -46,7 +46,7 @@ def _records(query: Query[Any], columns: str, *rows: tuple[Any, ...]) -> list[An
 
 
 def _refused(query: Query[Any], columns: str) -> str:
-    with pytest.raises(rx.RecordError) as caught:
+    with pytest.raises(rx.errors.RecordError) as caught:
         shape_of(query, tuple(columns.split()))
     assert str(caught.value).startswith(WHERE)
     return str(caught.value).removeprefix(WHERE)
@@ -172,7 +172,9 @@ def test_not_null_is_checked_in_every_row(make: Make) -> None:
     query = make(record=User, more="-- @not-null age")
 
     assert _records(query, "id name age", (1, "a", 2)) == [User(1, "a", 2)]
-    with pytest.raises(rx.RecordError, match="the column 'age' is NULL, against its @not-null"):
+    with pytest.raises(
+        rx.errors.RecordError, match="the column 'age' is NULL, against its @not-null"
+    ):
         _records(query, "id name age", (1, "a", 2), (1, "a", None))
     assert _refused(query, "id name") == "@not-null names columns that are not there: 'age'"
 
@@ -181,7 +183,7 @@ def test_not_null_holds_for_scalars_too(make: Make) -> None:
     query = make(scalar=True, more="-- @not-null n")
 
     assert _records(query, "n", (1,)) == [1]
-    with pytest.raises(rx.RecordError, match="'n' is NULL"):
+    with pytest.raises(rx.errors.RecordError, match="'n' is NULL"):
         _records(query, "n", (None,))
 
 
@@ -239,7 +241,7 @@ def test_columns_are_refused_if_and_only_if_the_names_differ(
     if set(fields) == set(columns):
         shape_of(query, given_columns)
         return
-    with pytest.raises(rx.RecordError) as caught:
+    with pytest.raises(rx.errors.RecordError) as caught:
         shape_of(query, given_columns)
     for name in set(fields) ^ set(columns):
         assert f"'f_{name}'" in str(caught.value)

@@ -30,7 +30,7 @@ def test_a_query_that_is_not_written_is_named_with_its_file_and_a_starter(
     db: rx.Database, own: Own
 ) -> None:
     repo = rx.Repo(db, own(people=GET))
-    with pytest.raises(rx.MissingQueryError) as caught:
+    with pytest.raises(rx.errors.MissingQueryError) as caught:
         repo.first(User)
     error = caught.value
     assert error.name == "people.first"
@@ -48,7 +48,7 @@ def test_a_query_that_is_not_written_is_named_with_its_file_and_a_starter(
 
 def test_the_error_names_the_method_that_was_called(db: rx.Database, own: Own) -> None:
     repo = rx.Repo(db, own(people=GET))
-    with pytest.raises(rx.MissingQueryError) as caught:
+    with pytest.raises(rx.errors.MissingQueryError) as caught:
         repo.get_by(User, email="x")
     assert str(caught.value).startswith(
         "get_by(User, email=…) needs a query that is not written, and there is no query "
@@ -85,7 +85,7 @@ def test_every_starter_is_a_query_that_loads_and_that_the_server_takes(
     side.execute("insert into users (email, name) values ('a@b.de', 'A')")
     repo = rx.Repo(db, own(users=GET))
     user = repo.get(User, 1)
-    with pytest.raises(rx.MissingQueryError) as caught:
+    with pytest.raises(rx.errors.MissingQueryError) as caught:
         call(repo, user)
     queries = own(users=GET + caught.value.starter)
     query = queries[caught.value.name]
@@ -110,7 +110,7 @@ def test_a_record_of_two_namespaces_needs_to_be_told_which(db: rx.Database, own:
     with pytest.raises(LookupError, match="others, people; say which is meant"):
         rx.Repo(db, queries).get(User, 1)
     assert rx.Repo(db, queries, namespaces={User: "people"}).get(User, 1) is None
-    with pytest.raises(rx.UnknownQueryError, match="peopel"):
+    with pytest.raises(rx.errors.UnknownQueryError, match="peopel"):
         rx.Repo(db, queries, namespaces={User: "peopel"})
 
 
@@ -120,9 +120,11 @@ def test_a_query_of_another_kind_or_record_is_refused_with_the_header_that_it_ne
     text = f"{GET}-- name: first :many -> User\nselect {COLUMNS} from users;\n"
     text += "-- name: count :one\nselect count(*) from users;\n"
     repo = rx.Repo(db, own(users=text))
-    with pytest.raises(rx.DefinitionError, match=r"write -- name: first :maybe or :one -> User"):
+    with pytest.raises(
+        rx.errors.DefinitionError, match=r"write -- name: first :maybe or :one -> User"
+    ):
         repo.first(User)
-    with pytest.raises(rx.DefinitionError, match=r"write -- name: count :one -> scalar"):
+    with pytest.raises(rx.errors.DefinitionError, match=r"write -- name: count :one -> scalar"):
         repo.count(User)
 
 
@@ -132,7 +134,7 @@ def test_conditions_are_named_in_alphabetical_order(db: rx.Database, own: Own) -
         lambda: repo.get_by(User, name="A", age=1),
         lambda: repo.get_by(User, age=1, name="A"),
     ):
-        with pytest.raises(rx.MissingQueryError) as caught:
+        with pytest.raises(rx.errors.MissingQueryError) as caught:
             call()
         assert caught.value.name == "users.get_by_age_and_name"
 

@@ -56,7 +56,7 @@ def test_create_refuses_a_name_that_is_no_field_and_offers_the_nearest(
     repo: Any, ann: dict[str, Any], side: psycopg.Connection[Any]
 ) -> None:
     with pytest.raises(
-        rx.ParameterError, match="'emial' is no field of User; did you mean 'email'"
+        rx.errors.ParameterError, match="'emial' is no field of User; did you mean 'email'"
     ):
         repo.create(User, {**ann, "emial": "x"})
     assert side.execute("select count(*) from users").fetchone() == (0,)
@@ -92,11 +92,11 @@ def test_get_or_raise_says_that_there_is_none(repo: Any) -> None:
 
 
 def test_get_refuses_none_before_anything_is_sent(repo: Any) -> None:
-    with pytest.raises(rx.ParameterError, match="id is None"):
+    with pytest.raises(rx.errors.ParameterError, match="id is None"):
         repo.get(User, None)
-    with pytest.raises(rx.ParameterError, match="it takes id"):
+    with pytest.raises(rx.errors.ParameterError, match="it takes id"):
         repo.get(User, 1, 2)
-    with pytest.raises(rx.ParameterError, match="id is missing"):
+    with pytest.raises(rx.errors.ParameterError, match="id is missing"):
         repo.get(User)
 
 
@@ -104,7 +104,7 @@ def test_get_by_finds_by_a_value_and_refuses_none(repo: Any, ann: dict[str, Any]
     user = repo.create(User, ann)
     assert repo.get_by(User, email=user.email) == user
     assert repo.get_by(User, email="other@b.de") is None
-    with pytest.raises(rx.ParameterError, match=r"email is None.*is null"):
+    with pytest.raises(rx.errors.ParameterError, match=r"email is None.*is null"):
         repo.get_by(User, email=None)
     with pytest.raises(TypeError, match="needs a condition"):
         repo.get_by(User)
@@ -197,7 +197,7 @@ def test_all_gives_every_record_in_order_and_never_ignores_a_filter(
     users[1] = repo.update(users[1], {"active": False})
     assert repo.all(User) == users
     assert repo.all(User, active=False) == [users[1]]
-    with pytest.raises(rx.MissingQueryError, match="all_by_age"):
+    with pytest.raises(rx.errors.MissingQueryError, match="all_by_age"):
         repo.all(User, age=34)
 
 
@@ -286,6 +286,6 @@ def test_insert_all_checks_every_row_before_anything_is_sent(
         "2.email": ["has invalid format"],
         "2.name": ["can't be blank"],
     }
-    with pytest.raises(rx.ParameterError, match="row 1: 'nam' is no field"):
+    with pytest.raises(rx.errors.ParameterError, match="row 1: 'nam' is no field"):
         repo.insert_all(User, [ann, {"nam": "x"}])
     assert repo.count(User) == 0

@@ -83,7 +83,9 @@ def test_a_delete_of_an_old_version_says_that_it_is_stale(pages: Any) -> None:
 
 def test_a_version_cannot_be_set_and_a_key_cannot_be_changed(pages: Any) -> None:
     page = pages.create(Page, {"title": "a", "body": "b"})
-    with pytest.raises(rx.ParameterError, match="id has changed, and is what the row is found by"):
+    with pytest.raises(
+        rx.errors.ParameterError, match="id has changed, and is what the row is found by"
+    ):
         pages.update(rx.Changeset(page).change(id=5))
     stays = pages.update(rx.Changeset(page).change(lock_version=7, title="t"))
     assert stays.lock_version == 2
@@ -94,7 +96,9 @@ def test_a_change_that_the_query_has_no_parameter_for_is_refused(
 ) -> None:
     user = repo.create(User, ann)
     changeset = rx.Changeset(user).change(inserted_at=user.updated_at.replace(year=2000))
-    with pytest.raises(rx.ParameterError, match="inserted_at has changed, and the query has no"):
+    with pytest.raises(
+        rx.errors.ParameterError, match="inserted_at has changed, and the query has no"
+    ):
         repo.update(changeset)
 
 

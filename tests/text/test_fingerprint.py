@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import raxol_sql as rx
-from raxol_sql.text import fingerprint, masked
+from raxol_sql.text.fingerprint import fingerprint, masked
 from raxol_sql.text.variants import all_statements
 
 

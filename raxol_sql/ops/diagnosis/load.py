@@ -16,7 +16,7 @@ from raxol_sql.ops.diagnosis.subject import Subject
 from raxol_sql.ops.finding import Finding, Status
 from raxol_sql.ops.hidden import grant_to
 from raxol_sql.ops.own_queries import own_queries
-from raxol_sql.text import masked
+from raxol_sql.text.fingerprint import masked
 
 GROUP = "load"
 _LISTED = 10

@@ -17,7 +17,8 @@ from raxol_sql.ops.diagnosis.subject import Subject
 from raxol_sql.ops.finding import Finding, Status
 from raxol_sql.ops.own_queries import every_own_query, own_queries
 from raxol_sql.queries import Query
-from raxol_sql.text import first_word_of, masked
+from raxol_sql.text import first_word_of
+from raxol_sql.text.fingerprint import masked
 
 GROUP = "statements"
 _CHECK = "pg_stat_statements"

@@ -157,7 +157,7 @@ def test_no_error_of_opening_shows_a_password(
         "asyncio": lambda: asyncio.run(open_async(), debug=True),
     }
 
-    with pytest.raises((psycopg.Error, rx.ConfigError)) as caught:
+    with pytest.raises((psycopg.Error, rx.errors.ConfigError)) as caught:
         ways[colour]()
 
     assert not leaks(told_of(caught.value) + told())
@@ -167,7 +167,7 @@ def test_no_error_of_migrating_shows_a_password(
     there: Address, nowhere: Address, folder: Path
 ) -> None:
     for wrong in WRONG.values():
-        with pytest.raises((psycopg.Error, rx.ConfigError)) as caught:
+        with pytest.raises((psycopg.Error, rx.errors.ConfigError)) as caught:
             Migrations(wrong(there, nowhere), folder / "migrations").status()
         assert not leaks(told_of(caught.value))
 

@@ -69,7 +69,7 @@ def test_what_is_no_password_stays(text: str) -> None:
 @pytest.mark.parametrize("key", ["database", "username", "hostname"])
 @pytest.mark.parametrize("value", [f"postgresql://me:{SECRET}@h/d", f"host=h password={SECRET}"])
 def test_a_name_with_a_password_in_it_is_refused(key: str, value: str) -> None:
-    with pytest.raises(rx.ConfigError, match="a URL is for DATABASE_URL") as caught:
+    with pytest.raises(rx.errors.ConfigError, match="a URL is for DATABASE_URL") as caught:
         rx.Config.find(start="/", environ={}, **{key: value})
 
     assert not leaks(str(caught.value))

@@ -28,7 +28,7 @@ def test_the_longest_wait_begins_at_retry_interval_and_doubles(
     environ({"RAXOL_DB_RETRY_INTERVAL": "250"})
     config = rx.Config.find()
     policy = rx.RetryPolicy.of(config.retry_interval, config.max_retries)
-    lost = rx.classify(psycopg.errors.lookup("08006")(), rx.Phase.IN_TRANSACTION)
+    lost = rx.failures.classify(psycopg.errors.lookup("08006")(), rx.failures.Phase.IN_TRANSACTION)
 
     assert [policy.longest_wait(lost, attempt) for attempt in (1, 2, 3, 4)] == [0.25, 0.5, 1, 2]
 
@@ -53,7 +53,7 @@ def test_without_jitter_the_waits_of_a_call_are_exactly_the_doubled_ones(
 
 def test_without_jitter_the_waits_for_a_server_are_1_2_4_8_and_16_s() -> None:
     policy = rx.RetryPolicy(jitter=False, longest_connection_wait=16)
-    lost = rx.classify(psycopg.errors.lookup("08006")(), rx.Phase.IN_TRANSACTION)
+    lost = rx.failures.classify(psycopg.errors.lookup("08006")(), rx.failures.Phase.IN_TRANSACTION)
 
     assert [policy.wait(lost, attempt, chance=0.5) for attempt in range(1, 6)] == [1, 2, 4, 8, 16]
 

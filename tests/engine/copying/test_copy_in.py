@@ -103,9 +103,11 @@ def test_a_single_column_is_read_from_rows_of_every_kind(shares: Copier, format:
 def test_without_a_list_rows_go_in_the_order_of_the_table(shares: Copier, format: str) -> None:
     assert shares.into("shares", (), [(1, "a", 2)], format) == 1
     assert found(shares) == [(1, "a", Decimal(2))]
-    with pytest.raises(rx.ParameterError, match=r"row 1 has 1 values for 3 columns: id, name, sh"):
+    with pytest.raises(
+        rx.errors.ParameterError, match=r"row 1 has 1 values for 3 columns: id, name, sh"
+    ):
         shares.into("shares", (), [(1, "a", 2), (2,)], format)
-    with pytest.raises(rx.ParameterError, match="to give rows by name, list the columns"):
+    with pytest.raises(rx.errors.ParameterError, match="to give rows by name, list the columns"):
         shares.into("shares", (), [{"id": 1, "name": "a", "share": 2}], format)
 
 
@@ -144,7 +146,7 @@ def test_a_row_of_another_shape_is_named_by_its_number(
 ) -> None:
     for place in (0, 1, 700, 3000):
         rows = [*[(1, "a", 1)] * place, row, (3, "c", 1)]
-        with pytest.raises(rx.ParameterError) as caught:
+        with pytest.raises(rx.errors.ParameterError) as caught:
             shares.into("shares", NAMES, rows, format)
         assert str(caught.value).startswith(f"q.into: {problem.format(place)}")
         assert found(shares) == []
@@ -174,7 +176,7 @@ def test_a_value_without_a_binary_form_is_named_by_its_row_and_column_and_not_sh
             [*[(1, "a", 1)] * place, values, (3, "c", 1)],
             [*[{"id": 1, "name": None, "share": None}] * place, row],
         ):
-            with pytest.raises(rx.ParameterError) as caught:
+            with pytest.raises(rx.errors.ParameterError) as caught:
                 shares.into("shares", NAMES, rows, "binary")
             assert str(caught.value).startswith(f"q.into: row {place}: {problem}")
             assert "SECRET" not in str(caught.value)
@@ -194,7 +196,7 @@ def test_a_value_without_a_text_is_named_by_its_row_and_column_and_not_shown(
     shares: Copier, values: tuple[Any, ...], problem: str
 ) -> None:
     for place in (0, 1, 700):
-        with pytest.raises(rx.ParameterError) as caught:
+        with pytest.raises(rx.errors.ParameterError) as caught:
             shares.into("shares", NAMES, [*[(1, "a", 1)] * place, values], "text")
         assert str(caught.value).startswith(f"q.into: row {place}: {problem}")
         assert "SECRET" not in str(caught.value)
@@ -354,7 +356,9 @@ def test_a_moment_means_the_same_in_every_zone_of_the_session(own: Copier, forma
     for zone in ("America/New_York", "Asia/Tokyo"):
         own.connection.execute("select set_config('timezone', %s, false)", [zone])
         own.into("moments", ("at", "local"), [(noon, noon.replace(tzinfo=None))], format)
-        with pytest.raises(rx.ParameterError, match=r"local is timestamp without time zone, and a"):
+        with pytest.raises(
+            rx.errors.ParameterError, match=r"local is timestamp without time zone, and a"
+        ):
             own.into("moments", ("at", "local"), [(noon, noon)], format)
     own.connection.execute("set timezone = 'UTC'")
     found = own.connection.execute("select at::text, local::text from moments").fetchall()

@@ -157,7 +157,8 @@ def test_a_value_that_python_has_no_room_for_is_an_error_with_its_row(
 def test_a_column_that_is_not_read_in_binary_is_named(own: Copier, type: str) -> None:
     query = f"select 1 as id, null::{type} as odd, null::{type} as too"
     with pytest.raises(
-        rx.QueryKindError, match=r"q\.out: cannot read these columns in binary: odd, too; use"
+        rx.errors.QueryKindError,
+        match=r"q\.out: cannot read these columns in binary: odd, too; use",
     ):
         own.out(query, "binary")
     assert own.out(query, "text") == [(1, None, None)]
@@ -179,7 +180,7 @@ class UpperBinaryLoader(UpperLoader):
 def test_loaders_that_the_program_registered_read_their_values(own: Copier) -> None:
     own.connection.adapters.register_loader("text", UpperLoader)
     assert own.out("select 'a'::text", "text") == [("A",)]
-    with pytest.raises(rx.QueryKindError, match="cannot read these columns in binary: text"):
+    with pytest.raises(rx.errors.QueryKindError, match="cannot read these columns in binary: text"):
         own.out("select 'a'::text", "binary")
     own.connection.adapters.register_loader("text", UpperBinaryLoader)
     assert own.out("select 'a'::text", "binary") == [("A",)]
@@ -230,6 +231,6 @@ def test_rows_are_had_only_of_a_copy_that_they_can_be_read_from(
     if problem is None:
         check_rows_out("q", shape, names_result=names_result)
         return
-    with pytest.raises(rx.QueryKindError) as caught:
+    with pytest.raises(rx.errors.QueryKindError) as caught:
         check_rows_out("q", shape, names_result=names_result)
     assert problem in str(caught.value)

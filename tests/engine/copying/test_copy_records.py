@@ -109,7 +109,9 @@ def test_a_row_that_does_not_fit_leaves_nothing_and_the_connection_whole(
     wrong = attrs.evolve(PRICES[0], since="some day")
 
     async def story(db: Any) -> None:
-        with pytest.raises(rx.ParameterError, match=r"q\.binary_in: row 700: since is date, and a"):
+        with pytest.raises(
+            rx.errors.ParameterError, match=r"q\.binary_in: row 700: since is date, and a"
+        ):
             await db.copy(q.binary_in, [*PRICES * 350, wrong])
         with pytest.raises(psycopg.errors.InvalidDatetimeFormat):
             await db.copy(q.text_in, [*PRICES * 350, wrong])
@@ -122,7 +124,9 @@ def test_columns_that_are_no_record_are_an_error_before_anything_is_copied(
     play: Play, q: Any
 ) -> None:
     async def story(db: Any) -> None:
-        with pytest.raises(rx.RecordError, match="fields of Price without a column: 'since', 'tag"):
+        with pytest.raises(
+            rx.errors.RecordError, match="fields of Price without a column: 'since', 'tag"
+        ):
             await db.copy(q.half)
         with pytest.raises(psycopg.errors.UndefinedColumn):
             await db.copy(q.broken)
@@ -138,7 +142,7 @@ def test_rows_of_another_look_are_had_as_bytes_only(play: Play, q: Any) -> None:
             (q.header_in, ([],), "this COPY reads text with header: give copy() bytes"),
             (q.bytes_out, (), "this COPY sends binary: give copy() a binary file to write to"),
         ]:
-            with pytest.raises(rx.QueryKindError) as caught:
+            with pytest.raises(rx.errors.QueryKindError) as caught:
                 await db.copy(query, *data)
             assert problem in str(caught.value)
         assert await db.copy(q.header_in, b"any\theader\tat\tall\na\t1\t2024-01-01\t{}\n") == 1

@@ -196,7 +196,7 @@ def test_any_other_value_is_stored_as_a_parameter_stores_it_or_refused(
     in_binary = stored(copier, relation, value, "binary")
     if isinstance(expected, list):
         assert in_text == expected
-        assert in_binary in (expected, rx.ParameterError)
+        assert in_binary in (expected, rx.errors.ParameterError)
     else:
         assert not isinstance(in_text, list)
         assert not isinstance(in_binary, list)

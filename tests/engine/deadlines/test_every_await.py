@@ -199,7 +199,7 @@ async def by_transact_that_is_repeated(db: Any, q: Any) -> None:
 
 async def by_resolve(db: Any, q: Any) -> None:
     token = rx.OutcomeToken(None, None, uuid.uuid4())
-    assert await db.resolve(token) is rx.Effect.ROLLED_BACK
+    assert await db.resolve(token) is rx.failures.Effect.ROLLED_BACK
 
 
 async def by_transactions_that_wait_for_a_connection(db: Any, q: Any) -> None:

@@ -163,8 +163,8 @@ def test_a_backend_that_freezes_at_the_commit_leaves_a_doubt_that_is_settled_by_
         assert deadline_of(caught.value).effect == "unknown"
         assert caught.value.token is not None
         effect = await db.resolve(caught.value.token)
-        assert (effect is rx.Effect.COMMITTED) == (marks() == [1])
-        assert effect in (rx.Effect.COMMITTED, rx.Effect.ROLLED_BACK)
+        assert (effect is rx.failures.Effect.COMMITTED) == (marks() == [1])
+        assert effect in (rx.failures.Effect.COMMITTED, rx.failures.Effect.ROLLED_BACK)
 
     play(story, pool_size=2, timeout=5000)
 

@@ -9,7 +9,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import raxol_sql as rx
-from raxol_sql import Category, Effect, Phase, RetryPolicy, classify
+from raxol_sql import RetryPolicy
+from raxol_sql.failures import Category, Effect, Phase, classify
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Play

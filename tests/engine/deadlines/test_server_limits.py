@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql import Category, Effect, Phase, classify
+from raxol_sql.failures import Category, Effect, Phase, classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

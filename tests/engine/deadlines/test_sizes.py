@@ -62,14 +62,17 @@ def test_a_parameter_of_a_gib_is_refused_before_it_is_sent_and_names_itself(
     async def story(db: Any) -> None:
         before = await db.run(sizes.pid())
         assert await db.run(sizes.size(data=b"abc")) == 3
-        with watch.at_most(1), pytest.raises(rx.ParameterError, match=r"data: .* 1 GiB") as caught:
+        with (
+            watch.at_most(1),
+            pytest.raises(rx.errors.ParameterError, match=r"data: .* 1 GiB") as caught,
+        ):
             await db.run(sizes.size(data=nothing))
         assert "\\x00" not in str(caught.value)
         assert await db.run(sizes.pid()) == before
-        with watch.at_most(1), pytest.raises(rx.ParameterError, match="row 1"):
+        with watch.at_most(1), pytest.raises(rx.errors.ParameterError, match="row 1"):
             await db.run_many(sizes.size, [{"data": b""}, {"data": nothing}])
         assert await db.run(sizes.pid()) == before
-        with pytest.raises(rx.ParameterError):
+        with pytest.raises(rx.errors.ParameterError):
             async with db.transaction() as tx:
                 await tx.run(sizes.size(data=nothing))
         assert await db.run(sizes.pid()) == before
@@ -85,7 +88,7 @@ def test_parameters_that_are_together_a_gib_are_refused_as_well(
     async def story(db: Any) -> None:
         before = await db.run(sizes.pid())
         assert await db.run(sizes.sizes(one=b"a", two=b"b", three=b"c")) == 3
-        with watch.at_most(1), pytest.raises(rx.ParameterError, match="1 GiB"):
+        with watch.at_most(1), pytest.raises(rx.errors.ParameterError, match="1 GiB"):
             await db.run(sizes.sizes(one=part, two=part, three=part))
         assert await db.run(sizes.pid()) == before
 

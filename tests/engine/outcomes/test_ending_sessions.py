@@ -72,7 +72,7 @@ def test_a_token_whose_id_is_that_of_an_idle_session_never_ends_it(
         younger = attrs.evolve(backend, started=backend.started + 1)
         for changed in (token.backend, younger, None):
             given = attrs.evolve(token, xid=xid, backend=changed)
-            assert await db.resolve(given) is rx.Effect.UNKNOWN
+            assert await db.resolve(given) is rx.failures.Effect.UNKNOWN
             assert alive(idle)
 
     play(story, proxy.conninfo, pool_size=1, timeout=700)
@@ -88,7 +88,7 @@ def test_a_token_of_an_open_key_never_ends_a_session_that_it_does_not_name(
     async def story(db: Any) -> None:
         token = await lost_token(db, proxy, q, "marker")
         given = attrs.evolve(token, xid=xid, key=key)
-        assert await db.resolve(given) is rx.Effect.UNKNOWN
+        assert await db.resolve(given) is rx.failures.Effect.UNKNOWN
         assert alive(idle)
 
     play(story, proxy.conninfo, pool_size=1, timeout=900)
@@ -102,7 +102,7 @@ def test_a_session_that_its_token_names_is_ended_and_the_outcome_known(
     async def story(db: Any) -> None:
         token = await lost_token(db, proxy, q, "xid")
         given = attrs.evolve(token, xid=xid, backend=backend)
-        assert await db.resolve(given) is rx.Effect.ROLLED_BACK
+        assert await db.resolve(given) is rx.failures.Effect.ROLLED_BACK
 
     play(story, proxy.conninfo, pool_size=1)
     with pytest.raises(psycopg.OperationalError):
@@ -123,7 +123,7 @@ def test_a_token_of_another_cluster_is_unknown_and_ends_nothing(
 
     async def story(db: Any) -> None:
         given = rx.OutcomeToken(other, xid, backend=backend)
-        assert await db.resolve(given) is rx.Effect.UNKNOWN
+        assert await db.resolve(given) is rx.failures.Effect.UNKNOWN
         assert alive(idle)
 
     play(story, proxy.conninfo, pool_size=1)

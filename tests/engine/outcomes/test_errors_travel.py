@@ -128,15 +128,15 @@ def test_a_cause_that_does_not_pickle_is_left_out() -> None:
     class Local(Exception):  # noqa: N818
         pass
 
-    for error in (rx.ConfigError("wrong"), rx.DeadlineExceededError("none")):
+    for error in (rx.errors.ConfigError("wrong"), rx.DeadlineExceededError("none")):
         error.__cause__ = Local()
         assert pickle.loads(pickle.dumps(error)).__cause__ is None
 
 
 def test_a_long_chain_of_causes_travels_whole_and_soon() -> None:
-    error = first = rx.ConfigError("0")
+    error = first = rx.errors.ConfigError("0")
     for number in range(1, 60):
-        error.__cause__ = error = rx.ConfigError(str(number))
+        error.__cause__ = error = rx.errors.ConfigError(str(number))
 
     found: BaseException | None = pickle.loads(pickle.dumps(first))
     depth = 0

@@ -69,7 +69,7 @@ def test_a_commit_on_a_line_that_is_silent_is_settled_on_another_one(
             found = await db.run_transaction(transacting(q, []), timeout=400)
         except rx.OutcomeUnknownError as error:  # it took longer than there was time
             found = await db.resolve(error.token)
-        assert found in (7, rx.Effect.COMMITTED)
+        assert found in (7, rx.failures.Effect.COMMITTED)
 
     play(story, proxy.conninfo)
     assert marks() == [7]
@@ -83,7 +83,7 @@ def test_a_session_that_waits_for_a_commit_on_a_silent_line_is_ended(
         with pytest.raises(psycopg.OperationalError) as caught:
             await db.run_transaction(transacting(q, []), timeout=400)
         if isinstance(caught.value, rx.OutcomeUnknownError):  # it took longer than there was time
-            assert await db.resolve(caught.value.token) is rx.Effect.ROLLED_BACK
+            assert await db.resolve(caught.value.token) is rx.failures.Effect.ROLLED_BACK
         else:
             assert "the transaction was rolled back" in caught.value.__notes__[0]
         until(lambda: sessions() == 0)
@@ -106,7 +106,7 @@ def test_what_cannot_be_found_out_in_time_can_be_later_by_the_token(
         assert any("could not be resolved" in note for note in caught.value.__notes__)
         proxy.heal()
         token = rx.OutcomeToken.from_json(caught.value.token.to_json())
-        expected = rx.Effect.COMMITTED if arrives else rx.Effect.ROLLED_BACK
+        expected = rx.failures.Effect.COMMITTED if arrives else rx.failures.Effect.ROLLED_BACK
         for _ in range(2):
             assert await db.resolve(token) is expected
         async with play.opened() as other:  # from any process that has the token

@@ -91,7 +91,7 @@ def test_what_is_not_there_is_made_impossible(
 
     async def story(db: Any) -> None:
         for _ in range(2):
-            assert await db.resolve(token_of(key)) is rx.Effect.ROLLED_BACK
+            assert await db.resolve(token_of(key)) is rx.failures.Effect.ROLLED_BACK
 
     play(story)
     original.execute("insert into marks values (1)")
@@ -108,7 +108,7 @@ def test_what_is_there_has_happened(play: Play, original: Any, rows: Any) -> Non
 
     async def story(db: Any) -> None:
         for _ in range(2):
-            assert await db.resolve(token_of(key)) is rx.Effect.COMMITTED
+            assert await db.resolve(token_of(key)) is rx.failures.Effect.COMMITTED
 
     play(story)
     assert rows() == [False]
@@ -125,16 +125,18 @@ def test_what_is_still_open_is_waited_for(
         time.sleep(0.2)
         (original.commit if commits else original.rollback)()
 
-    async def story(db: Any) -> rx.Effect:
+    async def story(db: Any) -> rx.failures.Effect:
         ending = threading.Thread(target=end)
         ending.start()
         try:
-            effect: rx.Effect = await db.resolve(token_of(key))
+            effect: rx.failures.Effect = await db.resolve(token_of(key))
             return effect
         finally:
             ending.join()
 
-    assert play(story) is (rx.Effect.COMMITTED if commits else rx.Effect.ROLLED_BACK)
+    assert play(story) is (
+        rx.failures.Effect.COMMITTED if commits else rx.failures.Effect.ROLLED_BACK
+    )
     assert rows() == [not commits]
 
 
@@ -143,7 +145,7 @@ def test_what_stays_open_is_not_known(play: Play, original: Any, rows: Any) -> N
     original.execute(INSERT, [key])
 
     async def story(db: Any) -> None:
-        assert await db.resolve(token_of(key)) is rx.Effect.UNKNOWN
+        assert await db.resolve(token_of(key)) is rx.failures.Effect.UNKNOWN
 
     play(story, timeout=700)
     assert rows() == []
@@ -158,7 +160,7 @@ def test_an_original_with_an_older_snapshot_cannot_get_past_the_tombstone(
     original.execute("insert into marks values (1)")
 
     async def story(db: Any) -> None:
-        assert await db.resolve(token_of(key)) is rx.Effect.ROLLED_BACK
+        assert await db.resolve(token_of(key)) is rx.failures.Effect.ROLLED_BACK
 
     play(story)
     with pytest.raises(psycopg.Error) as caught:
@@ -176,8 +178,10 @@ def test_a_transaction_that_was_settled_while_it_was_open_says_so(
 
     async def story(db: Any) -> None:
         with rx.Database.open(accounts_database) as other:
-            assert other.resolve(token_of(key)) is rx.Effect.ROLLED_BACK
-        with pytest.raises(rx.TransactionError, match="another process resolved the outcome"):
+            assert other.resolve(token_of(key)) is rx.failures.Effect.ROLLED_BACK
+        with pytest.raises(
+            rx.errors.TransactionError, match="another process resolved the outcome"
+        ):
             await db.run_transaction(lambda tx: tx.run(q.add(n=1)), commit_check="marker")
 
     play(story)
@@ -193,12 +197,12 @@ def test_rows_are_forgotten_by_age_and_their_tokens_say_so(
     old_token = rx.OutcomeToken(None, key=old, created=time.time() - 8 * 86400)
 
     async def story(db: Any) -> None:
-        assert await db.resolve(old_token) is rx.Effect.COMMITTED
+        assert await db.resolve(old_token) is rx.failures.Effect.COMMITTED
         assert await db.purge_outcomes(7) == 1
         assert await db.purge_outcomes(7) == 0
         assert await db.purge_outcomes(30) == 0
-        assert await db.resolve(old_token) is rx.Effect.UNKNOWN
-        assert await db.resolve(token_of(new)) is rx.Effect.COMMITTED
+        assert await db.resolve(old_token) is rx.failures.Effect.UNKNOWN
+        assert await db.resolve(token_of(new)) is rx.failures.Effect.COMMITTED
         with pytest.raises(ValueError, match="must be 1 or more"):
             await db.purge_outcomes(0)
 
@@ -222,7 +226,7 @@ def test_an_outcome_that_does_not_exist_is_refused(play: Play, q: Any) -> None:
 
 def test_an_id_alone_with_nothing_to_ask_is_unknown(play: Play) -> None:
     async def story(db: Any) -> None:
-        assert await db.resolve(rx.OutcomeToken(None)) is rx.Effect.UNKNOWN
-        assert await db.resolve(rx.OutcomeToken(None, 1000)) is rx.Effect.UNKNOWN
+        assert await db.resolve(rx.OutcomeToken(None)) is rx.failures.Effect.UNKNOWN
+        assert await db.resolve(rx.OutcomeToken(None, 1000)) is rx.failures.Effect.UNKNOWN
 
     play(story)

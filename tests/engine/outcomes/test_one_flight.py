@@ -60,7 +60,7 @@ def test_where_the_results_are_lost_it_is_said_that_it_has_happened(
         # The id of the transaction comes before anything can be in doubt.
         proxy.cut_at(to_client(b"C", contains=b"commit"), when="before")
         with pytest.raises(
-            rx.CommittedResultLostError, match="verified that the transaction committed"
+            rx.errors.CommittedResultLostError, match="verified that the transaction committed"
         ):
             await work(db, q)
 
@@ -110,7 +110,7 @@ def test_where_the_id_comes_first_every_unknown_outcome_has_a_token(
             proxy.heal()
             assert isinstance(caught.value, rx.OutcomeUnknownError) == (marks() == MARKS)
         token = rx.OutcomeToken.from_json(caught.value.token.to_json())
-        assert await db.resolve(token) is rx.Effect.COMMITTED
+        assert await db.resolve(token) is rx.failures.Effect.COMMITTED
 
     options = {"retry_interval": 0, "max_retries": 0, "timeout": 500}
     play(story, proxy.conninfo, pool_size=1, **options)
@@ -182,7 +182,7 @@ def test_wherever_the_line_is_cut_with_a_marker_it_is_known_what_became_of_it(
     async def story(db: Any) -> None:
         for pattern in patterns:
             proxy.cut_at(pattern, nth=nth)
-            with suppress(rx.CommittedResultLostError):
+            with suppress(rx.errors.CommittedResultLostError):
                 await as_multi(db, q, commit_check="marker")
             proxy.heal()
             assert marks() == MARKS

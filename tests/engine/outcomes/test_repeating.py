@@ -208,7 +208,7 @@ def test_a_nested_transact_is_a_savepoint_that_is_never_repeated_alone(
 
 def test_options_of_a_nested_transact_are_refused(play: Play, q: Any) -> None:
     async def work(tx: Any) -> None:
-        with pytest.raises(rx.TransactionError, match="belong to the outermost"):
+        with pytest.raises(rx.errors.TransactionError, match="belong to the outermost"):
             await tx.run_transaction(work, isolation="serializable")
 
     async def story(db: Any) -> None:
@@ -233,7 +233,9 @@ def test_an_error_that_was_caught_is_never_a_silent_success(
         if state == "40001":
             assert await db.run_transaction(work) == 3
             return
-        with pytest.raises(rx.TransactionError, match="the transaction was rolled back") as caught:
+        with pytest.raises(
+            rx.errors.TransactionError, match="the transaction was rolled back"
+        ) as caught:
             await db.run_transaction(work)
         assert isinstance(caught.value.__cause__, psycopg.errors.DivisionByZero)
 

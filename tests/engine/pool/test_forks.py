@@ -271,7 +271,7 @@ def in_child(db):
     for work in (lambda: ask(db), lambda: ask(db)):
         try:
             asyncio.run(work())
-        except rx.ForkedError as error:
+        except rx.errors.ForkedError as error:
             assert f"is process {os.getpid()}, forked from it" in str(error), error
         else:
             return 1

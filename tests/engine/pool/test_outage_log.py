@@ -36,7 +36,7 @@ def test_an_outage_is_one_warning_and_one_line_for_its_end_and_no_connection(
         with pytest.raises(psycopg.OperationalError):
             await db.run(q.me())
 
-    async def story(db: Any) -> list[rx.PoolStatus]:
+    async def story(db: Any) -> list[rx.telemetry.PoolStatus]:
         await db.run(q.me())
         before = db.pool_status()
         another.stop()
@@ -76,7 +76,7 @@ def test_a_connection_that_is_replaced_is_no_line_and_no_outage(
 ) -> None:
     caplog.set_level(logging.DEBUG)
 
-    async def story(db: Any) -> rx.PoolStatus:
+    async def story(db: Any) -> rx.telemetry.PoolStatus:
         await db.run(q.me())
         end_all()
         await db.run(q.me())

@@ -74,7 +74,7 @@ def test_a_coroutine_function_is_awaited_by_asyncio_and_refused_by_the_blocking_
         if play.colour == "asyncio":
             assert play(lambda db: _pid(db, q), locked, password=password)
             continue
-        with pytest.raises(rx.ConfigError, match="an asynchronous one is for AsyncDatabase"):
+        with pytest.raises(rx.errors.ConfigError, match="an asynchronous one is for AsyncDatabase"):
             play(lambda db: _pid(db, q), locked, password=password)
 
 
@@ -82,7 +82,9 @@ def test_a_coroutine_function_is_awaited_by_asyncio_and_refused_by_the_blocking_
 def test_an_answer_that_is_no_text_is_an_error_that_does_not_show_it(
     play: Play, locked: str, q: Any, answer: object
 ) -> None:
-    with pytest.raises(rx.ConfigError, match=r"the password callable must return a str") as caught:
+    with pytest.raises(
+        rx.errors.ConfigError, match=r"the password callable must return a str"
+    ) as caught:
         play(lambda db: _pid(db, q), locked, password=lambda: answer)
 
     assert "s3cr3t" not in str(caught.value)
@@ -108,7 +110,9 @@ def test_what_would_end_a_program_ends_the_attempt(
     def failing() -> str:
         raise kind
 
-    with pytest.raises(rx.ConfigError, match=f"the password callable raised {kind.__name__}"):
+    with pytest.raises(
+        rx.errors.ConfigError, match=f"the password callable raised {kind.__name__}"
+    ):
         play(lambda db: _pid(db, q), locked, password=failing)
 
 

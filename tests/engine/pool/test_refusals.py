@@ -289,7 +289,7 @@ def test_a_server_whose_literals_changed_meanwhile_is_not_used(
             assert db.run(q.echo(n=1)) == 1
             side.execute("alter role loose set standard_conforming_strings = off")
             end_all()
-            with pytest.raises(rx.ConfigError, match="standard_conforming_strings is off"):
+            with pytest.raises(rx.errors.ConfigError, match="standard_conforming_strings is off"):
                 db.run(q.echo(n=2))
             side.execute("alter role loose reset standard_conforming_strings")
             time.sleep(0.6)

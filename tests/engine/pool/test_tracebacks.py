@@ -158,7 +158,7 @@ def test_a_password_of_the_environment_leaves_none_either(
 def test_a_file_that_fails_leaves_none_either(tmp_path: Path, text: str) -> None:
     (tmp_path / "raxol_sql.toml").write_text(text)
     for find in (rx.Config.find, lambda start: rx.config.Project.find(start)):  # type: ignore[attr-defined]
-        with pytest.raises(rx.ConfigError) as caught:
+        with pytest.raises(rx.errors.ConfigError) as caught:
             find(start=tmp_path)
         assert leaks(caught.value) == []
 

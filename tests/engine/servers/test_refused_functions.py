@@ -162,7 +162,7 @@ def test_what_is_granted_later_is_promised_after_a_restart(
         assert await db.run(q.put(n=1), commit_check="xid") == 1
 
     revoke("execute on function pg_current_xact_id()")
-    with pytest.raises(rx.CommittedResultLostError):
+    with pytest.raises(rx.errors.CommittedResultLostError):
         play(story, line.conninfo)
 
 
@@ -184,7 +184,7 @@ def test_a_token_cannot_be_resolved_by_a_role_that_may_not_ask(
     async def story(db: Any) -> None:
         before = line.accepted
         token = rx.OutcomeToken(ServerEpoch("1", "00000001", "then"), 700)
-        assert await db.resolve(token) is rx.Effect.UNKNOWN
+        assert await db.resolve(token) is rx.failures.Effect.UNKNOWN
         # It does not look for a server that allows more until the time is over.
         assert line.accepted == before
 

@@ -97,7 +97,7 @@ def test_what_is_stored_is_whole_whatever_the_column_is_at_the_moment(
             value = make(number)
             try:
                 row = await WAYS[number % len(WAYS)](db, q, value)
-            except (psycopg.Error, rx.ParameterError, rx.TransactionError):
+            except (psycopg.Error, rx.errors.ParameterError, rx.errors.TransactionError):
                 await asyncio.sleep(0)
                 continue
             expected = stored_as[row.kind](value)

@@ -171,7 +171,9 @@ def test_a_value_that_the_new_type_would_cut_is_refused_when_the_types_are_due(
             retype(side, before)
             await way(db, q, value)
             alter(side, after)
-            with pytest.raises(rx.ParameterError, match=r"at: the server expects .* here, and a"):
+            with pytest.raises(
+                rx.errors.ParameterError, match=r"at: the server expects .* here, and a"
+            ):
                 await way(db, q, value)
             assert stored(side) == [], name
 
@@ -230,7 +232,7 @@ def test_types_are_relied_on_for_a_second_and_no_longer(
         await db.run(q.put(at=Decimal(1)))
         alter(side, "int")
         time.sleep(trust.USUAL)
-        with pytest.raises(rx.ParameterError, match="round it"):
+        with pytest.raises(rx.errors.ParameterError, match="round it"):
             await db.run(q.put(at=Decimal("1.5")))
 
     play(story, pool_size=1)
@@ -248,7 +250,7 @@ def test_a_change_that_this_process_makes_is_noticed_by_all_its_connections(
                 await one.run(q.put(at=Decimal(1)))
             await db.run(own.narrow())
             for one in (db, other):
-                with pytest.raises(rx.ParameterError):
+                with pytest.raises(rx.errors.ParameterError):
                     await one.run(q.put(at=Decimal("1.5")))
 
     play(story, pool_size=1)

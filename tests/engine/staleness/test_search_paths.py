@@ -116,7 +116,7 @@ def test_a_value_for_another_tenants_type_is_refused(play: Play, q: Any) -> None
             await tx.run(q.put(at=NOON))
         async with db.transaction() as tx:
             await tx.run(q.visit(path="ta"))
-            with pytest.raises(rx.ParameterError, match="at: the server expects date here"):
+            with pytest.raises(rx.errors.ParameterError, match="at: the server expects date here"):
                 await tx.run(q.put(at=NOON))
 
     play(story, pool_size=1)
@@ -149,7 +149,7 @@ def test_the_path_that_ends_with_its_transaction_leaves_the_one_before(
                     if not is_kept:
                         raise LookupError
             await db.run(q.put(at=DAY))
-            with pytest.raises(rx.ParameterError):
+            with pytest.raises(rx.errors.ParameterError):
                 await db.run(q.put(at=NOON))
 
     play(story, pool_size=1)
@@ -167,7 +167,7 @@ def test_a_savepoint_that_is_rolled_back_takes_its_path_along(play: Play, q: Any
                     await inner.run(q.set_b())
                     assert await inner.run(q.put_back(at=NOON))
                     raise LookupError
-            with pytest.raises(rx.ParameterError):
+            with pytest.raises(rx.errors.ParameterError):
                 await tx.run(q.put_back(at=NOON))
             assert await tx.run(q.put_back(at=DAY)) == "2026-05-05"
 
@@ -199,13 +199,13 @@ def test_a_temporary_table_hides_another_until_it_is_gone(play: Play, q: Any) ->
             async with db.transaction() as tx:
                 await tx.run(q.hide())
                 assert "15:30" in await tx.run(q.put_back(at=NOON))
-            with pytest.raises(rx.ParameterError):
+            with pytest.raises(rx.errors.ParameterError):
                 await db.run(q.put_back(at=NOON))
             async with db.transaction() as tx:
                 await tx.run(q.hide_for_long())
                 assert "15:30" in await tx.run(q.put_back(at=NOON))
                 await tx.run(q.unhide())
-                with pytest.raises(rx.ParameterError):
+                with pytest.raises(rx.errors.ParameterError):
                     await tx.run(q.put_back(at=NOON))
                 assert await tx.run(q.put_back(at=DAY)) == "2026-05-05"
                 await tx.run(q.hide_there())
@@ -262,7 +262,7 @@ def test_what_a_rolled_back_change_taught_is_asked_for_again(
                 await tx.run(own.widen())
                 assert await tx.run(q.put_back(at=NOON))
                 raise LookupError
-        with pytest.raises(rx.ParameterError):
+        with pytest.raises(rx.errors.ParameterError):
             await db.run(q.put(at=NOON))
 
     play(story, pool_size=1)
@@ -276,7 +276,7 @@ def test_a_connection_that_is_lent_may_come_back_from_elsewhere(
         async with db.connection() as connection:
             await connection.execute("set search_path = tb")
         await db.run(q.put(at=DAY))
-        with pytest.raises(rx.ParameterError):
+        with pytest.raises(rx.errors.ParameterError):
             await db.run(q.put(at=NOON))
 
     play(story, pool_size=1)

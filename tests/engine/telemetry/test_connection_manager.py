@@ -172,7 +172,7 @@ def test_a_connection_that_was_spoilt_is_replaced(play: Play, write: Any, how: s
 
 
 def test_health_says_whether_the_server_answers_and_what_it_is(play: Play) -> None:
-    async def story(db: Any) -> rx.Health:
+    async def story(db: Any) -> rx.telemetry.Health:
         return await db.health()  # type: ignore[no-any-return]
 
     found = play(story)
@@ -287,7 +287,7 @@ def test_connections_that_were_ended_hurt_no_call_and_are_counted(
 ) -> None:
     q = write(TEXT)
 
-    async def story(db: Any) -> rx.PoolStatus:
+    async def story(db: Any) -> rx.telemetry.PoolStatus:
         ended = _backends(side)
         assert len(ended) == 3
         side.execute("select pg_terminate_backend(pid) from unnest(%s) as pid", [[*ended]])

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import raxol_sql as rx
-from raxol_sql import QueryEvent
+from raxol_sql.telemetry import QueryEvent
 from tests.engine.conftest import Play
 
 TEXT = """

@@ -28,7 +28,7 @@ TEXT = """
 def test_seven_runs_of_which_two_fail_are_counted_so(play: Play, write: Any) -> None:
     q = write(TEXT)
 
-    async def story(db: Any) -> rx.Metrics:
+    async def story(db: Any) -> rx.telemetry.Metrics:
         for n in (1, 0, 2, 3, 0, 4, 6):
             try:
                 await db.run(q.divide(n=n))

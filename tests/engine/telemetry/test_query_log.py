@@ -221,7 +221,7 @@ def test_the_record_has_the_thread_the_context_and_the_time_of_the_call(
     logger.setLevel(logging.DEBUG)
     try:
         with rx.Database.open(accounts_database) as db:
-            events: list[rx.QueryEvent] = []
+            events: list[rx.telemetry.QueryEvent] = []
             db.subscribe(events.append)
             db.enable_query_logging()
 

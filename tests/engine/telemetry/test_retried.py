@@ -246,7 +246,7 @@ def test_what_ends_after_its_attempt_is_reported_as_it_is(accounts_database: str
     with rx.Database.open(accounts_database, pool_size=1) as db:
         events = told(db)
         db.run_transaction(kept.append)
-        with pytest.raises(rx.TransactionError):
+        with pytest.raises(rx.errors.TransactionError):
             kept[0].run(hot.read())
 
     assert [(one.name, one.error) for one in events if one.error] == [

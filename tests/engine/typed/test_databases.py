@@ -69,7 +69,7 @@ def test_what_a_database_cannot_be_opened_with_is_refused_at_once(
     opened: Opened, typed_database: str, options: Any, problem: str
 ) -> None:
     async def story() -> None:
-        with pytest.raises(rx.ConfigError, match=problem):
+        with pytest.raises(rx.errors.ConfigError, match=problem):
             async with opened(typed_database, **options):
                 pass
 
@@ -342,7 +342,7 @@ def test_json_that_cannot_be_written_is_refused_with_its_place(db: rx.Database, 
         ({"a": [1, {1, 2}]}, "a[1] is a set, which has no form in JSON"),
         ({"a": Decimal("NaN")}, "a is no finite number"),
     ]:
-        with pytest.raises(rx.ParameterError, match="cannot be written as JSON") as caught:
+        with pytest.raises(rx.errors.ParameterError, match="cannot be written as JSON") as caught:
             db.run(queries.turn(j=value))
         assert place in str(caught.value)
 

@@ -120,7 +120,7 @@ def test_a_field_that_a_column_can_never_fill_is_refused_before_the_first_row(
 ) -> None:
     queries = load(f"-- name: none :many -> Row\nselect {sql} as v where false;", row_of(hint))
 
-    with pytest.raises(rx.RecordError) as caught:
+    with pytest.raises(rx.errors.RecordError) as caught:
         db.run(queries.none())
 
     message = str(caught.value)
@@ -149,7 +149,7 @@ def test_a_value_that_its_field_cannot_have_is_an_error_with_its_place(
 ) -> None:
     queries = load(f"{ONE}select {sql} as v;", row_of(hint))
 
-    with pytest.raises(rx.RecordError) as caught:
+    with pytest.raises(rx.errors.RecordError) as caught:
         db.run(queries.one())
 
     assert place in str(caught.value)

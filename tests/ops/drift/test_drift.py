@@ -32,7 +32,7 @@ def test_pending_migrations_are_told_and_are_no_drift(
     write("0002-two", "create table two ();")
     write("0003-three", "-- transactional: false\ncreate table three ();\nselect 1/0;", "select 1;")
     Migrations(database, folder).apply(to="0001")
-    with pytest.raises(rx.MigrationFailedError):
+    with pytest.raises(rx.errors.MigrationFailedError):
         Migrations(database, folder).apply()
 
     found = find_drift(database, folder)
@@ -89,7 +89,7 @@ def test_a_migration_that_fails_leaves_no_scratch_database(
     Migrations(database, folder).apply()
     write("0001-one", "create table one (a int);\ncreate table one (a int);")
 
-    with pytest.raises(rx.MigrationFailedError, match=r"0001-one\.sql:2: .*42P07"):
+    with pytest.raises(rx.errors.MigrationFailedError, match=r"0001-one\.sql:2: .*42P07"):
         find_drift(database, folder)
     assert scratches(database) == 0
 
