@@ -46,7 +46,7 @@ def api() -> str:
     for module in MODULES:
         lines.append(module)
         loaded = importlib.import_module(module)
-        for name in _names(loaded):
+        for name in public_names(loaded):
             value = getattr(loaded, name)
             if (first := known.get(id(value))) is not None:
                 lines.append(f"    {name} = {first}")
@@ -57,7 +57,7 @@ def api() -> str:
     return "\n".join(lines)
 
 
-def _names(module: ModuleType) -> list[str]:
+def public_names(module: ModuleType) -> list[str]:
     """Return the public names of a module; without `__all__` those are its classes."""
     listed = getattr(module, "__all__", None)
     if listed is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import inspect
 import re
@@ -15,6 +16,7 @@ import attrs
 import pytest
 
 import raxol_sql as rx
+from tests import api
 
 PACKAGE = Path(rx.__file__).parent
 CHECKOUT = Path(__file__).parent.parent
@@ -193,8 +195,12 @@ def test_the_public_names_are_sorted_and_there() -> None:
 
 
 def _documented() -> Iterator[tuple[str, object]]:
-    for name in rx.__all__:
-        public = getattr(rx, name)
+    known = {
+        name: getattr(module, name)
+        for module in map(importlib.import_module, api.MODULES)
+        for name in api.public_names(module)
+    }
+    for name, public in known.items():
         yield name, public
         if not isinstance(public, type):
             continue

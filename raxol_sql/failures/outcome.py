@@ -101,9 +101,11 @@ class ServerEpochs:
 
 
 class Resolver(Protocol):
-    """What can ask a server: a database of either colour."""
+    """A database, sync or asyncio, that resolves the outcome of a transaction."""
 
-    def resolve(self, token: OutcomeToken) -> Any: ...
+    def resolve(self, token: OutcomeToken) -> Any:
+        """Return the `Effect` of the transaction, or an awaitable of it."""
+        ...
 
 
 @attrs.frozen

@@ -13,16 +13,16 @@ class Watching(Protocol):
 
     @property
     def listens(self) -> bool:
-        """Whether anything is measured."""
+        """Return whether anything is measured."""
         ...
 
     def watch(self, name: str, operation: str, text: str = "") -> OperationTimer:
-        """A clock for an operation that begins now."""
+        """Return a timer for an operation that begins now."""
         ...
 
     @property
     def over(self) -> Callable[[OperationTimer], None]:
-        """What an operation that has ended is handed to."""
+        """Return the function that receives each timer when its operation ends."""
         ...
 
 
@@ -41,12 +41,15 @@ class AttemptTelemetry:
 
     @property
     def listens(self) -> bool:
+        """Return whether anything is measured."""
         return self._outer.listens
 
     def watch(self, name: str, operation: str, text: str = "") -> OperationTimer:
+        """Return a timer for an operation that begins now."""
         return OperationTimer(self.over, name, operation, text)
 
     def over(self, watch: OperationTimer) -> None:
+        """Report an operation that succeeded; hold back one that failed until the attempt ends."""
         held = self._held
         if watch.error is None or held is None:
             self._outer.over(watch)
