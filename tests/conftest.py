@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import shutil
@@ -20,6 +21,18 @@ from raxol_sql import embedded
 from raxol_sql.demo.accounts import Account, User, UserPreferences
 from raxol_sql.migrations import Migrations
 from tests.stopwatch import Watch
+
+# The engine imports these when they are used first. They are imported before any test replaces a
+# constant of a lower module, whose replacement they would keep.
+for _name in (
+    "aio",
+    "batch.execute_many",
+    "batch.multi_runner",
+    "copy.transfer",
+    "explain",
+    "preload",
+):
+    importlib.import_module(f"raxol_sql.engine.{_name}")
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -33,7 +33,7 @@ from raxol_sql.engine.pool.raw_connection import RawConnectionLease
 from raxol_sql.engine.query_monitor import QueryMonitor
 from raxol_sql.engine.session.type_options import TypeOptions
 from raxol_sql.engine.sync import QueryRunner
-from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.options import TransactionOptions, options_of
 from raxol_sql.engine.transaction.outcome_resolution import purge_outcomes
 from raxol_sql.engine.transaction.run_transaction import TransactionCall, name_of, run_transaction
 from raxol_sql.engine.transaction.session_source import SessionSource
@@ -132,7 +132,7 @@ class AsyncQueryRunner:
 
         Otherwise as `Database.transaction`.
         """
-        options = TransactionOptions(isolation, read_only, deferrable, commit_check)
+        options = options_of(isolation, read_only, deferrable, commit_check)
         return AsyncTransaction(self._sessions, options)
 
     async def run_transaction(
@@ -160,7 +160,7 @@ class AsyncQueryRunner:
             self._sessions,
             lambda block: work(AsyncTransaction.of(block)),
             TransactionCall(
-                TransactionOptions(
+                options_of(
                     isolation, read_only, deferrable, commit_check or self._sessions.commit_check
                 ),
                 self._sessions.timeout if timeout is None else timeout,

@@ -10,7 +10,7 @@ from raxol_sql.engine.core.concurrency import iterate_sync, run_sync
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.query_monitor import QueryMonitor
 from raxol_sql.engine.transaction.commit import Verify
-from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.options import TransactionOptions, options_of
 from raxol_sql.engine.transaction.run_transaction import TransactionCall, name_of, run_transaction
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.transaction.transaction import TransactionScope
@@ -193,7 +193,7 @@ class QueryRunner:
         nothing; "marker" by a row in the table raxol_outcomes, which also works after a failover;
         with "none", `OutcomeUnknownError` is raised, and its token is None.
         """
-        options = TransactionOptions(isolation, read_only, deferrable, commit_check)
+        options = options_of(isolation, read_only, deferrable, commit_check)
         return Transaction(self._sessions, options)
 
     def run_transaction(
@@ -230,7 +230,7 @@ class QueryRunner:
                 self._sessions,
                 self._adapt(work),
                 TransactionCall(
-                    TransactionOptions(
+                    options_of(
                         isolation,
                         read_only,
                         deferrable,

@@ -73,7 +73,7 @@ class Query(Generic[ResultT]):
         """The parameters that every call has to give, in the order of the text."""
         return statement(self.definition.template, (), {}).parameters
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """What the query promises to give."""
         return self.definition.kind

@@ -54,15 +54,19 @@ class ThreadSessionLock:
         return is_owned
 
     async def acquire(self, until: float | None) -> None:
-        if self.is_mine:
+        lock = self._lock
+        if lock._is_owned():  # type: ignore[attr-defined]
             raise TransactionError(_IN_THE_MIDDLE)
+        # Nearly always it is free, and no deadline needs to be computed.
+        if lock.acquire(blocking=False):
+            return
         if until is None:
-            self._lock.acquire()
-        elif not self._lock.acquire(timeout=max(0.0, until - monotonic())):
+            lock.acquire()
+        elif not lock.acquire(timeout=max(0.0, until - monotonic())):
             raise DeadlineExceededError(Effect.NONE.value)
 
     def release(self) -> None:
-        if self.is_mine:
+        if self._lock._is_owned():  # type: ignore[attr-defined]
             self._lock.release()
 
 

@@ -212,7 +212,8 @@ class SessionPool:
         now = session.idle_since = monotonic()
         if session.place is not None:
             session.place = None
-            session.take_up()
+            if session.outlives_call:
+                session.take_up()
         if keeper is None or session.pid != self._pid:
             return
         since = session.since

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property, lru_cache
+
 import attrs
 
 from raxol_sql.engine.session.outcome_marker import validate_commit_check
@@ -35,7 +37,7 @@ class TransactionOptions:
     def _validate_commit_check(self, attribute: object, value: str) -> None:
         validate_commit_check(value)
 
-    @property
+    @cached_property
     def statement(self) -> str:
         """Return the BEGIN statement with these options."""
         words = ["begin"]
@@ -46,3 +48,16 @@ class TransactionOptions:
         if self.deferrable is not None:
             words.append("deferrable" if self.deferrable else "not deferrable")
         return " ".join(words)
+
+
+def options_of(
+    isolation: str | None, read_only: bool | None, deferrable: bool | None, commit_check: str
+) -> TransactionOptions:
+    """Return the options of a transaction, which few programs vary; raises as the class."""
+    try:
+        return _options_of(isolation, read_only, deferrable, commit_check)
+    except TypeError:  # a value that cannot be hashed is no valid one; the class names it
+        return TransactionOptions(isolation, read_only, deferrable, commit_check)
+
+
+_options_of = lru_cache(maxsize=64)(TransactionOptions)

@@ -81,12 +81,13 @@ class TransactionSession:
         self._is_over = False
 
     async def acquire(self, purpose: str, until: float | None) -> Session:
-        session = await self.reserve(purpose, until)
-        end = self.until
-        await session.turn.acquire(earliest(until, end))
+        session, end = self._session, self.until
+        if session is None:
+            raise self._not_open()
+        await session.turn.acquire(until if end is None else earliest(until, end))
         if self._session is None:  # the transaction ended while this call waited
             session.turn.release()
-        session = await self.reserve(purpose, until)
+            raise self._not_open()
         session.limits.uses_deadline = end is not None and (until is None or end < until)
         session.wire.until = end if session.limits.uses_deadline else until
         return session
@@ -96,8 +97,7 @@ class TransactionSession:
 
     async def reserve(self, purpose: str, until: float | None) -> Session:
         if self._session is None:
-            state = "over" if self._is_over else "not open"
-            raise TransactionError(f"this transaction is {state}: use it inside of its with block")
+            raise self._not_open()
         return self._session
 
     async def free(self, session: Session) -> None:
@@ -113,3 +113,7 @@ class TransactionSession:
         """Make the session unavailable."""
         self._session = None
         self._is_over = True
+
+    def _not_open(self) -> TransactionError:
+        state = "over" if self._is_over else "not open"
+        return TransactionError(f"this transaction is {state}: use it inside of its with block")
