@@ -10,6 +10,7 @@ import enum
 import importlib
 import inspect
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -94,7 +95,9 @@ def _class(name: str, cls: type) -> Iterator[str]:
         if member == "__init__":
             yield f"    {_function(member, value)}"
         elif not member.startswith("_"):
-            if isinstance(value, (property, classmethod, staticmethod)):
+            if isinstance(value, cached_property):
+                yield f"    property {_function(member, value.func)}"
+            elif isinstance(value, (property, classmethod, staticmethod)):
                 kind = type(value).__name__
                 function = value.fget if isinstance(value, property) else value.__func__
                 yield f"    {kind} {_function(member, function)}"

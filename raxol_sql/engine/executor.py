@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 # The modules of batches, COPY and preload() are imported by the first call that needs them: nearly
 # twenty modules, which many programs never use.
 
+# Member access on an Enum is slow in Python 3.11, and this one is read by every call.
+_COPY = Kind.COPY
+
 
 class Executor:
     """Runs queries on sessions from one source. As safe for threads and tasks as the source."""
@@ -56,7 +59,7 @@ class Executor:
                     )
                 return await run_multi(self._sessions, bound)
             bound = require_bound("run()", bound)
-        elif bound.query.kind is Kind.COPY:
+        elif bound.query.kind is _COPY:
             require_bound("run()", bound)
         query, sessions = bound.query, self._sessions
         for monitor in monitors.get():

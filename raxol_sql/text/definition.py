@@ -19,10 +19,12 @@ class Kind(enum.Enum):
     EXEC = "exec"
     COPY = "copy"
 
-    @property
-    def gives_rows(self) -> bool:
-        """Whether running the query gives rows; a COPY is not run, but copied."""
-        return self in (Kind.ONE, Kind.MAYBE, Kind.MANY)
+    gives_rows: bool
+    """Whether running the query gives rows; a COPY is not run, but copied."""
+
+    def __init__(self, word: str) -> None:
+        # Not a property: every statement of a batch asks for it.
+        self.gives_rows = word in ("one", "maybe", "many")
 
 
 @attrs.frozen

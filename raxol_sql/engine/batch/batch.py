@@ -30,6 +30,8 @@ from raxol_sql.queries import BoundQuery
 from raxol_sql.telemetry import OperationTimer
 
 T = TypeVar("T")
+# Member access on an Enum is slow in Python 3.11, and these are read by every batch.
+_COMMIT_SENT, _IN_TRANSACTION = Phase.COMMIT_SENT, Phase.IN_TRANSACTION
 
 
 class Batch:
@@ -173,7 +175,7 @@ class Batch:
         self._closed = last
         wire = self._session.wire
         wire.is_committing = is_in_doubt = self.is_in_doubt
-        self._reach(Phase.COMMIT_SENT if is_in_doubt else Phase.IN_TRANSACTION)
+        self._reach(_COMMIT_SENT if is_in_doubt else _IN_TRANSACTION)
         await wire.post(self._requests(group))
 
     async def collect(self) -> list[StatementResult]:
@@ -332,7 +334,7 @@ class Batch:
                 self.failed, self._suspect = group.first + index, bound
                 # The COMMIT after it is not sent.
                 self._closed = self._session.wire.is_committing = False
-                self._reach(Phase.IN_TRANSACTION)
+                self._reach(_IN_TRANSACTION)
                 if isinstance(error, ParameterTypeMismatch):
                     raise parameter_error(bound, error) from error
                 raise

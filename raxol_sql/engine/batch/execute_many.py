@@ -12,7 +12,7 @@ from raxol_sql.engine.batch.batch import Batch
 from raxol_sql.engine.batch.runner import BatchOptions, run_batch
 from raxol_sql.engine.core.deadline import max_timeout
 from raxol_sql.engine.session.error_notes import add_notes, arguments_of
-from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.options import TransactionOptions, options_of
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.engine.types.result import StatementResult
 from raxol_sql.errors import ParameterError, QueryKindError, with_article
@@ -70,7 +70,7 @@ async def run_many(
     options = BatchOptions(
         f"{query.name} by run_many()",
         max_timeout(sessions.timeout, query.definition.directives.timeout),
-        TransactionOptions(commit_check=commit_check or sessions.commit_check),
+        options_of(None, None, None, commit_check or sessions.commit_check),
         may_repeat=many.can_begin_again,
     )
     with sessions.telemetry.watch(query.name, "run_many") as watch:
@@ -105,7 +105,7 @@ async def run_alone(
     options = BatchOptions(
         bound.query.name,
         sessions.timeout if timeout is None else timeout,
-        TransactionOptions(commit_check=commit_check),
+        options_of(None, None, None, commit_check),
     )
     return await run_batch(sessions, work, options, watch)
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import attrs
 
-from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.options import DEFAULTS, TransactionOptions
 from raxol_sql.errors import can_pickle
 from raxol_sql.queries import BoundQuery, Query
 from raxol_sql.queries.validation import require_bound
@@ -30,7 +30,6 @@ class Step:
 
 ReadyStep = BoundQuery[Any] | Step
 AnyStep = ReadyStep | Callable[[Mapping[str, Any]], ReadyStep]
-_DEFAULTS = TransactionOptions()
 
 
 class Multi:
@@ -64,7 +63,7 @@ class Multi:
     ) -> None:
         given = isolation, read_only, deferrable, commit_check
         self._options = (
-            _DEFAULTS
+            DEFAULTS
             if given == (None, None, None, None)
             else TransactionOptions(isolation, read_only, deferrable, commit_check or "none")
         )

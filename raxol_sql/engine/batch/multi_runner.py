@@ -15,7 +15,7 @@ from raxol_sql.engine.batch.multi import AnyStep, Multi, Step, StepFailure, requ
 from raxol_sql.engine.batch.runner import BatchOptions, run_batch
 from raxol_sql.engine.session.error_notes import add_notes, arguments_of
 from raxol_sql.engine.session.prepared import Prepared
-from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.options import options_of
 from raxol_sql.engine.transaction.session_source import SessionSource
 from raxol_sql.queries import BoundQuery
 from raxol_sql.records import can_refuse, result_of
@@ -33,7 +33,7 @@ async def run_multi(sessions: SessionSource, multi: Multi) -> dict[str, Any]:
     known, has_functions = _known_queries(steps.values())
     options = multi.options
     if multi.commit_check is None and options.commit_check != sessions.commit_check:
-        options = TransactionOptions(
+        options = options_of(
             options.isolation, options.read_only, options.deferrable, sessions.commit_check
         )
     purpose = f"a Multi of {', '.join(steps)}"

@@ -133,8 +133,7 @@ class SessionPool:
             self._start_afresh()  # the parent's connections are not ours to close
             self._pid, self._generation = getpid(), forking.generation
         self._open = False
-        keeper = self._keeper
-        if keeper is not None:
+        if (keeper := self._keeper) is not None:
             self._leaks.look(keeper.checkouts.holdings(), monotonic())
             # Waiting callers get their error after these have ended.
             await self._colour.finish(keeper.close(_CLOSING))

@@ -12,6 +12,8 @@ from typing import Any
 import attrs
 
 _INSIDE = (str(Path(__file__).parents[2]) + os.sep, contextlib.__file__)
+# Files that are known to be inside: every transaction passes about ten of them.
+_files_inside: set[str] = set()
 # The purpose, the start and the owner. A tuple, because every call makes one that is rarely read.
 CheckoutKey = tuple[str, float, Any]
 # The file and the line.
@@ -40,7 +42,12 @@ class Checkout:
 def call_site() -> CallSite:
     """Return the innermost frame outside this package and outside contextlib."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
+    while frame.f_back is not None:
+        file = frame.f_code.co_filename
+        if file not in _files_inside:
+            if not file.startswith(_INSIDE):
+                break
+            _files_inside.add(file)
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 

@@ -15,7 +15,7 @@ from raxol_sql.engine.session.prepared import Prepared, PreparedStatements, oids
 from raxol_sql.engine.session.search_path import SearchPath
 from raxol_sql.engine.session.staleness import StaleReason, suspicion_of
 from raxol_sql.engine.types.connection_types import ConnectionTypes
-from raxol_sql.engine.wire.pipeline import Pipeline, Request, check
+from raxol_sql.engine.wire.pipeline import Pipeline, Request, check, check_all
 from raxol_sql.errors import DeadlineExceededError
 from raxol_sql.failures import Effect, Phase
 
@@ -80,11 +80,9 @@ async def describe(session: Session, text: str) -> Prepared:
     A pooler forwards it instead of answering itself.
     """
     await session.wire.begin_now()
-    results = await session.wire.exchange(_asking(session, text))
-    for result in results:
-        check(result)
-    await session.types.learn(session.wire, oids_in(results[-1]))
-    return Prepared(session.connection, session.types, text.encode(), results[-1])
+    *_, told = check_all(await session.wire.exchange(_asking(session, text)))
+    await session.types.learn(session.wire, oids_in(told))
+    return Prepared(session.connection, session.types, text.encode(), told)
 
 
 def _asking(session: Session, text: str) -> tuple[Request, Request]:

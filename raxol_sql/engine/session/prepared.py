@@ -110,8 +110,7 @@ class Prepared:
 
     def is_due_unless_described_after(self, moment: float) -> bool:
         """Return whether it `is_due`, if it was not described since a monotonic time either."""
-        is_recent = self.age == SCHEMA_AGE.number and self._since >= moment
-        return not is_recent and self.is_due
+        return self.is_due and not (self.age == SCHEMA_AGE.number and self._since >= moment)
 
     def columns_of(self, result: PGresult) -> RowLoader:
         """

@@ -29,15 +29,17 @@ from raxol_sql.engine.types.connection_types import ConnectionTypes
 from raxol_sql.engine.types.result import StatementResult
 from raxol_sql.engine.types.type_trust import SCHEMA_AGE
 from raxol_sql.engine.wire.connection import READ_ONLY, STANDBY
-from raxol_sql.engine.wire.pipeline import Completion, Pipeline, Request, check
+from raxol_sql.engine.wire.pipeline import Completion, Pipeline, Request, check_all
 from raxol_sql.engine.wire.statement_timeout import with_timeout_set
 from raxol_sql.engine.wire.timeouts import StatementTimeouts
 from raxol_sql.errors import ConfigError, DeadlineExceededError
 from raxol_sql.failures import Backend, Effect, ServerEpoch
 
 Row = tuple[Any, ...]
-# Member access on an Enum is slow.
-_IDLE, _OFF = TransactionStatus.IDLE, PipelineStatus.OFF
+# Member access on an Enum is slow in Python 3.11, and these are read by every call.
+_IDLE, _ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
+_INERROR, _OFF = TransactionStatus.INERROR, PipelineStatus.OFF
+_OK, _COMMAND_OK = ConnStatus.OK, ExecStatus.COMMAND_OK
 _log = logging.getLogger("raxol_sql.durability")
 
 
@@ -132,22 +134,22 @@ class Session:
     @property
     def is_lost(self) -> bool:
         """Return whether the connection is known to be lost."""
-        return self.wire.pgconn.status != ConnStatus.OK or self.wire.is_given_up
+        return self.wire.pgconn.status != _OK or self.wire.is_given_up
 
     @property
     def is_busy(self) -> bool:
         """Return whether a statement is in progress."""
-        return self.wire.status == TransactionStatus.ACTIVE
+        return self.wire.status == _ACTIVE
 
     @property
     def in_transaction(self) -> bool:
         """Return whether a transaction is open, failed or not."""
-        return self.wire.status != TransactionStatus.IDLE
+        return self.wire.status != _IDLE
 
     @property
     def in_failed_transaction(self) -> bool:
         """Return whether a failed transaction is open, in which no other statement runs."""
-        return self.wire.status == TransactionStatus.INERROR
+        return self.wire.status == _INERROR
 
     async def run(self, text: str, values: Row = (), timeout: int | None = None) -> StatementResult:
         """Run one statement and return its complete result."""
@@ -261,13 +263,10 @@ class Session:
         """Return the results of requests that share a round trip; ``timeout`` is for each."""
         await self.ask_marker()
         self.is_sent = True
-        sent = (
-            requests if timeout is None else with_timeout_set(self.wire.pgconn, requests, timeout)
-        )
-        results = await self.wire.exchange(sent)
-        for result in results:
-            check(result)
-        return results if timeout is None else results[1 : len(requests) + 1]
+        if timeout is None:
+            return check_all(await self.wire.exchange(requests))
+        limited = with_timeout_set(self.wire.pgconn, requests, timeout)
+        return check_all(await self.wire.exchange(limited))[1 : len(requests) + 1]
 
     async def begin(self, timeout: int | None, most: int, inquiry: ServerInquiry) -> None:
         """
@@ -317,7 +316,7 @@ class Session:
 
     def answer(self, prepared: Prepared, result: PGresult) -> StatementResult:
         """Return the result, after recording whether prepared statements are gone."""
-        if result.status == ExecStatus.COMMAND_OK and result.command_status in _FORGETTING:
+        if result.status == _COMMAND_OK and result.command_status in _FORGETTING:
             self.statements.clear()
         if prepared.leaves_traces:
             self.needs_reset = True
@@ -356,12 +355,9 @@ class Session:
         )
         results = await self.wire.exchange(sent)
         first = 0 if timeout is None else 1
-        for result in results[:first]:
-            check(result)
+        check_all(results[:first])
         marker.learn(results[first])
-        for result in results:
-            check(result)
-        return results[first + 1]
+        return check_all(results)[first + 1]
 
     async def _ask_with_timeout(self, text: str, request: Request, timeout: int) -> PGresult:
         if self.in_transaction or not may_commit(text):

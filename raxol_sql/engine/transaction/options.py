@@ -50,6 +50,9 @@ class TransactionOptions:
         return " ".join(words)
 
 
+DEFAULTS = TransactionOptions()
+
+
 def options_of(
     isolation: str | None, read_only: bool | None, deferrable: bool | None, commit_check: str
 ) -> TransactionOptions:

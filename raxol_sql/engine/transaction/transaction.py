@@ -22,7 +22,7 @@ from raxol_sql.engine.transaction.commit import (
     rolled_back,
 )
 from raxol_sql.engine.transaction.extent import Extent
-from raxol_sql.engine.transaction.options import TransactionOptions
+from raxol_sql.engine.transaction.options import DEFAULTS, TransactionOptions
 from raxol_sql.engine.transaction.retrier import classify_error
 from raxol_sql.engine.transaction.session_source import SessionSource, TransactionSession
 from raxol_sql.engine.wire.pipeline import check
@@ -31,6 +31,10 @@ from raxol_sql.failures import Category, Effect, Failure, Phase, Verdict, classi
 from raxol_sql.telemetry import OperationTimer, Watching
 
 _savepoint_numbers = itertools.count(1)
+# Member access on an Enum is slow in Python 3.11.
+_ACQUIRE, _IN_TRANSACTION = Phase.ACQUIRE, Phase.IN_TRANSACTION
+_COMMIT_SENT, _DONE = Phase.COMMIT_SENT, Phase.DONE
+_JOINED, _TRANSACTION = Extent.JOINED, Extent.TRANSACTION
 
 
 class TransactionScope:
@@ -68,15 +72,15 @@ class TransactionScope:
     ) -> None:
         self._until = until = earliest(until, outer.until)
         self.session_source = TransactionSession(outer, until, telemetry)
-        self.extent = Extent.JOINED
+        self.extent = _JOINED
         self.begin_sql: str | None = None
         self.end_sql: str | None = None
-        self.phase = Phase.ACQUIRE
+        self.phase = _ACQUIRE
         self.failure: Failure | None = None
         self.marker: OutcomeMarker | None = None
         self.is_standby = self.is_outdated = False
         self._outer = outer
-        self._options = options or TransactionOptions()
+        self._options = options or DEFAULTS
         self._join_existing = join_existing
         self._verify = verify
         self._is_retried = is_retried
@@ -86,7 +90,7 @@ class TransactionScope:
     @property
     def is_outermost(self) -> bool:
         """Return whether this is a transaction, not a part of one."""
-        return self.extent is Extent.TRANSACTION
+        return self.extent is _TRANSACTION
 
     async def check_out(self, purpose: str = "a transaction") -> Session:
         """
@@ -147,7 +151,7 @@ class TransactionScope:
             self.record_failure(error)
             await self.release()
             raise
-        self.phase = Phase.IN_TRANSACTION
+        self.phase = _IN_TRANSACTION
         self.session_source.begin(session)
         return session
 
@@ -257,9 +261,9 @@ class TransactionScope:
                 psycopg.OperationalError(messages.LOST_BEFORE_COMMIT)
             ) from session.last_error
         if session.wire.deferred_begin is not None:
-            self.phase = Phase.DONE  # nothing was sent
+            self.phase = _DONE  # nothing was sent
             return None
-        self.phase = session.wire.phase = Phase.COMMIT_SENT
+        self.phase = session.wire.phase = _COMMIT_SENT
         session.wire.is_committing = True
         completion = await session.complete(self.end_sql)
         interruption = completion.interruption
@@ -270,7 +274,7 @@ class TransactionScope:
             check(completion.result)
             self.finish(tag_of(completion.result))
         except Exception as error:
-            if classify_error(error, Phase.COMMIT_SENT).verdict is Verdict.RESOLVE:
+            if classify_error(error, _COMMIT_SENT).verdict is Verdict.RESOLVE:
                 # The server, or a pooler in front of it, reports that it does not know.
                 return CommitState(error, interruption)
             if interruption is not None:
@@ -285,11 +289,10 @@ class TransactionScope:
         The server answers a COMMIT after a failed statement with ROLLBACK, and no error.
         """
         if self.is_outermost:
-            self.phase = Phase.DONE if tag == "COMMIT" else Phase.IN_TRANSACTION
+            self.phase = _DONE if tag == "COMMIT" else _IN_TRANSACTION
             if tag != "COMMIT":
-                raise TransactionError(
-                    messages.ERROR_CAUGHT_INSIDE
-                ) from self._checked_out().last_error
+                cause = self._checked_out().last_error
+                raise TransactionError(messages.ERROR_CAUGHT_INSIDE) from cause
 
     async def roll_back(self) -> None:
         """Roll back to the beginning, which may not have been sent at all."""
@@ -321,7 +324,7 @@ class TransactionScope:
             raise interruption
         if error is not None and effect is not Effect.COMMITTED:
             self._raise_unless_committed(error, effect)
-        self.phase = Phase.DONE
+        self.phase = _DONE
 
     async def raise_outcome(self, error: Exception) -> NoReturn:
         """
@@ -354,13 +357,13 @@ class TransactionScope:
         """Record a conflict in a savepoint, for which the whole transaction is retried."""
         if self._savepoint is None or not isinstance(error, psycopg.Error):
             return
-        if classify(error, Phase.IN_TRANSACTION).category is Category.CONFLICT:
+        if classify(error, _IN_TRANSACTION).category is Category.CONFLICT:
             session.conflict = error
 
     def record_failure(self, error: BaseException) -> None:
         """Classify the error that ends the scope."""
         session = self._checked_out()
-        if self.phase is Phase.IN_TRANSACTION and error is session.wire.overdue:
+        if self.phase is _IN_TRANSACTION and error is session.wire.overdue:
             # The server may have finished the statement, which is rolled back with the block.
             session.wire.overdue.effect = Effect.ROLLED_BACK.value
         cause = error.__cause__ if isinstance(error, TransactionError) else None
@@ -376,17 +379,16 @@ class TransactionScope:
             if session.is_at_standby and self._options.read_only is None:
                 # If it is promoted now, nothing is written without a marker all the same.
                 self._options, self.is_standby = attrs.evolve(self._options, read_only=True), True
-            self.extent = Extent.TRANSACTION
+            self.extent = _TRANSACTION
             self.begin_sql, self.end_sql = self._options.statement, "commit"
             if not self._options.read_only:
-                self.marker = OutcomeMarker.of(
-                    session.facts, self._options.commit_check, session.backend
-                )
+                check_by = self._options.commit_check
+                self.marker = OutcomeMarker.of(session.facts, check_by, session.backend)
             session.begin_turns()
             session.marker, session.conflict, session.last_error = self.marker, None, None
-            session.wire.phase = Phase.IN_TRANSACTION
+            session.wire.phase = _IN_TRANSACTION
         elif not self._join_existing:
-            if attrs.evolve(self._options, commit_check="none") != TransactionOptions():
+            if attrs.evolve(self._options, commit_check="none") != DEFAULTS:
                 raise TransactionError("the options of a transaction belong to the outermost block")
             self.extent = Extent.SAVEPOINT
             self._savepoint = f"raxol_sql_{next(_savepoint_numbers)}"

@@ -26,6 +26,11 @@ from raxol_sql.failures import Effect, Phase, is_lost, mark_ending, mark_lost
 FAILED = ExecStatus.FATAL_ERROR
 SYNC = ExecStatus.PIPELINE_SYNC
 COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT)
+# Member access on an Enum is slow in Python 3.11, and these are read by every call.
+BAD, OFF = ConnStatus.BAD, PipelineStatus.OFF
+SENT, IN_TRANSACTION = Phase.SENT, Phase.IN_TRANSACTION
+NONE, COMMITTED = Effect.NONE, Effect.COMMITTED
+ROLLED_BACK, UNKNOWN = Effect.ROLLED_BACK, Effect.UNKNOWN
 # The requests that are still sent before a connection is closed.
 STANDBY, READ_ONLY = _REMEMBERED = (b"in_hot_standby", b"default_transaction_read_only")
 # Seconds that the server may take to cancel its statement: after an interruption, and after a
@@ -64,8 +69,8 @@ class PGConnection:
     def __init__(self, colour: IOBackend, connection: Connection) -> None:
         self.connection = connection
         self.pgconn = connection.pgconn
-        self.commit_effect = Effect.NONE
-        self.phase = Phase.SENT
+        self.commit_effect = NONE
+        self.phase = SENT
         self.overdue: DeadlineExceededError | None = None
         self.heard: list[PGresult] = []
         self.received: list[PGresult] = []
@@ -82,23 +87,23 @@ class PGConnection:
         self._last_words: dict[bytes, bool] = {}
 
     @property
-    def status(self) -> TransactionStatus:
-        """Return the transaction status."""
+    def status(self) -> int:
+        """Return the transaction status, one of psycopg's TransactionStatus."""
         if self.is_given_up:
             return TransactionStatus.UNKNOWN
         if self.deferred_begin is not None:
             return TransactionStatus.INTRANS
-        return TransactionStatus(self.pgconn.transaction_status)
+        return self.pgconn.transaction_status
 
     @property
     def is_working(self) -> bool:
         """Return whether a request is in progress or has unread results, judging by libpq."""
         pgconn = self.pgconn
-        if pgconn.status == ConnStatus.BAD:
+        if pgconn.status == BAD:
             return False
         if pgconn.transaction_status == TransactionStatus.ACTIVE:
             return True
-        return pgconn.pipeline_status != PipelineStatus.OFF
+        return pgconn.pipeline_status != OFF
 
     @property
     def until(self) -> float | None:
@@ -162,7 +167,7 @@ class PGConnection:
 
     def _check_alive(self, result: PGresult) -> None:
         """Raise for a lost connection, and for a COPY, which has no reader or writer here."""
-        if self.pgconn.status == ConnStatus.BAD:
+        if self.pgconn.status == BAD:
             raise self._lost_error(result)
         if result.status in COPYING:
             raise psycopg.NotSupportedError("use copy() for COPY statements")
@@ -215,37 +220,37 @@ class PGConnection:
     async def _recover(self, error: BaseException) -> None:
         """Finish the request in progress, or close the connection."""
         pgconn = self.pgconn
-        if pgconn.status == ConnStatus.BAD:
-            self.commit_effect = Effect.UNKNOWN
+        if pgconn.status == BAD:
+            self.commit_effect = UNKNOWN
             self.heard = self._hear_out()
             self.close()
             if isinstance(error, psycopg.OperationalError):
                 mark_lost(error)
             elif not isinstance(error, psycopg.Error):
-                mark_ending(error, Effect.UNKNOWN)
+                mark_ending(error, UNKNOWN)
             return
         is_late = isinstance(error, WaitTimeout)
-        effect = Effect.NONE
+        effect = NONE
         if self.is_working and not self.is_given_up:
             effect = await self._stop(_STOPPING_LATE if is_late else _STOPPING, is_late=is_late)
             if not isinstance(error, psycopg.Error | WaitTimeout):
                 mark_ending(error, effect)
         self._is_reading = False
         if is_late:
-            if self.phase is not Phase.IN_TRANSACTION:
+            if self.phase is not IN_TRANSACTION:
                 raise DeadlineExceededError(effect.value) from None
             # Without COMMIT everything is rolled back, even if the server is not finished yet.
-            effect = Effect.ROLLED_BACK if effect is Effect.UNKNOWN else effect
+            effect = ROLLED_BACK if effect is UNKNOWN else effect
             self.overdue = DeadlineExceededError(effect.value)
             raise self.overdue from None
 
     def _conclude(self, effect: Effect, last: PGresult | None) -> None:
         """Record the outcome of a COMMIT that was to be sent, judging by the last result."""
         if last is not None and last.command_status == b"COMMIT":
-            self.commit_effect = Effect.COMMITTED
+            self.commit_effect = COMMITTED
         else:
             # Success without a COMMIT result is a transaction whose COMMIT was not sent.
-            self.commit_effect = effect if effect is Effect.UNKNOWN else Effect.ROLLED_BACK
+            self.commit_effect = effect if effect is UNKNOWN else ROLLED_BACK
 
     async def _stop(self, seconds: float, *, is_late: bool) -> Effect:
         """Cancel the server's statement, within the time allowed; return its effect."""
@@ -253,10 +258,10 @@ class PGConnection:
         self.until = end = monotonic() + seconds
         # Before libpq 17, a cancel request may itself block forever.
         may_cancel = capabilities.has_cancel_safe() or not is_late
-        received = self.received if pgconn.pipeline_status != PipelineStatus.OFF else []
+        received = self.received if pgconn.pipeline_status != OFF else []
         results = [*received]
         try:
-            if pgconn.pipeline_status != PipelineStatus.OFF:
+            if pgconn.pipeline_status != OFF:
                 # Another sync is harmless, and whether the last one was sent is unknown.
                 self._sync()
             pgconn.flush()
@@ -273,14 +278,14 @@ class PGConnection:
                         raise
                 self.until = end
             is_failed = any(one.status == FAILED for one in results)
-            effect = Effect.ROLLED_BACK if is_failed else Effect.COMMITTED
+            effect = ROLLED_BACK if is_failed else COMMITTED
             if self._is_reading and not is_failed:
                 # A result may have been lost between libpq and our list of results.
-                effect = Effect.UNKNOWN
+                effect = UNKNOWN
         except (psycopg.Error, OSError):
             # The state of the server is unknown; the interruption is raised to the caller.
             self.close()
-            effect = Effect.UNKNOWN
+            effect = UNKNOWN
         except BaseException:
             self.give_up()
             raise
@@ -292,7 +297,7 @@ class PGConnection:
     async def _drain(self, results: list[PGresult]) -> None:
         """Read and discard everything that the server still sends for the requests."""
         pgconn = self.pgconn
-        is_pipeline = pgconn.pipeline_status != PipelineStatus.OFF
+        is_pipeline = pgconn.pipeline_status != OFF
         nothing = 0
         while nothing < (NOTHING_LEFT if is_pipeline else 1):
             if pgconn.flush():
@@ -300,7 +305,7 @@ class PGConnection:
             while pgconn.is_busy():
                 await self._waiting.input()
             result = pgconn.get_result()
-            if pgconn.status == ConnStatus.BAD:
+            if pgconn.status == BAD:
                 raise self._lost_error(result)
             nothing = nothing + 1 if result is None else 0
             if result is None or result.status == SYNC:

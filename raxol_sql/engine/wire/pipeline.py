@@ -8,17 +8,28 @@ from time import monotonic, perf_counter
 
 import attrs
 import psycopg
-from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus
+from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from raxol_sql.engine.core.busy_poll import AdaptivePoller
 from raxol_sql.engine.core.concurrency import Connection, IOBackend
 from raxol_sql.engine.core.deadline import GRACE
 from raxol_sql.engine.core.socket_wait import WaitTimeout
-from raxol_sql.engine.wire.connection import COPYING, FAILED, NOTHING_LEFT, SYNC, PGConnection
+from raxol_sql.engine.wire.connection import (
+    BAD,
+    COPYING,
+    FAILED,
+    NOTHING_LEFT,
+    OFF,
+    ROLLED_BACK,
+    SENT,
+    SYNC,
+    UNKNOWN,
+    PGConnection,
+)
 from raxol_sql.engine.wire.timeout_detection import detect, to_exception
 from raxol_sql.errors import DeadlineExceededError
-from raxol_sql.failures import Effect, Phase, mark_lost
+from raxol_sql.failures import mark_lost
 
 Request = Callable[[], object]
 
@@ -60,13 +71,13 @@ class Pipeline(PGConnection):
     @property
     def is_expecting(self) -> bool:
         """Return whether requests were sent whose results are not read yet."""
-        return self._syncs > 0 and self.pgconn.pipeline_status != PipelineStatus.OFF
+        return self._syncs > 0 and self.pgconn.pipeline_status != OFF
 
     def end_transaction(self) -> None:
         """Reset the state of a transaction; each statement is its own transaction again."""
         self.overdue = self.deferred_begin = None
         self.is_committing = False
-        self.phase = Phase.SENT
+        self.phase = SENT
 
     async def ask(self, request: Request, patience: AdaptivePoller | None = None) -> PGresult:
         """Send one request and return its result; raises the driver's error if it failed."""
@@ -160,7 +171,7 @@ class Pipeline(PGConnection):
                 # The server has answered; only the end of its reply is missing.
                 return Completion(result, None, interruption)
             if isinstance(error, WaitTimeout):
-                return Completion(None, DeadlineExceededError(Effect.UNKNOWN.value), interruption)
+                return Completion(None, DeadlineExceededError(UNKNOWN.value), interruption)
             if isinstance(error, psycopg.Error):
                 return Completion(None, mark_lost(error), interruption)
             # It arrived between two steps, so a reply may have been missed.
@@ -174,14 +185,14 @@ class Pipeline(PGConnection):
         self._check_given_up()
         pgconn = self.pgconn
         try:
-            if pgconn.pipeline_status == PipelineStatus.OFF:
+            if pgconn.pipeline_status == OFF:
                 pgconn.enter_pipeline_mode()
                 self._syncs = 0
                 self._is_reading = self._is_beginning = False
                 self._since = perf_counter()
                 self.received = []
-                self.commit_effect = Effect.ROLLED_BACK
-            self.commit_effect = Effect.UNKNOWN
+                self.commit_effect = ROLLED_BACK
+            self.commit_effect = UNKNOWN
             begin, self.deferred_begin = self.deferred_begin, None
             if begin is not None:
                 self._is_beginning = True
@@ -210,17 +221,18 @@ class Pipeline(PGConnection):
         watch = patience.choose()
         nothing, is_refused = 0, False
         try:
+            self._is_reading = True
             while True:
                 if pgconn.is_busy():
                     # An interruption of the wait finds every result so far in the list.
                     self._is_reading = False
                     if await waiting.answer(watch):
                         patience.miss()
-                self._is_reading = True
+                    self._is_reading = True
                 result = pgconn.get_result()
                 # An empty result follows each result once, and that of a lost connection forever.
                 if result is None or result.status == FAILED:
-                    if pgconn.status == ConnStatus.BAD:
+                    if pgconn.status == BAD:
                         raise self._lost_error(result)
                     if result is None:
                         nothing += 1
@@ -243,7 +255,7 @@ class Pipeline(PGConnection):
                     continue
                 results.append(result)
             self._is_reading = False
-            self._conclude(Effect.ROLLED_BACK, results[-1] if results else None)
+            self._conclude(ROLLED_BACK, results[-1] if results else None)
             self._leave()
         except BaseException as error:
             # It raises a different error itself at the deadline.
@@ -344,7 +356,7 @@ class Pipeline(PGConnection):
         if pgconn.is_busy():
             await self._waiting.answer(False)
         result = pgconn.get_result()
-        if pgconn.status == ConnStatus.BAD:
+        if pgconn.status == BAD:
             raise self._lost_error(result)
         return result
 
@@ -357,3 +369,10 @@ def check(result: PGresult) -> None:
     """Raise the driver's error for a failed result, or `DeadlineExceededError`."""
     if result.status not in DONE:
         raise to_exception(result)
+
+
+def check_all(results: list[PGresult]) -> list[PGresult]:
+    """Return the results, or raise the error of the first failed one, as `check`."""
+    for result in results:
+        check(result)
+    return results
