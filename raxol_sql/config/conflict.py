@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Conflict:
     """
     A key for which ``weaker`` gives another value than ``stronger``, which wins.

@@ -16,7 +16,7 @@ SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Meaning:
     """
     What parameters of other tools come to here: our keys, libpq's parameters, server settings.

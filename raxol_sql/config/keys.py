@@ -20,7 +20,7 @@ _LONGEST_TIME = 20
 _PORTS = re.compile(r"\d{1,5}(,\d{1,5})*")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Key:
     """
     One key: its environment variable, libpq's word for it, and its default.

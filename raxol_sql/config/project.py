@@ -21,7 +21,7 @@ FILE_NAME = "raxol_sql.toml"
 _DEFAULTS = {"queries": "sql", "migrations": "migrations", "records": None}
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Project:
     """
     A project's folder, its ``[project]`` paths, and its sections as they are written.

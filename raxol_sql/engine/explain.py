@@ -22,7 +22,7 @@ _NAME = b"raxol_sql_plan"
 _LIMITS = {"statement_timeout": "5s"}
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class GenericPlan:
     """A statement to explain: its ``text`` with ``parameters`` parameters, ``$1`` to ``$n``."""
 

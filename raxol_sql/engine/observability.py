@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from raxol_sql.engine.explain import GenericExplainer
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Logging:
     """A query log, and what ends it."""
 

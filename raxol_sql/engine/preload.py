@@ -14,7 +14,7 @@ from raxol_sql.records import ChildMatcher
 from raxol_sql.text import Kind
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class PreloadCall:
     """The arguments of one call of `Database.preload`."""
 

@@ -19,14 +19,14 @@ _RANDOM = SystemRandom().random
 _MUTE_LOSSES = 2
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Retry:
     """Do it again, after ``wait`` seconds."""
 
     wait: float
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class GiveUp:
     """
     Do not do it again, and let the error through.

@@ -93,7 +93,7 @@ class RetryBudget:
         self._tokens = min(self._tokens + earned, self._cap)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RetryBudgets:
     """
     The budgets of one pool, one for each kind of trouble: neither takes from the other.

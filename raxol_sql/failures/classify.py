@@ -226,7 +226,7 @@ def classify(error: BaseException, phase: Phase, *, lost: bool | None = None) ->
     return _failure(nature, effect, _verdict(nature, phase, effect, is_over), told.sqlstate)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Told:
     """What the driver's error has of the server's, and what else stands on it."""
 

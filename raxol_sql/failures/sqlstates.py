@@ -10,7 +10,7 @@ import attrs
 from raxol_sql.failures.failure import Category, Verdict
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SQLState:
     """
     What one SQLSTATE stands for.

@@ -13,7 +13,7 @@ from raxol_sql.queries import Query
 from raxol_sql.records.fields import fields_of
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ChildMatcher:
     """
     Matches children with their parents.

@@ -15,7 +15,7 @@ Fail = Callable[[str], RecordError]
 _DEEPER = "and lies too deep for a join: load it with attach(), or as JSON"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Match:
     """
     The columns that make one record.

@@ -23,7 +23,7 @@ _log = logging.getLogger(LOGGER)
 _writing = threading.local()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class LogOptions:
     """
     What is logged: see `Database.enable_query_logging`.

@@ -52,7 +52,7 @@ def parse(
     return definitions, sorted(errors, key=lambda error: (error.line or 0, error.column or 0))
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Tokens:
     """The tokens of one query: the header first, unless they stand before every header."""
 

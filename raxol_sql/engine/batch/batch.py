@@ -349,7 +349,7 @@ class Batch:
         return partial(self._session.wire.pgconn.send_query_params, text.encode(), None)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Group:
     """
     Queries that are sent together, with their statements.

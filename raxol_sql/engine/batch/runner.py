@@ -21,7 +21,7 @@ from raxol_sql.telemetry import OperationTimer
 T = TypeVar("T")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class BatchOptions:
     """
     The options of a batch: its ``purpose`` for waiting callers, and those of its transaction.

@@ -38,7 +38,7 @@ Holds = Callable[[Any, object, object], bool | None]
 Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class IOBackend:
     """
     An I/O backend: synchronous or asyncio.

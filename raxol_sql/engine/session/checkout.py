@@ -20,7 +20,7 @@ CheckoutKey = tuple[str, float, Any]
 CallSite = tuple[str, int]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Checkout:
     """
     A connection in use: its purpose, start (monotonic) and holder.

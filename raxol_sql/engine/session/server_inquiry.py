@@ -36,7 +36,7 @@ _VARIABLES = {
 _log = logging.getLogger("raxol_sql.server")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ServerFacts:
     """
     Facts that a new connection has queried about its server.
@@ -65,7 +65,7 @@ class ServerFacts:
         return "marker" if self.has_markers else "none"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Piece:
     """A query for one fact, the privilege that it needs, and the feature that needs it."""
 

@@ -87,7 +87,7 @@ class Session(Protocol):
     async def describe(self, text: str) -> Prepared: ...
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class StaleStatement:
     """A statement that failed in a transaction, with its known types."""
 

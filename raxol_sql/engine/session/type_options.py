@@ -21,7 +21,7 @@ from raxol_sql.errors import ConfigError
 OnConnect = Callable[[Any], Awaitable[None] | None]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TypeOptions:
     """
     Options for the types of one database.

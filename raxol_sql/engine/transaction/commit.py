@@ -17,7 +17,7 @@ from raxol_sql.failures.sqlstates import SQLSTATES
 Verify = Callable[[], Awaitable[bool | None]]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class CommitState:
     """
     What is left to do after a COMMIT, when its session has been returned.

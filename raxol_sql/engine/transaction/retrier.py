@@ -34,7 +34,7 @@ _STANDBY_LASTS = 1.0
 Resolve = Callable[[OutcomeToken, float | None], Awaitable[Effect]]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class FailedAttempt:
     """
     An attempt that failed, with everything that decides whether the call is retried.
@@ -60,7 +60,7 @@ class FailedAttempt:
             self.on_decision(is_retried)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RetriedCall:
     """
     A call that may take several attempts.

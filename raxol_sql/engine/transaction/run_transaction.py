@@ -23,7 +23,7 @@ T = TypeVar("T")
 _FAILURES = (psycopg.Error, TransactionError)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TransactionCall:
     """
     The options of one call of `Database.run_transaction`.

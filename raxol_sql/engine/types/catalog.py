@@ -91,7 +91,7 @@ def rows_of(result: PGresult) -> list[bytes]:
     return [result.get_value(row, 0) or b"" for row in range(result.ntuples)]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class PgType:
     """
     A type of a database.

@@ -39,7 +39,7 @@ _PUSH = 64
 _UNINTERRUPTED_WAIT = 1.5
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Completion:
     """
     The result of a request that must not be cancelled.

@@ -25,7 +25,7 @@ _NULL = b"\xff\xff\xff\xff"
 _MOST_DIMENSIONS = 6
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ArrayDumper:
     """
     The elements of an array.

@@ -21,7 +21,7 @@ _pack_head = struct.Struct("!Ii").pack
 _NULL = -1
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Attribute:
     """An attribute of a composite; ``raw`` values have the same bytes in either format."""
 

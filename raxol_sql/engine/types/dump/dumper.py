@@ -20,7 +20,7 @@ class CannotDump(TypeError):  # noqa: N818 (users see it as ParameterTypeMismatc
     """A value that cannot be sent; the message gives the reason and never shows the value."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ValueDumper:
     """
     The dumper for values of one Python class and one PostgreSQL type.
