@@ -71,7 +71,7 @@ def expect_refusals(changeset: Changeset[Any] | None) -> AbstractContextManager[
 
 def declares(changeset: Changeset[Any], error: BaseException) -> bool:
     """Return whether ``error`` is the violation of a constraint that the changeset declares."""
-    return isinstance(error, Exception) and changeset.refused_by(error) is not None
+    return isinstance(error, Exception) and changeset.with_violation(error) is not None
 
 
 def refuse(changeset: Changeset[Any], error: Exception) -> None:
@@ -80,7 +80,7 @@ def refuse(changeset: Changeset[Any], error: Exception) -> None:
 
     The violation of another constraint gets a note that names it; other errors stay as they are.
     """
-    refused = changeset.refused_by(error)
+    refused = changeset.with_violation(error)
     if refused is not None:
         instead = InvalidChangesetError(changeset.record.__name__, refused.errors)
         for note in getattr(error, "__notes__", ()):
