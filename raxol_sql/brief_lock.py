@@ -1,22 +1,22 @@
-"""A lock for work in memory that takes microseconds."""
+"""A lock for critical sections of microseconds."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
 
-# Seconds. Nothing that these locks are for takes a thousandth of that.
+# Seconds. Critical sections take less than a thousandth of that.
 _LONGEST = 1.0
 
 
 class BriefLock:
     """
-    A lock, for ``with``, that no interrupted holder can keep.
+    A reentrant lock, for ``with``, that an interrupted holder cannot keep.
 
     An exception that a signal handler raises just before the lock would be released leaves it
-    locked for good. A thread that has waited for it for a second assumes that, and goes on with a
-    new lock. The same thread may take it again, as in a handler that runs in the middle. Safe
-    for threads; a child process that was forked takes a new one.
+    locked for good. A thread that has waited for a second assumes that, and continues with a new
+    lock. The same thread may acquire it again, as in a signal handler. Thread-safe; a forked child
+    process gets a new lock.
     """
 
     __slots__ = ("_lock",)

@@ -1,4 +1,4 @@
-"""Creating and dropping a whole database, from the server's maintenance database."""
+"""Functions that create and drop a whole database, from the server's maintenance database."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FIND = "select from pg_database where datname = %s"
 
 def create(maintenance: Given, name: str) -> bool:
     """
-    Creates the database ``name``, in UTF8 and with its times in UTC, unless it exists.
+    Create the database ``name``, with encoding UTF8 and time zone UTC, unless it exists.
 
-    ``maintenance`` is the connection string of another database of the server. Gives whether it
-    was created now. Raises the driver's errors, such as InsufficientPrivilege.
+    ``maintenance`` is the connection string of another database of the server. Return whether this
+    call created it. Raises the driver's errors, such as InsufficientPrivilege.
     """
     maintenance = Conninfo.of(maintenance)
     identifier = _identifier(name)
@@ -31,10 +31,10 @@ def create(maintenance: Given, name: str) -> bool:
                 sql.SQL("create database {} encoding 'UTF8' template template0").format(identifier)
             )
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            # The second one is what the server says of two that create it at the same moment.
+            # The server raises the second error if two sessions create it at the same moment.
             return False
         except psycopg.errors.InsufficientPrivilege:
-            # What a role may do is looked at before what is there already.
+            # The server checks the privileges of the role before the existence of the database.
             if connection.execute(_FIND, [name]).fetchone() is None:
                 raise
             return False
@@ -44,10 +44,10 @@ def create(maintenance: Given, name: str) -> bool:
 
 def drop(maintenance: Given, name: str, *, force: bool = False) -> bool:
     """
-    Drops the database ``name`` with everything in it, if it exists; gives whether it did.
+    Drop the database ``name``, if it exists; return whether it did.
 
-    Raises psycopg.errors.ObjectInUse while others are connected to it, unless ``force`` ends
-    their sessions.
+    Raises psycopg.errors.ObjectInUse while other sessions are connected to it, unless ``force``
+    ends them.
     """
     maintenance = Conninfo.of(maintenance)
     statement = sql.SQL("drop database {}{}").format(
@@ -62,7 +62,7 @@ def drop(maintenance: Given, name: str, *, force: bool = False) -> bool:
 
 
 def sessions(maintenance: Given, name: str) -> int:
-    """How many sessions are connected to the database ``name``."""
+    """Return the number of sessions that are connected to the database ``name``."""
     maintenance = Conninfo.of(maintenance)
     with _connected(maintenance) as connection:
         row = connection.execute(
@@ -74,10 +74,10 @@ def sessions(maintenance: Given, name: str) -> int:
 @contextmanager
 def temporary(maintenance: Given, prefix: str, *, keep: bool = False) -> Iterator[str]:
     """
-    The name of a new database for the length of a block: ``prefix`` and something random.
+    Create a database for a block and yield its name: ``prefix`` with a random suffix.
 
-    Dropped at the end whatever happens, with everything in it, unless ``keep``. Where the server
-    is gone by then, it stays.
+    The database is always dropped at the end, unless ``keep``. If the server is unavailable by
+    then, the database stays.
     """
     maintenance = Conninfo.of(maintenance)
     name = f"{prefix}_{secrets.token_hex(4)}"
@@ -86,14 +86,14 @@ def temporary(maintenance: Given, prefix: str, *, keep: bool = False) -> Iterato
         yield name
     finally:
         if not keep:
-            # The error that says that the server is gone is on its way already.
+            # The block has raised the error of the lost server already.
             with suppress(psycopg.OperationalError):
                 drop(maintenance, name, force=True)
 
 
 def _identifier(name: str) -> sql.Identifier:
     if "\0" in name:
-        # libpq would quote what comes before it, which is the name of another database.
+        # libpq would quote only the part before the NUL, the name of another database.
         raise ValueError(f"no database can be named {name!r}: it has a NUL in it")
     return sql.Identifier(name)
 

@@ -1,4 +1,4 @@
-"""The server that a configuration names: the embedded one, started if need be, or another."""
+"""The server of a configuration: the embedded server, started on demand, or another one."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from raxol_sql.config import Config, Conninfo
 
 
 def conninfo(config: Config, database: str | None = None) -> str:
-    """`target` as libpq's connection string, which may hold a password."""
+    """Return `target` as libpq's connection string, which may contain a password."""
     return target(config, database).revealed()
 
 
 def target(config: Config, database: str | None = None) -> Conninfo:
     """
-    What connects to the configuration's database, or to another one of its server.
+    Return the parameters to connect to the configuration's database, or another of its server.
 
     Starts the project's embedded server, if that is what the configuration asks for; raises
     `EmbeddedError` if that server cannot be started.
     """
     changed = {"dbname": database} if database else {}
     if config.server == "embedded":
-        # Not before: a program whose server is another does without these modules.
+        # Imported here: programs without the embedded server do not need these modules.
         from raxol_sql import embedded
 
         server = embedded.start(config.project.root)
@@ -30,7 +30,7 @@ def target(config: Config, database: str | None = None) -> Conninfo:
 
 
 def describe(config: Config) -> str:
-    """One line for people that says which server is in use; nothing is started."""
+    """Return a line for messages that says which server is in use; starts nothing."""
     if config.server == "embedded":
         return f"the embedded server of {config.project.root}"
     if "service" in config.extra and config.origins["hostname"] == "default":

@@ -1,4 +1,4 @@
-"""The attribute of a record's class behind a field of a changeset."""
+"""The attrs attributes behind the fields of a changeset."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import attrs
 from raxol_sql.errors import did_you_mean
 from raxol_sql.records.names import argument_name
 
-# What a type checker takes for a function; and what not every attrs that will do has.
+# The annotation satisfies type checkers, and not every supported attrs has both names.
 _FACTORY: Any = attrs.Factory
 _CONVERTER: Any = getattr(attrs, "Converter", ())
 
 
 def attribute_of(record: type, field: str) -> attrs.Attribute[Any]:
-    """The attribute that the constructor of ``record`` takes as ``field``, or AttributeError."""
+    """Return the attribute of the constructor's argument ``field``, or raise AttributeError."""
     attributes: dict[str, attrs.Attribute[Any]] = {
         argument_name(one): one for one in attrs.fields(record) if one.init
     }
@@ -27,16 +27,17 @@ def attribute_of(record: type, field: str) -> attrs.Attribute[Any]:
 
 
 def default_of(attribute: attrs.Attribute[Any], otherwise: Any = None) -> Any:
-    """The default of a field, if it is a value that any record may have."""
+    """Return the default of a field if it is a plain value, and no factory."""
     default: Any = attribute.default
     return otherwise if default is attrs.NOTHING or isinstance(default, _FACTORY) else default
 
 
-def converted(attribute: attrs.Attribute[Any], value: Any) -> Any:
+def convert(attribute: attrs.Attribute[Any], value: Any) -> Any:
     """
-    What the field's converter makes of a value, as the constructor would; None stays None.
+    Return the value that the field's converter returns, as in the constructor; None stays None.
 
-    There is no record yet, so a converter that asks for it gets None. Raises what that raises.
+    There is no record yet, so a converter with ``takes_self`` gets None. Raises the errors of the
+    converter.
     """
     converter: Any = attribute.converter
     if converter is None or value is None:
@@ -47,5 +48,5 @@ def converted(attribute: attrs.Attribute[Any], value: Any) -> Any:
 
 
 def is_same(old: Any, new: Any) -> bool:
-    """Whether a value is no change; 1 is none of True, though they are equal."""
+    """Return whether a value is no change; 1 and True are equal, but a change."""
     return type(old) is type(new) and bool(old == new)

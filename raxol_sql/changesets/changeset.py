@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
-from raxol_sql.changesets.attribute import attribute_of, converted, default_of, is_same
+from raxol_sql.changesets.attribute import attribute_of, convert, default_of, is_same
 from raxol_sql.changesets.constraints import Constraint, ConstraintKind, note_on, violation
 from raxol_sql.changesets.field_error import FieldError
 from raxol_sql.changesets.validations import (
@@ -22,7 +22,7 @@ from raxol_sql.changesets.validations import (
     number_of,
     subset_of,
 )
-from raxol_sql.changesets.validators import refused
+from raxol_sql.changesets.validators import errors_of
 from raxol_sql.errors import InvalidChangesetError
 from raxol_sql.records import CastError, caster_of, fields_of, hints_of
 from raxol_sql.records.names import argument_name
@@ -35,7 +35,7 @@ _BLANK = FieldError("can't be blank", "required")
 
 class Changeset(Generic[R]):
     """
-    Changes to a record, or to one that is to be made: ``Changeset(user)``, ``Changeset(User)``.
+    Changes to a record, or to a new one: ``Changeset(user)``, ``Changeset(User)``.
 
         changeset = (
             Changeset(User)
@@ -45,14 +45,13 @@ class Changeset(Generic[R]):
             .unique_constraint("email")
         )
 
-    Every method gives another one. `cast` takes what is permitted and of the right type; each
-    validation looks at what has changed and is not None, and all that is wrong is kept, in order,
-    in `errors`. The types, the converters and the attrs validators of the record count by
-    themselves, for each value when it comes in. Constraints are what the database is asked:
-    `refused_by` makes the violation of one that is declared the error of its field. Nothing here
-    asks a database. Immutable, and safe to use from any thread; its repr shows names, never a
-    value. A name that is no field of the record raises AttributeError: that is a mistake of the
-    program, not of who gave the input.
+    Every method returns a new changeset. `cast` takes permitted values of the right type. Each
+    validation checks values that have changed and are not None, and adds its errors to `errors`,
+    in order. Types, converters and attrs validators of the record are applied to each new value
+    without a call. The database checks constraints: `with_violation` turns the violation of a
+    declared constraint into the error of its field. Nothing here connects to a database.
+    Immutable, and safe to use from any thread; its repr shows names, never a value. A name that is
+    no field of the record raises AttributeError: that is a bug of the program, not wrong input.
     """
 
     def __init__(self, of: R | type[R]) -> None:
@@ -77,21 +76,21 @@ class Changeset(Generic[R]):
 
     @property
     def changes(self) -> Mapping[str, Any]:
-        """What has changed, by field."""
+        """The changes, by field."""
         return MappingProxyType(self._changes)
 
     @property
     def errors(self) -> Errors:
-        """What is wrong, by field."""
+        """The errors, by field."""
         return MappingProxyType(self._errors)
 
     @property
     def is_valid(self) -> bool:
-        """Whether nothing is wrong."""
+        """Return whether there are no errors."""
         return not self._errors
 
     def get(self, field: str, default: Any = None) -> Any:
-        """The value of a field: the change, or what the record has, or the class's default."""
+        """Return the value of a field: its change, the record's value, or the class's default."""
         if field in self._changes:
             return self._changes[field]
         attribute = self._attribute(field)
@@ -101,13 +100,13 @@ class Changeset(Generic[R]):
 
     def cast(self, params: Mapping[str, Any], *, permit: Sequence[str]) -> Self:
         """
-        This with the values in ``params`` of the fields that ``permit`` lists.
+        Add the values in ``params`` of the fields that ``permit`` lists.
 
-        What is not listed is left out, and named in `ignored`. Empty text, or nothing but white
-        space, is None, or the default of the class; other text stays as it is. What cannot be
-        made a value of the field's type, or by its converter if it has one, "is invalid"; and None
-        is none of a type that does not say so: that "can't be blank". What the record has already
-        is no change.
+        Other values are skipped, and their names are in `ignored`. Text that is empty, or only
+        white space, becomes None, or the default of the class; other text stays as it is. A value
+        that cannot be cast to the field's type, or that its converter rejects, "is invalid"; None
+        for a type that does not allow it "can't be blank". A value equal to the record's is no
+        change.
         """
         if not isinstance(params, Mapping):
             raise TypeError(f"cast takes a mapping of values; not {type(params).__name__}")
@@ -134,14 +133,14 @@ class Changeset(Generic[R]):
         return more
 
     def change(self, **values: Any) -> Self:
-        """This with values that need no casting, because the program itself made them."""
+        """Add values of the program itself, without casting them."""
         more = self._copy()
         for field, value in values.items():
             more._put(self._attribute(field), field, value)
         return more
 
     def delete_change(self, field: str) -> Self:
-        """This without a change to ``field``."""
+        """Remove the change of ``field``."""
         self._attribute(field)
         more = self._copy()
         more._changes.pop(field, None)
@@ -150,12 +149,12 @@ class Changeset(Generic[R]):
     def add_error(
         self, field: str, message: str, *, validation: str = "custom", **details: object
     ) -> Self:
-        """This with one more thing that is wrong; ``%{name}`` in the message is that detail."""
+        """Add an error; ``%{name}`` in the message stands for that detail."""
         self._attribute(field)
         return self.with_errors({field: [FieldError.of(message, validation, **details)]})
 
     def with_errors(self, errors: Mapping[str, Iterable[FieldError]]) -> Self:
-        """This with more that is wrong, such as the ``errors`` of an `InvalidChangesetError`."""
+        """Add errors by field, such as the ``errors`` of an `InvalidChangesetError`."""
         more = self._copy()
         for field, found in errors.items():
             for error in found:
@@ -163,12 +162,12 @@ class Changeset(Generic[R]):
         return more
 
     def validate_required(self, *fields: str, message: str = _BLANK.template) -> Self:
-        """Fields that have a value in the end, given or kept; not asked where one is wrong."""
+        """Require that fields have a value, new or kept; fields with an error are skipped."""
         more = self._copy()
         for field in fields:
             value = self.get(field)
             is_blank = value is None or (isinstance(value, str) and not value.strip())
-            # That it is blank may be known from its type already, and is said with this message.
+            # The cast may have reported the blank value already; this message replaces its error.
             if is_blank and self._errors.get(field, (_BLANK,)) == (_BLANK,):
                 more._errors[field] = (FieldError(message, "required"),)
         return more
@@ -176,18 +175,20 @@ class Changeset(Generic[R]):
     def validate_format(
         self, field: str, pattern: str | re.Pattern[str], *, message: str = "has invalid format"
     ) -> Self:
-        """Text that ``pattern`` matches from its first character to its last."""
-        return self._checked(field, format_of(pattern, message))
+        """Require a text that ``pattern`` matches as a whole."""
+        return self._check_value(field, format_of(pattern, message))
 
     def validate_number(self, field: str, *, message: str | None = None, **rules: Any) -> Self:
         """
-        A number: ``greater_than=0``, ``less_than``, ``greater_than_or_equal_to``,
-        ``less_than_or_equal_to``, ``equal_to``, ``not_equal_to``.
+        Require a number within bounds.
+
+        The rules are ``greater_than=0``, ``less_than``, ``greater_than_or_equal_to``,
+        ``less_than_or_equal_to``, ``equal_to`` and ``not_equal_to``.
         """
         unknown = [rule for rule in rules if rule not in NUMBER_RULES]
         if unknown or not rules:
             raise TypeError(f"validate_number takes {', '.join(NUMBER_RULES)}")
-        return self._checked(field, number_of(rules, message))
+        return self._check_value(field, number_of(rules, message))
 
     def validate_length(
         self,
@@ -200,40 +201,40 @@ class Changeset(Generic[R]):
         message: str | None = None,
     ) -> Self:
         """
-        Text of so many characters, or ``count="bytes"`` of UTF-8; or a list of so many items.
+        Require a length: of a text in characters, or UTF-8 ``count="bytes"``; of a list in items.
 
         A character is a code point, as in PostgreSQL's ``varchar(255)``.
         """
         if count not in ("characters", "bytes"):
             raise ValueError(f"count is characters or bytes; not {count!r}")
         check = length_of(exactly=exactly, least=min, most=max, count=count, message=message)
-        return self._checked(field, check)
+        return self._check_value(field, check)
 
     def validate_inclusion(
         self, field: str, allowed: Container[Any], *, message: str = "is invalid"
     ) -> Self:
-        """One of ``allowed``."""
-        return self._checked(field, inclusion_of(allowed, message))
+        """Require one of the values in ``allowed``."""
+        return self._check_value(field, inclusion_of(allowed, message))
 
     def validate_exclusion(
         self, field: str, reserved: Container[Any], *, message: str = "is reserved"
     ) -> Self:
-        """None of ``reserved``."""
-        return self._checked(field, exclusion_of(reserved, message))
+        """Reject the values in ``reserved``."""
+        return self._check_value(field, exclusion_of(reserved, message))
 
     def validate_subset(
         self, field: str, allowed: Container[Any], *, message: str = "has an invalid entry"
     ) -> Self:
-        """A list of nothing but ``allowed``."""
-        return self._checked(field, subset_of(allowed, message))
+        """Require a list of which all items are in ``allowed``."""
+        return self._check_value(field, subset_of(allowed, message))
 
     def validate_confirmation(
         self, field: str, *, message: str = "does not match confirmation"
     ) -> Self:
         """
-        Given a second time as ``email_confirmation``, the same; where that is given.
+        Require that the parameter ``email_confirmation``, if it was passed, equals ``email``.
 
-        That is no field: `cast` keeps what it was given for this, and the error is by that name.
+        The confirmation is no field: `cast` keeps its parameters for this. The error has its name.
         """
         self._attribute(field)
         name = f"{field}_confirmation"
@@ -243,12 +244,12 @@ class Changeset(Generic[R]):
         return self.with_errors({name: [FieldError(message, "confirmation")]})
 
     def validate_acceptance(self, field: str, *, message: str = "must be accepted") -> Self:
-        """True, where it was given to `cast`; it need be no field of the record."""
+        """Require true if `cast` was passed this parameter, which need not be a field."""
         wrong = field in self._params and self._params[field] not in (True, "true", "1")
         return self.with_errors({field: [FieldError(message, "acceptance")]}) if wrong else self
 
     def validate_change(self, field: str, rule: Callable[[Any], Told]) -> Self:
-        """Whatever ``rule`` says of a changed value: a message, several, or None if it is right."""
+        """Check a changed value with ``rule``, which returns a message, several, or None."""
         self._attribute(field)
         value = self._changes.get(field)
         told = None if value is None else rule(value)
@@ -266,8 +267,8 @@ class Changeset(Generic[R]):
         message: str | None = None,
         match: str = "exact",
     ) -> Self:
-        """A value that no other row has; see `Constraint` for the names that are known."""
-        return self._declared(ConstraintKind.UNIQUE, field, name, message, match)
+        """Declare a unique constraint on a field; see `Constraint` for the default names."""
+        return self._declare(ConstraintKind.UNIQUE, field, name, message, match)
 
     def foreign_key_constraint(
         self,
@@ -277,8 +278,8 @@ class Changeset(Generic[R]):
         message: str | None = None,
         match: str = "exact",
     ) -> Self:
-        """A value that a row of the other table has."""
-        return self._declared(ConstraintKind.FOREIGN_KEY, field, name, message, match)
+        """Declare a foreign key on a field: a row of the other table must have its value."""
+        return self._declare(ConstraintKind.FOREIGN_KEY, field, name, message, match)
 
     def no_assoc_constraint(
         self,
@@ -288,50 +289,51 @@ class Changeset(Generic[R]):
         message: str | None = None,
         match: str = "exact",
     ) -> Self:
-        """Rows of another table that still refer to this record, which is to be deleted."""
-        return self._declared(ConstraintKind.NO_ASSOC, field, name, message, match)
+        """Declare a foreign key of another table, whose rows may refer to a record to delete."""
+        return self._declare(ConstraintKind.NO_ASSOC, field, name, message, match)
 
     def check_constraint(
         self, field: str, *, name: str, message: str | None = None, match: str = "exact"
     ) -> Self:
-        """A CHECK of the table."""
-        return self._declared(ConstraintKind.CHECK, field, name, message, match)
+        """Declare a CHECK constraint of the table."""
+        return self._declare(ConstraintKind.CHECK, field, name, message, match)
 
     def exclusion_constraint(
         self, field: str, *, name: str, message: str | None = None, match: str = "exact"
     ) -> Self:
-        """An EXCLUDE of the table."""
-        return self._declared(ConstraintKind.EXCLUSION, field, name, message, match)
+        """Declare an EXCLUDE constraint of the table."""
+        return self._declare(ConstraintKind.EXCLUSION, field, name, message, match)
 
-    def refused_by(self, error: BaseException) -> Self | None:
+    def with_violation(self, error: BaseException) -> Self | None:
         """
-        This with the error of the field whose constraint the driver's ``error`` says is violated.
+        Add the error of the field whose constraint the driver's ``error`` reports as violated.
 
-        None where that is no violation, or one that is not declared; NOT NULL needs no declaration.
+        Return None for any other error, and for a constraint that is not declared. NOT NULL needs
+        no declaration.
         """
         fields = [argument_name(attribute) for attribute in attrs.fields(self._record)]
         found = violation(error, self.constraints, fields)
         return None if found is None else self.with_errors({found[0]: [found[1]]})
 
     def note_for(self, error: BaseException) -> str | None:
-        """What is to be said of the violation of a constraint that is not declared here."""
+        """Return a note for the violation of a constraint that is not declared here, or None."""
         return note_on(error, self.constraints)
 
     def traverse_errors(self, text_of: Callable[[FieldError], str] = str) -> dict[str, list[str]]:
-        """The messages by field, as ``text_of`` writes each."""
+        """Return the messages by field, each written by ``text_of``."""
         return {field: [text_of(one) for one in found] for field, found in self._errors.items()}
 
     def check(self) -> None:
-        """Raises `InvalidChangesetError` with everything that is wrong, if anything is."""
+        """Raise `InvalidChangesetError` with all errors, if there are any."""
         if self._errors:
             raise InvalidChangesetError(self.record.__name__, self._errors)
 
     def apply(self) -> R:
         """
-        The record with its changes, or a new one of them; nothing is stored.
+        Return the record with its changes, or a new record; nothing is stored.
 
-        Raises as `check`, TypeError where a new record would have fields without a value, and what
-        a validator raises that looks at several fields of the record.
+        Raises as `check`, TypeError if fields of a new record have no value, and the errors of
+        validators that read several fields of the record.
         """
         self.check()
         if self.data is not None:
@@ -341,10 +343,10 @@ class Changeset(Generic[R]):
         made: R = self._record(**self._changes)
         return made
 
-    def _checked(self, field: str, check: Check) -> Self:
+    def _check_value(self, field: str, check: Check) -> Self:
         return self.validate_change(field, check)
 
-    def _declared(
+    def _declare(
         self, kind: ConstraintKind, field: str, name: str | None, message: str | None, match: str
     ) -> Self:
         self._attribute(field)
@@ -357,8 +359,8 @@ class Changeset(Generic[R]):
 
     def _put(self, attribute: attrs.Attribute[Any], field: str, given: Any) -> None:
         try:
-            value = converted(attribute, given)
-        except Exception:  # a converter of the program may raise anything
+            value = convert(attribute, given)
+        except Exception:  # the program's converter may raise anything
             self._add(field, FieldError("is invalid", "cast"))
             return
         if self.data is not None and is_same(getattr(self.data, attribute.name), value):
@@ -366,7 +368,7 @@ class Changeset(Generic[R]):
             return
         self._changes[field] = value
         if value is not None:
-            for error in refused(attribute, value):
+            for error in errors_of(attribute, value):
                 self._add(field, error)
         elif not fields_of(self._record)[field].nullable:
             self._add(field, _BLANK)

@@ -1,4 +1,4 @@
-"""Constraints of the database that a changeset knows, and the field that each is about."""
+"""Constraints of the database that a changeset declares, and their fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raxol_sql.changesets.field_error import FieldError
 
 
 class ConstraintKind(enum.Enum):
-    """A kind of constraint: the SQLSTATE of its violation, and what is said of the field."""
+    """A kind of constraint, with the SQLSTATE of its violation and the default message."""
 
     UNIQUE = ("23505", "has already been taken", ("_index", "_key", "_idx"))
     FOREIGN_KEY = ("23503", "does not exist", ("_fkey",))
@@ -33,12 +33,12 @@ _NOT_NULL = "23502"
 @attrs.frozen
 class Constraint:
     """
-    A constraint whose violation is the error of a ``field``.
+    A declared constraint, whose violation becomes the error of a ``field``.
 
-    ``name`` is its name in the database. Where it is None it is one of those that Ecto and
-    PostgreSQL give by themselves, of the table that the error names: for a unique ``email`` of
-    ``users``, ``users_email_index``, ``users_email_key`` or ``users_email_idx``. ``match`` is
-    "exact", or "suffix" or "prefix", for the partitions of a table.
+    ``name`` is its name in the database. None means the default names of Ecto and PostgreSQL, with
+    the table that the error names: for a unique ``email`` of ``users``, ``users_email_index``,
+    ``users_email_key`` or ``users_email_idx``. ``match`` is "exact", or "suffix" or "prefix", for
+    the partitions of a table.
     """
 
     kind: ConstraintKind
@@ -50,7 +50,7 @@ class Constraint:
     )
 
     def is_meant(self, sqlstate: str | None, name: str, table: str) -> bool:
-        """Whether the violation of the constraint ``name`` of ``table`` is one of this."""
+        """Return whether a violation of the constraint ``name`` of ``table`` matches this."""
         if sqlstate != self.kind.sqlstate:
             return False
         if self.name is None:
@@ -63,7 +63,7 @@ class Constraint:
 
     @property
     def error(self) -> FieldError:
-        """What is said of the field."""
+        """Return the error of the field."""
         return FieldError.of(self.message, "constraint", constraint=self.kind.name.lower())
 
     def __str__(self) -> str:
@@ -75,11 +75,11 @@ def violation(
     error: BaseException, declared: Sequence[Constraint], fields: Sequence[str]
 ) -> tuple[str, FieldError] | None:
     """
-    The field that a violation is about, and its error; None for one that is not declared.
+    Return the field of a violation and its error; None if the constraint is not declared.
 
-    A column of ``fields`` that may not be NULL needs no declaration: the server names it.
+    NOT NULL on a column of ``fields`` needs no declaration: the server reports the column.
     """
-    name, table = _named(error)
+    name, table = _violated_constraint(error)
     sqlstate = getattr(error, "sqlstate", None)
     if sqlstate == _NOT_NULL and isinstance(error, psycopg.Error):
         column = error.diag.column_name
@@ -92,8 +92,8 @@ def violation(
 
 
 def note_on(error: BaseException, declared: Sequence[Constraint]) -> str | None:
-    """What to do about the violation of a constraint that is not declared; None of other errors."""
-    name, table = _named(error)
+    """Return what to do about the violation of an undeclared constraint; None for other errors."""
+    name, table = _violated_constraint(error)
     if not name:
         return None
     known = ", ".join(map(str, declared)) or "none"
@@ -103,8 +103,8 @@ def note_on(error: BaseException, declared: Sequence[Constraint]) -> str | None:
     )
 
 
-def _named(error: BaseException) -> tuple[str, str]:
-    """The constraint that was violated and its table; empty for any other error."""
+def _violated_constraint(error: BaseException) -> tuple[str, str]:
+    """Return the violated constraint and its table; empty for any other error."""
     if not isinstance(error, psycopg.IntegrityError):
         return "", ""
     diag: Any = error.diag

@@ -1,4 +1,4 @@
-"""What is wrong with one field."""
+"""Errors of the fields of a changeset."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _PLACE = re.compile(r"%\{(\w+)\}")
 @attrs.frozen
 class FieldError:
     """
-    What is wrong with a field; its text is the message, as a form shows it.
+    An error of a field; ``str()`` returns the message, as a form shows it.
 
-    ``template`` is that message with places for ``details``, as in ``must be greater than
-    %{number}``, for those who translate it; ``validation`` is the kind of rule that says so, as in
-    "number". It holds nothing that was given. Can be hashed and pickled.
+    ``template`` is the message with placeholders for ``details``, as in ``must be greater than
+    %{number}``, for translation; ``validation`` is the kind of the rule, such as "number". It
+    contains no input. Hashable, and can be pickled.
     """
 
     template: str
@@ -26,7 +26,7 @@ class FieldError:
 
     @classmethod
     def of(cls, template: str, validation: str, /, **details: object) -> FieldError:
-        """The same, with details by name."""
+        """Return an error with details by name."""
         return cls(template, validation, tuple(details.items()))
 
     @property

@@ -1,4 +1,4 @@
-"""The rules of a record: the changeset that its class makes of plain input."""
+"""The rules of a record: the changeset that its class makes of input."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from raxol_sql.changesets.changeset import Changeset
 
 def changeset_of(of: Any, given: Mapping[str, Any], *, permit: Sequence[str]) -> Changeset[Any]:
     """
-    The changeset of ``of``, a record or its class, with what is ``given``.
+    Return the changeset of ``of``, a record or its class, with the values in ``given``.
 
-    A class with a method ``changeset(of, given)`` makes it itself; of any other the fields in
-    ``permit`` are cast, with what their types and validators say. Raises TypeError where that
-    method gives something else.
+    If the class has a method ``changeset(of, given)``, that makes it; otherwise the fields in
+    ``permit`` are cast, and checked by their types and validators. Raises TypeError if that method
+    returns anything else.
     """
     record = of if isinstance(of, type) else type(of)
     own = getattr(record, "changeset", None)

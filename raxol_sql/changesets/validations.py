@@ -1,4 +1,4 @@
-"""What is asked of a single value; each gives what is wrong with it, or None."""
+"""Validations of a single value; each returns a `FieldError` or None."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _UNITS = {"characters": "character(s)", "bytes": "byte(s)", "items": "item(s)"}
 
 def format_of(pattern: str | re.Pattern[str], message: str = "has invalid format") -> Check:
     """
-    Text that ``pattern`` matches as a whole, as a CHECK with ``^`` and ``$`` asks for.
+    Return a check for text that ``pattern`` matches as a whole, as a CHECK with ``^`` and ``$``.
 
-    Python's own ``$`` would let a line feed pass at the end, which PostgreSQL's does not.
+    Python's ``$`` also matches before a line feed at the end, which PostgreSQL's does not.
     """
     compiled = re.compile(pattern)
 
@@ -46,7 +46,7 @@ def format_of(pattern: str | re.Pattern[str], message: str = "has invalid format
 
 
 def number_of(rules: dict[str, Any], message: str | None = None) -> Check:
-    """A number for which all ``rules`` hold; of those that do not, the first is told."""
+    """Return a check for a number that meets all ``rules``; it reports the first broken one."""
 
     def check(value: Any) -> FieldError | None:
         if not isinstance(value, int | float | Decimal) or _is_nan(value):
@@ -68,13 +68,13 @@ def length_of(
     count: str = "characters",
     message: str | None = None,
 ) -> Check:
-    """Text of so many characters or bytes, or a collection of so many items."""
+    """Return a check of the length of a text in characters or bytes, or of a collection."""
 
     def check(value: Any) -> FieldError | None:
         if not isinstance(value, Sized):
             return FieldError("is invalid", "length")
         if isinstance(value, str):
-            # Half a surrogate pair is text that is wrong, and no reason to fail.
+            # A lone surrogate makes a text invalid, but must not raise here.
             of_bytes = count == "bytes"
             size = len(value.encode(errors="surrogatepass")) if of_bytes else len(value)
             unit = count
@@ -95,17 +95,17 @@ def length_of(
 
 
 def inclusion_of(allowed: Container[Any], message: str = "is invalid") -> Check:
-    """One of ``allowed``."""
+    """Return a check for one of ``allowed``."""
     return lambda value: None if _is_in(value, allowed) else FieldError(message, "inclusion")
 
 
 def exclusion_of(reserved: Container[Any], message: str = "is reserved") -> Check:
-    """None of ``reserved``."""
+    """Return a check for a value that is not in ``reserved``."""
     return lambda value: FieldError(message, "exclusion") if _is_in(value, reserved) else None
 
 
 def subset_of(allowed: Container[Any], message: str = "has an invalid entry") -> Check:
-    """A collection of nothing but ``allowed``."""
+    """Return a check for a collection of which all items are in ``allowed``."""
 
     def check(value: Any) -> FieldError | None:
         is_right = all(_is_in(one, allowed) for one in value)
@@ -115,12 +115,12 @@ def subset_of(allowed: Container[Any], message: str = "has an invalid entry") ->
 
 
 def _is_nan(value: float | Decimal) -> bool:
-    # It is in no relation to anything, and a Decimal of it cannot even be compared.
+    # No comparison with NaN is true, and comparing a Decimal NaN raises.
     return value.is_nan() if isinstance(value, Decimal) else value != value
 
 
 def _is_in(value: Any, allowed: Container[Any]) -> bool:
     try:
         return value in allowed
-    except TypeError:  # a list is in no set
+    except TypeError:  # not hashable, so in no set
         return False

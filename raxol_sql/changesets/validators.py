@@ -1,4 +1,4 @@
-"""What the attrs validators of a record's field say of a value, in the words of a changeset."""
+"""The attrs validators of a record's fields, applied to the values of a changeset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attrs import validators
 from raxol_sql.changesets.field_error import FieldError
 from raxol_sql.changesets.validations import Check, inclusion_of, length_of, number_of
 
-# attrs has no names for the classes of its validators, but it keeps what they were made with.
+# The classes of attrs' validators are private, but their instances keep their arguments.
 _AND: Any = type(validators.and_())
 _OPTIONAL: Any = type(validators.optional(validators.gt(0)))
 _NUMBER: Any = type(validators.gt(0))
@@ -29,27 +29,29 @@ _COMPARISONS = {
 }
 
 
-def refused(field: attrs.Attribute[Any], value: Any) -> Iterator[FieldError]:
+def errors_of(field: attrs.Attribute[Any], value: Any) -> Iterator[FieldError]:
     """
-    What the validators of ``field`` have against ``value``.
+    Yield the errors of the validators of ``field`` for ``value``.
 
-    Those of attrs that compare, measure, match or choose say it as `Changeset` does. Every other
-    one is called, and whatever it raises means "is invalid". There is no record yet, so one that
-    looks at other fields of it has no say before there is.
+    The validators of attrs for comparisons, lengths, patterns and choices give the messages of
+    `Changeset`. Any other validator is called, and an error that it raises means "is invalid".
+    There is no record yet, so a validator that reads other fields is skipped until there is one.
     """
     if field.validator is None:
         return
     for validator in _single(field.validator):
-        check = _known(validator)
-        error = _called(validator, field, value) if check is None else check(value)
+        check = _as_check(validator)
+        error = _call(validator, field, value) if check is None else check(value)
         if error is not None:
             yield error
 
 
 def rules_of(field: attrs.Attribute[Any]) -> tuple[int | None, bool]:
     """
-    What the validators of ``field`` ask of a table: how long a text may be, if they say so, and
-    whether a number has bounds other than those of PostgreSQL's types.
+    Return what the validators of ``field`` require of a table.
+
+    That is the maximum length of a text, or None, and whether a number has bounds other than those
+    of PostgreSQL's types.
     """
     longest: int | None = None
     is_bounded = False
@@ -62,12 +64,12 @@ def rules_of(field: attrs.Attribute[Any]) -> tuple[int | None, bool]:
 
 
 def _single(validator: Any) -> Iterator[Any]:
-    """The validators that are put together in one."""
+    """Yield the validators that one validator combines."""
     if isinstance(validator, _AND):
         for one in validator._validators:
             yield from _single(one)
     elif isinstance(validator, _OPTIONAL):
-        # Only values other than None are asked about.
+        # A changeset validates only values other than None.
         inner = validator.validator
         for one in inner if isinstance(inner, list | tuple) else (inner,):
             yield from _single(one)
@@ -75,7 +77,7 @@ def _single(validator: Any) -> Iterator[Any]:
         yield validator
 
 
-def _known(validator: Any) -> Check | None:
+def _as_check(validator: Any) -> Check | None:
     if isinstance(validator, _NUMBER) and isinstance(validator.bound, int | float | Decimal):
         return number_of({_COMPARISONS[validator.compare_op]: validator.bound})
     if isinstance(validator, _MAX_LENGTH):
@@ -87,12 +89,12 @@ def _known(validator: Any) -> Check | None:
     return None
 
 
-def _called(validator: Any, field: attrs.Attribute[Any], value: Any) -> FieldError | None:
+def _call(validator: Any, field: attrs.Attribute[Any], value: Any) -> FieldError | None:
     try:
         validator(_NoRecord(), field, value)
     except _AskedError:
         return None
-    except Exception:  # a validator of the program may raise anything
+    except Exception:  # the program's validator may raise anything
         if isinstance(validator, _MATCHES):
             return FieldError("has invalid format", "format")
         return FieldError("is invalid", "validator")
@@ -100,11 +102,11 @@ def _called(validator: Any, field: attrs.Attribute[Any], value: Any) -> FieldErr
 
 
 class _AskedError(Exception):
-    """A validator looks at the record that there is not yet."""
+    """A validator reads the record, which does not exist yet."""
 
 
 class _NoRecord:
-    """Stands for that record."""
+    """A placeholder for that record."""
 
     def __getattr__(self, name: str) -> Any:
         raise _AskedError

@@ -1,4 +1,4 @@
-"""What an error means, what may have happened, and whether it is done again: values, no I/O."""
+"""Classification of errors, outcomes of transactions, and retries: values, without any I/O."""
 
 from raxol_sql.failures.attempts import Attempts, GiveUp, Retry
 from raxol_sql.failures.budget import RetryBudget, RetryBudgets

@@ -1,4 +1,4 @@
-"""The attempts of one call: whether there is another one, and after which wait."""
+"""The attempts of one call: whether to retry, and after which wait."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from raxol_sql.failures.budget import RetryBudgets
 from raxol_sql.failures.failure import Effect, Failure, Verdict
 from raxol_sql.failures.retry import RetryPolicy, RetryReason
 
-# The operating system's: Python's own are the same in all processes of a program that seeds them,
-# and those of a generator of ours in all that are forked from one. Either would make a herd.
+# From the operating system: Python's global generator is the same in all processes of a program
+# that seeds it, and a generator of ours in all forks of a process. They would all retry at once.
 _RANDOM = SystemRandom().random
-# The poison guard: so many connections in a row may end under a query without a word.
+# The poison guard: how many connections in a row a query may lose without an error of the server.
 _MUTE_LOSSES = 2
 
 
 @attrs.frozen(eq=False, repr=False)
 class Retry:
-    """Do it again, after ``wait`` seconds."""
+    """The decision to retry, after ``wait`` seconds."""
 
     wait: float
 
@@ -29,7 +29,7 @@ class Retry:
 @attrs.frozen(eq=False, repr=False)
 class GiveUp:
     """
-    Do not do it again, and let the error through.
+    The decision not to retry, and to raise the error.
 
     ``reason`` is a clause for its note, such as "the attempts are used up"; None if there is
     nothing to add to the error.
@@ -40,10 +40,10 @@ class GiveUp:
 
 class Attempts:
     """
-    The attempts of one call, the first of which begins when this is made.
+    The attempts of one call. The first begins with the constructor.
 
-    ``deadline`` is a moment of ``clock``, None for no limit; ``random`` gives numbers from 0 to
-    below 1. ``waited`` is what all the waits come to, ``failure`` the last one. Times are in
+    ``deadline`` is a moment of ``clock``, None for no limit; ``random`` returns numbers from 0 to
+    below 1. ``waited`` is the sum of all waits, ``failure`` the last failure. Times are in
     seconds. Not safe to share between threads.
     """
 
@@ -91,23 +91,23 @@ class Attempts:
 
     @property
     def count(self) -> int:
-        """The attempts so far, with the one that is waited for or under way."""
+        """The number of attempts so far, including the current or next one."""
         return self._failures + (self._stop is None)
 
     def after(
         self, failure: Failure, *, may_repeat: bool, is_mute_loss: bool = False
     ) -> Retry | GiveUp:
         """
-        Whether there is another attempt after one that failed. To be asked once for each.
+        Decide whether to retry after a failed attempt. Call it once for each failure.
 
-        ``may_repeat`` says that it does no harm if the work is done twice: it is declared
-        idempotent, or the server keeps it from writing. ``is_mute_loss`` says that a connection
-        with the work on the wire ended without a word from the server. Where an outcome can be
-        resolved, that comes first, and ``failure`` has the effect that was found.
+        ``may_repeat`` says that running the work twice does no harm: it is declared idempotent, or
+        read only on the server. ``is_mute_loss`` says that the connection was lost after the work
+        was sent, without an error from the server. If the outcome can be resolved, the caller does
+        that first, and ``failure`` has the resolved effect.
 
-        There is another one if the failure is safe to repeat, attempts are left, the time left
-        is more than the wait and the quickest attempt so far, and the `RetryBudgets` pay for it. A
-        `GiveUp` is the last word: there is none after it.
+        Return a `Retry` if the failure is safe to retry, attempts are left, the time left is more
+        than the wait and the quickest attempt so far, and the `RetryBudgets` have a token. A
+        `GiveUp` is final.
         """
         if self._stop is not None:
             return self._stop
@@ -124,7 +124,7 @@ class Attempts:
         return step
 
     def note(self) -> str | None:
-        """What to note at the error that is let through; None if there is nothing to say."""
+        """Return the note for the error that is raised, or None."""
         reason = self._stop and self._stop.reason
         if self._failures < 2:
             return f"not retried: {reason}" if reason else None
@@ -135,13 +135,13 @@ class Attempts:
 
     def _note_time(self) -> None:
         self._last = self._clock()
-        # A wait may have been cut short, and the attempt begun before it was thought to.
+        # A wait may have been cut short, so that the attempt began earlier than planned.
         took = max(0.0, self._last - self._begun)
         self._quickest = took if self._quickest is None else min(self._quickest, took)
 
     def _count_losses(self, failure: Failure, is_mute_loss: bool) -> None:
-        # After a crash the server is away for a while, and not to get a connection then speaks
-        # neither for the work nor against it. Any other answer speaks for it.
+        # After a crash the server is unavailable for a while. A failure to connect then says
+        # nothing about the query; any other reply shows that the query did not crash the server.
         if failure.verdict is not Verdict.ACQUIRE:
             self._mute_losses = self._mute_losses + 1 if is_mute_loss else 0
 
@@ -167,7 +167,7 @@ class Attempts:
         wait = self._policy.wait(failure, times, self._random())
         if not self._is_time_for(wait):
             return GiveUp("too little time is left")
-        # Last, since a token that is taken is gone.
+        # Last, because a token that was taken is not returned.
         if not self._budgets.of(cause).take():
             trouble = "lost connections" if cause is RetryReason.CONNECTION else "conflicts"
             return GiveUp(f"the retry budget of the pool for {trouble} is exhausted")

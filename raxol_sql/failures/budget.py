@@ -1,4 +1,4 @@
-"""How many retries all calls of a pool may have together, so that they do not make it worse."""
+"""Retry budgets: limits for the retries of all calls of a pool, so that they do not add load."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class RetryBudget:
     """
     A bucket of tokens, each of which pays for one retry.
 
-    Every call puts ``per_call`` tokens in, and every second ``per_second``; more than ``cap`` do
-    not fit, and there are ``start`` at first. So within any span of time at most ``cap`` retries
-    are granted, and ``per_call`` for each call and ``per_second`` for each second of it; from the
-    beginning on ``start`` takes the place of ``cap``. To let retries be a share of the calls, and
-    a few a second for those who call seldom, is the rule of Finagle's RetryBudget.
+    Every call adds ``per_call`` tokens, and every second ``per_second``. The bucket holds at most
+    ``cap`` tokens, and ``start`` at first. So within any span of time the budget grants at most
+    ``cap`` retries, plus ``per_call`` for each call and ``per_second`` for each second of it; for
+    a span from the beginning, ``start`` replaces ``cap``. Finagle's RetryBudget has the same rule:
+    retries are a share of the calls, plus a few a second for programs with few calls.
 
-    ``calls`` is for the caller to count up, by one for each call. There is no lock for that:
-    threads that do it at the same moment may lose a few, which makes the budget smaller.
+    The caller increments ``calls`` for each call, without a lock: threads that do it at the same
+    moment may lose a few increments, which makes the budget smaller.
 
     Raises ValueError for figures that are negative or not finite, and for a start above the cap.
-    Everything else is safe for threads. ``clock`` gives seconds and never goes back; one that
-    stands still or jumps forward does no more than put in nothing, or as much as fits.
+    Everything else is thread-safe. ``clock`` returns seconds and never goes back. A clock that
+    stands still adds nothing, and one that jumps forward fills the bucket at most.
     """
 
     __slots__ = (
@@ -69,11 +69,11 @@ class RetryBudget:
         self._seen = 0
         self._clock = clock
         self._then = clock()
-        # One that its holder may take again: a signal handler may run a query in the middle.
+        # Reentrant: a signal handler may run a query while the thread holds the lock.
         self._lock = BriefLock()
 
     def take(self) -> bool:
-        """Takes a token for a retry; False if there is none, and the retry is not to be made."""
+        """Take a token for a retry; return False, for no retry, if there is none."""
         now = self._clock()
         with self._lock:
             self._fill(now)
@@ -83,9 +83,9 @@ class RetryBudget:
             return True
 
     def _fill(self, now: float) -> None:
-        # Either figure may be less than the last time: threads come here in another order than they
-        # looked at the clock, and two that count at once undo each other's counting. Then there
-        # is less in for as long, and what comes in again is not there twice.
+        # Either figure may be less than the last time: threads get here in another order than they
+        # read the clock, and two increments at once may lose one. The bucket holds less for as
+        # long, and nothing is added twice.
         calls = self.calls
         earned = (calls - self._seen) * self._per_call + (now - self._then) * self._per_second
         self._seen = calls
@@ -96,10 +96,10 @@ class RetryBudget:
 @attrs.frozen(eq=False, repr=False)
 class RetryBudgets:
     """
-    The budgets of one pool, one for each kind of trouble: neither takes from the other.
+    The budgets of one pool, one for lost connections and one for conflicts.
 
-    A burst of deadlocks leaves the retries alone that bring the callers over a restart of the
-    server. Safe for threads.
+    They are separate: a burst of deadlocks does not use up the retries that callers need during a
+    restart of the server. Thread-safe.
     """
 
     connections: RetryBudget
@@ -108,16 +108,16 @@ class RetryBudgets:
     @classmethod
     def fresh(cls, clock: Callable[[], float] = time.monotonic) -> RetryBudgets:
         """
-        The usual budgets, as they are at first.
+        Return the default budgets, in their initial state.
 
         Retries after lost connections are a tenth of the calls, as in "Handling Overload" of
-        Google's book on site reliability, and one a second; 10 at first, 50 at most. So in an
+        Google's book on site reliability, plus one a second; 10 at first, 50 at most. So in an
         outage of s seconds there are at most 1.1 attempts for each call and 10 + s more, or
-        50 + s if it was quiet for long before.
+        50 + s after a long time without retries.
 
-        Conflicts are cheap, and nothing was done that would be done twice: five for each call and
-        ten a second; 100 at first, 500 at most. With no more than five retries a call this never
-        runs out; with more it holds back the calls that get in each other's way.
+        Conflicts are cheap, and the server has rolled the work back: five retries for each call and
+        ten a second; 100 at first, 500 at most. With at most five retries a call this budget never
+        runs out; with more it limits the retries of calls that conflict with each other.
         """
         return cls(
             connections=RetryBudget(per_call=0.1, per_second=1, cap=50, start=10, clock=clock),
@@ -126,9 +126,9 @@ class RetryBudgets:
 
     def of(self, cause: RetryReason) -> RetryBudget:
         """
-        The budget that a retry is paid from.
+        Return the budget that pays for a retry.
 
-        That of conflicts pays for stale statements, too. There are as many of these after a
-        change of a table as there are connections and statements, and once is enough for each.
+        The budget of conflicts also pays for stale statements. After a change of a table there is
+        one for each connection and statement, and each needs one retry.
         """
         return self.connections if cause is RetryReason.CONNECTION else self.conflicts

@@ -1,4 +1,4 @@
-"""What an error means: by its SQLSTATE, its severity and the phase, never by its text."""
+"""Classification of errors, by SQLSTATE, severity and phase, never by the message."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from raxol_sql.failures.sqlstates import SQLSTATES, SQLState
 # The function in the server (plancache.c) that says "cached plan must not change result type",
 # with the SQLSTATE of everything that is not supported.
 _STALE_PLAN = "RevalidateCachedQuery"
-# After these severities the server ends the session.
+# The server ends the session after an error of these severities.
 _LAST_WORDS = ("FATAL", "PANIC")
 # transaction_timeout: the server stops that clock before it commits, and answers a COMMIT before it
 # looks at it again.
 _BEFORE_COMMIT = "25P04"
 
-# What is known if nothing is proved. Without a COMMIT nothing stays, however a transaction ends.
+# The effect without proof. Without a COMMIT the server rolls back, however the transaction ends.
 _EFFECTS = {
     Phase.ACQUIRE: Effect.NONE,
     Phase.SENT: Effect.UNKNOWN,
@@ -44,7 +44,7 @@ _UNKNOWN_CODE = SQLState(
 )
 _UNKNOWN_ERROR = SQLState(Category.UNKNOWN, Verdict.NEVER, "not a database error")
 _STALE = SQLState(Category.STALE, Verdict.STATEMENT, "a prepared statement is outdated")
-# From a server that goes on, of a message that a client made wrong: it would be as wrong again.
+# A live server reports an invalid message of the client; a retry would send the same message.
 _MISUNDERSTOOD = SQLState(
     Category.PROGRAMMING,
     Verdict.NEVER,
@@ -53,7 +53,7 @@ _MISUNDERSTOOD = SQLState(
 _LOST = SQLState(Category.CONNECTION, Verdict.TRANSACTION_NEW, "the connection was lost")
 _NOT_MADE = SQLState(Category.CONNECTION, Verdict.ACQUIRE, "could not connect")
 _NOT_LET_IN = SQLState(Category.AUTHENTICATION, Verdict.NEVER, "TLS or password negotiation failed")
-# libpq refuses what it cannot send, and loses connections, in the same words and classes.
+# libpq reports calls that it rejects and lost connections with the same messages and classes.
 _UNMARKED = SQLState(
     Category.UNKNOWN, Verdict.NEVER, "the driver rejected the call, or lost the connection"
 )
@@ -67,7 +67,7 @@ _NO_PLACE = SQLState(
 
 Kinds = tuple[type[BaseException], ...]
 
-# Errors of the driver that have no SQLSTATE, and others: the first line that an error is of.
+# Errors without a SQLSTATE, of the driver and others: the first line whose class fits counts.
 _CODELESS: tuple[tuple[Kinds, SQLState], ...] = (
     ((psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests), _NO_PLACE),
     (
@@ -142,9 +142,9 @@ _OURS: tuple[tuple[Kinds, SQLState], ...] = (
         SQLState(Category.PROGRAMMING, Verdict.NEVER, "the library was called incorrectly"),
     ),
 )
-# What a `DeadlineExceededError` says of itself.
+# The values of `DeadlineExceededError.effect`.
 _ENDS = {effect.value: effect for effect in Effect}
-# They come before anything is sent.
+# These errors are raised before anything is sent.
 _ATTEMPTS = (
     psycopg_pool.PoolTimeout,
     psycopg_pool.TooManyRequests,
@@ -208,10 +208,10 @@ def classify(error: BaseException, phase: Phase, *, lost: bool | None = None) ->
         return _ours(error, kind, phase)
     if not issubclass(kind, psycopg.Error):
         return _failure(_codeless(kind), _EFFECTS[phase], Verdict.NEVER, None)
-    told = _told(error)
+    told = _read_error(error)
     is_over = lost is True or told.is_lost or told.severity in _LAST_WORDS
     if phase is Phase.SENT and (told.is_attempt or issubclass(kind, _ATTEMPTS)):
-        # A caller that still waits for a connection has sent nothing on it.
+        # A caller that still waits for a connection has sent nothing.
         phase = Phase.ACQUIRE
     if told.sqlstate:
         nature = _nature(told, is_over)
@@ -227,8 +227,8 @@ def classify(error: BaseException, phase: Phase, *, lost: bool | None = None) ->
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Told:
-    """What the driver's error has of the server's, and what else stands on it."""
+class _ErrorFields:
+    """The server's fields of a driver's error, and the marks on it."""
 
     sqlstate: str | None = None
     severity: str | None = None
@@ -238,25 +238,25 @@ class _Told:
     is_lost: bool = False
 
 
-def _told(error: Any) -> _Told:
+def _read_error(error: Any) -> _ErrorFields:
     try:
         state, told = error.sqlstate, error.diag
-        return _Told(
+        return _ErrorFields(
             state if type(state) is str and state else None,
             # The one field for it that is not translated; poolers leave it out.
             told.severity_nonlocalized,
             told.source_function if state == "0A000" else None,
-            # The driver gives it to the errors of making a connection only.
+            # The driver sets it on errors of connecting only.
             error.pgconn is not None,
             is_refused(error),
             is_lost(error),
         )
     except Exception:
-        # A subclass of the caller's, which does not behave as its base does.
-        return _Told()
+        # A subclass of the caller may behave differently from its base class.
+        return _ErrorFields()
 
 
-def _nature(told: _Told, is_over: bool) -> SQLState:
+def _nature(told: _ErrorFields, is_over: bool) -> SQLState:
     if told.function == _STALE_PLAN:
         return _STALE
     if told.sqlstate == "08P01" and told.severity == "ERROR" and not is_over:
@@ -268,7 +268,7 @@ def _codeless(kind: type[BaseException]) -> SQLState:
     return next((nature for kinds, nature in _CODELESS if issubclass(kind, kinds)), _UNKNOWN_ERROR)
 
 
-def _unmarked(told: _Told, phase: Phase, lost: bool | None) -> SQLState:
+def _unmarked(told: _ErrorFields, phase: Phase, lost: bool | None) -> SQLState:
     if told.is_refused:
         return _NOT_LET_IN
     if phase is Phase.ACQUIRE or told.is_attempt:
@@ -282,7 +282,7 @@ def _ours(error: Any, kind: type[BaseException], phase: Phase) -> Failure:
     effect = _EFFECTS[phase]
     nature = next(nature for kinds, nature in _OURS if issubclass(kind, kinds))
     if effect is Effect.UNKNOWN:
-        # They know better than the phase.
+        # These errors carry their effect, which is more exact than the phase.
         if kind is CommittedResultLostError:
             effect = Effect.COMMITTED
         elif kind is DeadlineExceededError:
@@ -293,7 +293,7 @@ def _ours(error: Any, kind: type[BaseException], phase: Phase) -> Failure:
 
 
 def _effect(nature: SQLState, phase: Phase, is_proved: bool) -> Effect:
-    """What can have happened; ``is_proved`` if the server's word proves that it was rolled back."""
+    """Return the possible effect; ``is_proved`` if the server's error proves the rollback."""
     effect = _EFFECTS[phase]
     if effect is Effect.UNKNOWN:
         if nature is _REFUSED and phase is Phase.SENT:
@@ -304,11 +304,11 @@ def _effect(nature: SQLState, phase: Phase, is_proved: bool) -> Effect:
 
 
 def _verdict(nature: SQLState, phase: Phase, effect: Effect, is_over: bool) -> Verdict:
-    """What is left of a verdict in a phase."""
+    """Return the verdict, restricted by the phase and the effect."""
     if effect is Effect.COMMITTED:
         return Verdict.NEVER
     if phase is Phase.COMMIT_SENT and effect is Effect.UNKNOWN:
-        # Whatever ended it: a COMMIT in doubt is to be settled.
+        # Whatever the error is: the outcome of the COMMIT must be resolved first.
         return Verdict.RESOLVE
     if nature.verdict is Verdict.NEVER:
         return Verdict.NEVER

@@ -1,4 +1,4 @@
-"""What is known of something that went wrong: a value, and the words it is told in."""
+"""The classification of a failure: its phase, effect, category and verdict."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import attrs
 
 class Phase(enum.Enum):
     """
-    How far the work had come when it failed, which only the client knows.
+    How far the work had come when it failed. Only the client knows that.
 
-    An error alone does not tell: the same lost connection means that nothing happened in one
-    phase, and that the outcome is unknown in another.
+    The error alone does not say it: a lost connection has no effect in one phase, and an unknown
+    outcome in another.
     """
 
     ACQUIRE = "acquire"
-    """Nothing of the work was sent: a connection was waited for, made, or got ready."""
+    """Nothing of the work was sent: the call waited for a connection, opened it, or set it up."""
 
     SENT = "sent"
     """A statement outside of a transaction was sent: it is its own commit."""
@@ -28,11 +28,11 @@ class Phase(enum.Enum):
     """The COMMIT may have left."""
 
     DONE = "done"
-    """The server said that it is done; what failed came after that."""
+    """The server reported success; the failure came later."""
 
 
 class Effect(enum.Enum):
-    """What can have happened on the server."""
+    """What a failed call may have done on the server."""
 
     NONE = "none"
     """Nothing was sent that could have had one."""
@@ -66,7 +66,7 @@ class Verdict(enum.Enum):
     """The whole transaction, on another connection."""
 
     RESOLVE = "resolve"
-    """Nothing before it is known what happened, unless it may happen twice."""
+    """Nothing before the outcome is resolved, unless the work may run twice."""
 
 
 class Category(enum.Enum):
@@ -105,8 +105,8 @@ class Failure:
     """
     The classification of an error, as `classify` returns it.
 
-    ``sqlstate`` is the server's five characters, None where there are none; ``hint`` says in a
-    sentence what it means and what would help, without any value of the caller's.
+    ``sqlstate`` is the server's five characters, or None; ``hint`` is a sentence with the meaning
+    and a remedy, without any value of the caller.
     """
 
     category: Category

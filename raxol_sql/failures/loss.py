@@ -1,4 +1,4 @@
-"""What an error without a SQLSTATE cannot say itself: who holds the connection marks it."""
+"""Marks on errors without a SQLSTATE, set by the owner of the connection."""
 
 from __future__ import annotations
 
@@ -15,43 +15,42 @@ REFUSED = "__raxol_sql_refused__"
 
 def mark_lost(error: E) -> E:
     """
-    The error, which from now on says that the connection is gone that it comes from.
+    Mark an error as the loss of its connection, and return it.
 
-    libpq says of a connection that is lost, and of a statement that it refuses to send, the same
-    kind of thing; only who holds the connection can see which it is.
+    libpq raises the same class for a lost connection and for a statement that it rejects; only the
+    owner of the connection can tell which it is.
     """
     setattr(error, LOST, True)
     return error
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether an error is marked as the loss of its connection."""
+    """Return whether an error is marked as the loss of its connection."""
     return getattr(error, LOST, False) is True
 
 
 def mark_refused(error: E) -> E:
     """
-    The error, which from now on says that a connection was refused for good.
+    Mark an error as a permanent rejection of a connection, and return it.
 
-    So it is where TLS is missing or does not fit, or a password is: the next attempt would end
-    the same way.
+    Examples are missing or unsuitable TLS, or a missing password: a retry would fail the same way.
     """
     setattr(error, REFUSED, True)
     return error
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether an error is marked as a refusal for good."""
+    """Return whether an error is marked as a permanent rejection."""
     return getattr(error, REFUSED, False) is True
 
 
 def mark_ending(error: BaseException, effect: Effect) -> None:
-    """Notes on an interruption the effect of what it ended; the first one counts."""
+    """Mark an interruption with the effect of the call that it ended; the first mark counts."""
     if not hasattr(error, ENDING):
         setattr(error, ENDING, effect)
 
 
 def ending_of(error: BaseException) -> Effect | None:
-    """The effect that `mark_ending` has noted; None if nothing was under way."""
+    """Return the effect that `mark_ending` set; None if no call was in progress."""
     found = getattr(error, ENDING, None)
     return found if isinstance(found, Effect) else None

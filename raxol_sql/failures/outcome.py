@@ -1,5 +1,5 @@
 """
-The outcome of a transaction whose COMMIT got no reply: what to ask, and what the answer means.
+Outcome tokens: what identifies a transaction without a reply to its COMMIT, and its outcome.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from raxol_sql.brief_lock import BriefLock
 from raxol_sql.failures.failure import Effect
 
 T = TypeVar("T")
-# How far two clocks may differ, in seconds, for what is compared with the time of another host.
+# The tolerated difference between the clocks of two hosts, in seconds.
 CLOCK_SKEW = 3600.0
 _TOKEN = "__raxol_sql_token__"
 _VERSION = 1
 _NIL = uuid.UUID(int=0)
-# Characters: of a whole token as a text, and of each part of an incarnation.
+# The maximum number of characters of a token as text, and of each part of an incarnation.
 _LONGEST, _LONGEST_PART = 4000, 200
-# The first id that a transaction can have (access/transam.h), and what follows the last ones.
+# The first transaction id (access/transam.h), and the number after the last one.
 _FIRST_XID, _XIDS, _PIDS, _TIMES = 3, 2**64, 2**31, 2**63
 
 
 def _count(least: int, below: int) -> Any:
-    """A validator: an int, and no bool, from ``least`` to less than ``below``; or None."""
+    """Return a validator for an int from ``least`` to less than ``below``, no bool; or None."""
 
     def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if value is not None and not (type(value) is int and least <= value < below):
@@ -48,12 +48,12 @@ def _part(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
 @attrs.frozen
 class ServerEpoch:
     """
-    Which history a server writes, and which of its lives it does so in.
+    One run of one server in one history.
 
-    After a failover the same transaction id may be given to another transaction, and the server
-    cannot tell; the ``system`` and the ``timeline`` can. After a crash, too: an id that no flushed
-    record bears is given again, so the ``life`` counts, which begins with each start and with each
-    recovery. All are texts as the server gives them.
+    After a failover the server may assign the same transaction id to another transaction; the
+    ``system`` and the ``timeline`` tell them apart. After a crash, it reassigns an id that is in no
+    flushed WAL record; the ``life``, which begins with each start and each recovery, tells these
+    apart. All are texts as the server reports them.
     """
 
     system: str = attrs.field(validator=_part)
@@ -62,15 +62,15 @@ class ServerEpoch:
 
     @property
     def history(self) -> tuple[str, str]:
-        """What it has in common with its other lives."""
+        """The system and the timeline, which other epochs of the same history share."""
         return self.system, self.timeline
 
 
 class ServerEpochs:
     """
-    The lives of servers that connections were told of, in order, and with which id each began.
+    The server epochs that connections reported, in order, with the first transaction id of each.
 
-    The more connections it hears of, the fewer lives it misses. Safe for threads.
+    The more connections report, the fewer epochs are missing. Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class ServerEpochs:
         self._first_xids: dict[ServerEpoch, int] = {}
 
     def note(self, life: ServerEpoch, first_xid: int | None) -> None:
-        """Takes in what a new connection was told; ``first_xid`` is None where it is unknown."""
+        """Note the epoch of a new connection; ``first_xid`` is None if it is unknown."""
         with self._lock:
             seen = self._seen.setdefault(life.history, [])
             if life.life not in seen:
@@ -89,9 +89,9 @@ class ServerEpochs:
 
     def first_xid_after(self, life: ServerEpoch) -> int | None:
         """
-        With which id the next life after this one began; None where that is not known.
+        Return the first transaction id of the next epoch after this one; None if it is unknown.
 
-        Ids below it were given in this life or before, and are not given again.
+        Ids below it were assigned in this epoch or before, and are not assigned again.
         """
         with self._lock:
             for before, following in pairwise(self._seen.get(life.history, [])):
@@ -113,7 +113,7 @@ class Backend:
     """
     A session on the server: its process id, and when it began, in microseconds since the epoch.
 
-    The server gives a process id to another session later; both together never.
+    Another session may get the same process id later, but not both values.
     """
 
     pid: int = attrs.field(validator=_count(1, _PIDS))
@@ -123,13 +123,13 @@ class Backend:
 @attrs.frozen
 class OutcomeToken:
     """
-    What a transaction can be found by after its connection is gone.
+    What identifies a transaction after its connection is lost.
 
-    ``xid`` is its id, which decides as long as its server lives on in the same ``incarnation``;
-    ``key`` is that of its marker row, if it has one, which decides everywhere. ``created`` is in
-    seconds since the epoch, by the clock of the client. ``backend`` is the session that it ran in,
-    None where that is not known, as behind a pooler: `resolve` ends no other session. A value, for
-    any thread or process. Raises ValueError for what no transaction can have.
+    ``xid`` is its transaction id, which is conclusive while its server is in the same
+    ``incarnation``; ``key`` is that of its marker row, if it has one, which is always conclusive.
+    ``created`` is in seconds since the epoch, by the clock of the client. ``backend`` is the
+    session that it ran in, or None if unknown, as behind a pooler: `resolve` ends no other session.
+    A value, for any thread or process. Raises ValueError for values that no transaction can have.
     """
 
     incarnation: ServerEpoch | None = attrs.field()
@@ -145,7 +145,7 @@ class OutcomeToken:
 
     @key.validator
     def _check_key(self, _: object, value: object) -> None:
-        # The zero key is that of the row which says how far rows were removed.
+        # The row with the zero key holds the time up to which rows were removed.
         if value is not None and not (isinstance(value, uuid.UUID) and value != _NIL):
             raise ValueError("key is no UUID, or is the zero one")
 
@@ -161,25 +161,25 @@ class OutcomeToken:
 
     def resolve(self, db: Resolver) -> Any:
         """
-        What ``db.resolve(token)`` gives: `Effect.COMMITTED`, ROLLED_BACK or UNKNOWN.
+        Return ``db.resolve(token)``: `Effect.COMMITTED`, ROLLED_BACK or UNKNOWN.
 
-        To be awaited if ``db`` is an `AsyncDatabase`. It may be asked as often as one likes, from
-        any process; where a connection cannot be had the driver's error is raised.
+        With an `AsyncDatabase`, await the result. Any process may call it, any number of times.
+        Raises the driver's error if it cannot connect.
         """
         return db.resolve(self)
 
     def mark(self, error: BaseException) -> None:
-        """Has an error that is not about the outcome, as an interruption, say it by `of`."""
+        """Attach this token to another error, such as an interruption, so that `of` finds it."""
         setattr(error, _TOKEN, self)
 
     @classmethod
     def of(cls, error: BaseException) -> OutcomeToken | None:
-        """The token that an error carries: that an outcome is unknown, or an interruption."""
+        """Return the token of an `OutcomeUnknownError`, or of an interruption, or None."""
         found = getattr(error, _TOKEN, None) or getattr(error, "token", None)
         return found if isinstance(found, cls) else None
 
     def to_json(self) -> str:
-        """A text that `from_json` reads."""
+        """Return a JSON text that `from_json` reads."""
         return json.dumps(
             {
                 "version": _VERSION,
@@ -194,10 +194,10 @@ class OutcomeToken:
     @classmethod
     def from_json(cls, text: str) -> OutcomeToken:
         """
-        The token that `to_json` wrote.
+        Return the token that `to_json` wrote.
 
-        Raises ValueError, which says what is wrong, for anything else: another version, a field
-        that is missing, unknown or twice there, and a value that no transaction can have.
+        Raises ValueError, with the reason, for anything else: another version, a field that is
+        missing, unknown or duplicate, and a value that no transaction can have.
         """
         try:
             return cls._read(text)
@@ -227,11 +227,11 @@ class OutcomeToken:
             missing = sorted(_FIELDS - read.keys())
             raise ValueError(f"its fields are not {', '.join(sorted(_FIELDS))}; missing: {missing}")
         return cls(
-            _made_of(ServerEpoch, read["incarnation"]),
+            _build(ServerEpoch, read["incarnation"]),
             read["xid"],
             _key_of(read["key"]),
             read["created"],
-            backend=_made_of(Backend, read["backend"]),
+            backend=_build(Backend, read["backend"]),
         )
 
 
@@ -245,8 +245,8 @@ def _fields_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _made_of(kind: type[T], read: object) -> T | None:
-    """A value of ``kind`` of the parts in a list; raises ValueError for other things."""
+def _build(kind: type[T], read: object) -> T | None:
+    """Return a ``kind`` made of the parts in a list; raise ValueError for anything else."""
     if read is None:
         return None
     names = [field.name for field in attrs.fields(kind)]  # type: ignore[arg-type]
@@ -272,11 +272,11 @@ def _key_of(read: object) -> uuid.UUID | None:
 @attrs.frozen
 class XactStatus:
     """
-    What a writable server says of a transaction id, in which of its lives.
+    What a writable server reports about a transaction id, and in which epoch.
 
     ``status`` is that of ``pg_xact_status``, or "ahead" for an id above all that have ended, and
-    "forgotten" for one that is too old. ``first_xid`` is that of the life after the transaction's
-    own, by `ServerEpochs.first_xid_after`; None where it is not known.
+    "forgotten" for one that is too old. ``first_xid`` is the first id of the epoch after the
+    transaction's own, by `ServerEpochs.first_xid_after`; None if it is unknown.
     """
 
     incarnation: ServerEpoch
@@ -286,12 +286,13 @@ class XactStatus:
 
 def effect_of(token: OutcomeToken, seen: XactStatus) -> Effect | None:
     """
-    What a sighting means; None where the transaction is still open, so one has to look again.
+    Return the effect that a status proves; None if the transaction is open, so ask again later.
 
-    An id means something in one history only: on another timeline, or in another cluster, it may be
-    another transaction's. In another life of the same server it may be, too, if no record of it was
-    flushed before a crash: then our transaction is gone. So that it is committed proves something
-    only below the first id of the life after its own. Anything else proves that ours is gone.
+    A transaction id identifies a transaction in one history only: on another timeline, or in
+    another cluster, it may belong to another transaction. It may in a later epoch of the same
+    server, too, if no WAL record of it was flushed before a crash: then our transaction is lost.
+    So "committed" is proof only for an id below the first id of the next epoch. Any other status
+    proves that our transaction is lost.
     """
     before, now = token.incarnation, seen.incarnation
     if token.xid is None or before is None or seen.status == "forgotten":
@@ -310,10 +311,11 @@ def effect_of(token: OutcomeToken, seen: XactStatus) -> Effect | None:
 
 def is_forgotten(token: OutcomeToken, horizon: float | None, now: float = math.inf) -> bool:
     """
-    Whether the row of a token may have been removed because of its age.
+    Return whether the marker row of a token may have been removed because of its age.
 
-    ``horizon`` is how far rows were removed, None if none were; ``now`` is the client's clock.
-    Both are in seconds since the epoch. A token from the future has no age that can be trusted.
+    ``horizon`` is the time up to which rows were removed, None if none were; ``now`` is the
+    client's clock. Both are in seconds since the epoch. The age of a token from the future cannot
+    be trusted.
     """
     if horizon is None:
         return False

@@ -1,4 +1,4 @@
-"""How often, and after which waits, what failed is done again: the policy, a value."""
+"""The retry policy: how many attempts, and how long to wait between them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 
 class RetryReason(enum.Enum):
-    """Why something is done again, as far as waits and budgets are concerned."""
+    """The reason of a retry, which selects its waits and its budget."""
 
     CONNECTION = "connection"
     """
@@ -24,17 +24,17 @@ class RetryReason(enum.Enum):
     """
 
     CONFLICT = "conflict"
-    """The server is there, and others were in the way."""
+    """The server is available, and another transaction conflicted with this one."""
 
     STALE = "stale statement"
-    """The server is there, and what was prepared at it is out of date: preparing again heals it."""
+    """The server is available, and a prepared statement is outdated: prepare it again."""
 
     @classmethod
     def of(cls, failure: Failure) -> RetryReason:
         """
-        The cause of a failure that is repeated.
+        Return the reason to retry a failure.
 
-        A constraint that was violated is one by choice only, and then it is a race with others.
+        A constraint violation is retried by choice only, as a race with other transactions.
         """
         if failure.category in (Category.CONFLICT, Category.LOCK, Category.CONSTRAINT):
             return cls.CONFLICT
@@ -82,27 +82,27 @@ def _states(values: Iterable[str]) -> frozenset[str]:
 @attrs.frozen
 class RetryPolicy:
     """
-    How often what failed is done again, and after which waits. Immutable, for any thread.
+    How many attempts a call makes, and how long it waits between them. Immutable, thread-safe.
 
-    Which failures are safe to repeat is no matter of policy: a `Failure` says it.
+    The policy does not decide which failures are safe to retry: `Failure.verdict` does.
 
     ``attempts``
-        Executions at most, the first included; 1 for no retries.
+        The maximum number of attempts, including the first; 1 for no retries.
     ``connection_wait``, ``longest_connection_wait``
-        After a lost connection, or one that could not be made: the longest first wait, in
-        seconds, and what it grows to as it doubles from one retry to the next.
+        After a lost or failed connection: the longest first wait, in seconds, which doubles with
+        each retry, and the limit of that.
     ``conflict_wait``, ``longest_conflict_wait``
-        The same after a conflict with others, such as a deadlock. Either longest wait is raised
-        to the first if that is longer.
+        The same after a conflict, such as a deadlock. Either limit is raised to the first wait if
+        that is longer.
     ``jitter``
-        Whether a wait is drawn evenly from zero to its longest, so that those who failed together
-        do not come back together. Without it every wait is its longest.
+        Whether each wait is random, uniform from zero to its longest, so that calls that failed
+        together do not retry together. Without it every wait is its longest.
     ``extra_sqlstates``
-        SQLSTATEs that are retried by choice although they are never retried otherwise, such as
-        55P03 (a lock was not available) or 23505 (a key was taken): if the server rolled back what
-        was done, and ``extra_max_retries`` times in one call at most.
+        SQLSTATEs to retry by choice that are never retried otherwise, such as 55P03 (lock not
+        available) or 23505 (unique violation): only if the server rolled the work back, and at
+        most ``extra_max_retries`` times in one call.
 
-    Raises ValueError for values that make no sense, with what would be right.
+    Raises ValueError for invalid values, with a remedy.
     """
 
     attempts: int = attrs.field(default=6, converter=_attempts)
@@ -127,7 +127,7 @@ class RetryPolicy:
     @classmethod
     def of(cls, retry_interval_ms: int, max_retries: int, *, jitter: bool = True) -> RetryPolicy:
         """
-        The policy that the configuration's three keys stand for.
+        Return the policy of the configuration's three keys.
 
         ``retry_interval_ms`` is the longest first wait after a lost connection in milliseconds,
         and a hundredth of it that after a conflict; with 0 there are no waits. ``max_retries``
@@ -149,11 +149,11 @@ class RetryPolicy:
 
     @classmethod
     def never(cls) -> RetryPolicy:
-        """One attempt, and no other."""
+        """Return a policy without retries."""
         return cls(attempts=1)
 
     def without_waits(self) -> RetryPolicy:
-        """The same policy with every wait 0, so that tests need not wait."""
+        """Return the same policy with every wait 0, for tests."""
         return attrs.evolve(
             self,
             connection_wait=0.0,
@@ -172,32 +172,32 @@ class RetryPolicy:
 
     def longest_wait(self, failure: Failure, attempt: int) -> float:
         """
-        The longest wait before what failed is done again, in seconds.
+        Return the longest wait before a retry, in seconds.
 
-        ``attempt`` says how often there was a failure of its `RetryReason`, this one included. The
-        longest wait doubles each time. After a stale statement there is no wait the first time,
-        since nothing has to get better in the meantime.
+        ``attempt`` is the number of failures with the same `RetryReason`, this one included. The
+        longest wait doubles each time. The first retry after a stale statement has no wait, since
+        it depends on nothing else.
         """
         cause = RetryReason.of(failure)
         if cause is RetryReason.CONNECTION:
-            return _doubled(self.connection_wait, attempt - 1, self.longest_connection_wait)
+            return _grow(self.connection_wait, attempt - 1, self.longest_connection_wait)
         if cause is RetryReason.STALE and attempt == 1:
             return 0.0
-        return _doubled(self.conflict_wait, attempt - 1, self.longest_conflict_wait)
+        return _grow(self.conflict_wait, attempt - 1, self.longest_conflict_wait)
 
     def wait(self, failure: Failure, attempt: int, chance: float) -> float:
         """
-        The wait before what failed is done again, in seconds; ``attempt`` as for `longest_wait`.
+        Return the wait before a retry, in seconds; ``attempt`` as for `longest_wait`.
 
-        ``chance``, from 0 to below 1, is the part of the longest wait that it is: that is the
-        "full jitter" of "Exponential Backoff and Jitter" (AWS Architecture Blog, 2015), which of
-        the ways compared there needs the fewest attempts. Without jitter it changes nothing.
+        ``chance``, from 0 to below 1, is its share of the longest wait. That is the "full jitter"
+        of "Exponential Backoff and Jitter" (AWS Architecture Blog, 2015), which needs the fewest
+        attempts of the strategies compared there. Without jitter it has no effect.
         """
         longest = self.longest_wait(failure, attempt)
         return chance * longest if self.jitter else longest
 
 
-def _doubled(first: float, times: int, most: float) -> float:
+def _grow(first: float, times: int, most: float) -> float:
     try:
         return min(most, math.ldexp(first, times))
     except OverflowError:

@@ -13,7 +13,7 @@ from raxol_sql.failures.failure import Category, Verdict
 @attrs.frozen(eq=False, repr=False)
 class SQLState:
     """
-    What one SQLSTATE stands for.
+    The meaning of one SQLSTATE.
 
     ``verdict`` holds for an error that the server reported itself, after it rolled back; `classify`
     restricts it by the phase. NEVER where a retry would fail the same way, or where the caller has

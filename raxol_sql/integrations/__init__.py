@@ -1,1 +1,1 @@
-"""What brings a database's events and figures to the tools that others watch them with."""
+"""Exporters of a database's events and metrics to OpenTelemetry and Prometheus."""

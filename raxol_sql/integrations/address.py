@@ -1,4 +1,4 @@
-"""Where a database is, in the words of its configuration."""
+"""The address of a database in its configuration."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class DatabaseAddress:
     """
     A database's name, and the host (or the folder of the socket) and the port of its server.
 
-    What is not known without asking the server is None: where a service file says it that only
-    libpq reads, and where several hosts are named, of which any may answer.
+    A part that only the server can tell is None: if it stands in a service file, which only libpq
+    reads, or if there are several hosts, of which any may be the server.
     """
 
     database: str | None
@@ -23,7 +23,7 @@ class DatabaseAddress:
 
     @classmethod
     def of(cls, config: Config) -> DatabaseAddress:
-        """The address that a configuration names."""
+        """Return the address in a configuration."""
         database = _known(config, "database")
         if config.server == "embedded":
             server = embedded.status(config.project.root)
@@ -43,7 +43,7 @@ class DatabaseAddress:
 
 
 def _known(config: Config, key: str) -> str | None:
-    """A value of the configuration, unless it is a default that a service file replaces."""
+    """Return a value of the configuration, or None for a default that a service file replaces."""
     if "service" in config.extra and config.origins[key] == "default":
         return None
     value: str = getattr(config, key)

@@ -1,5 +1,5 @@
 """
-What OpenTelemetry's conventions for database clients call what an event says.
+The attributes of an event, by OpenTelemetry's semantic conventions for database clients.
 
 Version 1.44.0 of them. Nothing here needs OpenTelemetry itself.
 """
@@ -25,7 +25,7 @@ _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 
 def place(address: DatabaseAddress) -> Attributes:
-    """What is the same for everything that a database does."""
+    """Return the attributes that all operations of a database share."""
     found: Attributes = {"db.system.name": "postgresql"}
     if address.database is not None:
         found["db.namespace"] = address.database
@@ -37,19 +37,19 @@ def place(address: DatabaseAddress) -> Attributes:
 
 
 def summary(event: QueryEvent) -> str:
-    """The query's name, of at most 255 characters; before that of several stands BATCH."""
+    """Return the query's name, up to 255 characters, with BATCH in front for several calls."""
     text = event.name
     if _is_batch(event) and event.size > 1:
         text = f"BATCH {text}"
     if len(text) <= _LONGEST_SUMMARY:
         return text
-    # Half a name would be that of another query.
+    # A truncated name could be that of another query.
     whole, comma, _ = text[: _LONGEST_SUMMARY + 1].rpartition(",")
     return whole if comma else text[:_LONGEST_SUMMARY]
 
 
 def at_start(event: QueryEvent) -> Attributes:
-    """What a sampler is to decide by."""
+    """Return the attributes at the start of a span, which a sampler can use."""
     found: Attributes = {"db.query.summary": summary(event)}
     if event.text:
         found["db.query.text"] = event.text
@@ -60,7 +60,7 @@ def at_start(event: QueryEvent) -> Attributes:
 
 
 def of_failure(event: QueryEvent) -> Attributes:
-    """What is said of an operation that failed; nothing of another, and no message with values."""
+    """Return the attributes of a failure, without its message, which may contain values."""
     if event.error is None:
         return {}
     found: Attributes = {"error.type": event.error}
@@ -69,8 +69,8 @@ def of_failure(event: QueryEvent) -> Attributes:
     return found
 
 
-def beside(event: QueryEvent) -> Attributes:
-    """What these conventions have no word for, under names of our own."""
+def own_attributes(event: QueryEvent) -> Attributes:
+    """Return the attributes that the conventions do not define, under names of our own."""
     found: Attributes = {
         "raxol_sql.queue_ms": event.queue_ms,
         "raxol_sql.query_ms": event.query_ms,

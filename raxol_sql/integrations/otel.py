@@ -1,8 +1,8 @@
 """
-OpenTelemetry: a span and a duration for each operation of a database, and figures of its pool.
+OpenTelemetry: a span and a duration for each operation of a database, and metrics of its pool.
 
-Needs the extra ``otel``. By the stable conventions for database clients, from the beginning: no
-``OTEL_SEMCONV_STABILITY_OPT_IN`` is looked at.
+Needs the extra ``otel``. Follows the stable conventions for database clients only, and does not
+read ``OTEL_SEMCONV_STABILITY_OPT_IN``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from raxol_sql.integrations.attributes import (
     SCHEMA,
     Attributes,
     at_start,
-    beside,
     of_failure,
+    own_attributes,
     place,
     summary,
 )
@@ -40,17 +40,17 @@ _FAILED = trace.Status(trace.StatusCode.ERROR)
 
 class OpenTelemetry:
     """
-    Tells OpenTelemetry what a database does, until it is closed or the database is.
+    An exporter of a database's operations to OpenTelemetry, until it or the database is closed.
 
     One span of kind CLIENT for each operation with all its attempts, a child of the span that is
     current where the call is made, and its duration as ``db.client.operation.duration``; both are
     the same time. They are named after the query, and hold its SQL with placeholders and no value.
-    The pool's figures are read at each collection.
+    The pool's metrics are read at each collection.
 
-    ``db`` is a `Database` or an `AsyncDatabase`. Without providers the global ones are used, which
-    may be set later. ``pool`` is the name of the pool in its figures, and has to be given where
-    two pools of a process have the same server and database. ``returned_rows`` adds the number of
-    rows to each span, by a convention that may change. A context manager; safe for threads.
+    ``db`` is a `Database` or an `AsyncDatabase`. Without providers it uses the global ones, which
+    may be set later. ``pool`` is the name of the pool in its metrics, and is required if two pools
+    of a process have the same server and database. ``returned_rows`` adds the number of rows to
+    each span, by a convention that may change. A context manager; thread-safe.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class OpenTelemetry:
         self._unsubscribe = db.subscribe(self._tell)
 
     def close(self) -> None:
-        """Tells nothing more. Spans that are made go to wherever the provider sends them."""
+        """Stop reporting. The provider still exports the spans that have ended."""
         self._is_open = False
         self._unsubscribe()
         self._pools.remove(self)
 
     def status(self) -> PoolStatus | None:
-        """How the pool is; None after this was closed."""
+        """Return the status of the pool; None after `close`."""
         return self._db.pool_status() if self._is_open else None
 
     def __enter__(self) -> Self:
@@ -114,7 +114,7 @@ class OpenTelemetry:
             start_time=ended - took,
         )
         if span.is_recording():
-            span.set_attributes({**failure, **beside(event), **self._rows(event)})
+            span.set_attributes({**failure, **own_attributes(event), **self._rows(event)})
             if failure:
                 span.set_status(_FAILED)
         span.end(ended)

@@ -45,7 +45,7 @@ _LEVELS: tuple[tuple[str, str, str, Reading], ...] = (
 
 
 class Pool(Protocol):
-    """A pool under its name; None for its status says that it is not watched any more."""
+    """A pool with its name; its status is None after its exporter was closed."""
 
     name: str
 
@@ -54,10 +54,10 @@ class Pool(Protocol):
 
 class Pools:
     """
-    The pools whose figures go to one provider of meters.
+    The pools whose metrics go to one meter provider.
 
-    A provider keeps the first instrument of a name only, with its callback and to its own end. So
-    there is one set of instruments, and it reads what pools there are by then. Safe for threads.
+    A provider keeps only the first instrument of a name, with its callback, as long as it exists.
+    So there is one set of instruments, which reads the pools at each collection. Thread-safe.
     """
 
     def __init__(self, meter: Meter) -> None:
@@ -82,12 +82,12 @@ class Pools:
         )
 
     def add(self, pool: Pool) -> None:
-        """From now on it is read, for as long as the program refers to it."""
+        """Read a pool at each collection, as long as the program refers to it."""
         with self._lock:
             self._pools.add(pool)
 
     def remove(self, pool: Pool) -> None:
-        """It is read no more."""
+        """Stop reading a pool."""
         with self._lock:
             self._pools.discard(pool)
 
@@ -112,7 +112,7 @@ class Pools:
 
 
 class _Known:
-    """The pools that report, by the provider that they report to."""
+    """The `Pools` by their provider."""
 
     def __init__(self) -> None:
         self._lock = BriefLock()
@@ -138,5 +138,5 @@ _known = _Known()
 
 
 def pools_of(provider: MeterProvider, meter: Meter) -> Pools:
-    """Those that report to a provider, through ``meter`` if they are the first ones."""
+    """Return the `Pools` of a provider, with instruments of ``meter`` for a new provider."""
     return _known.of(provider, meter)

@@ -1,4 +1,4 @@
-"""Prometheus: the figures of databases, read when they are scraped. Needs the extra."""
+"""Prometheus: the metrics of databases, read at each scrape. Needs the extra ``prometheus``."""
 
 from __future__ import annotations
 
@@ -59,15 +59,14 @@ _COUNTERS: tuple[tuple[str, str, Callable[[PoolStatus], float]], ...] = (
 
 class PrometheusCollector(Collector):
     """
-    Gives Prometheus what `Database.metrics` says; a call of a query costs nothing for it.
+    A collector of `Database.metrics` for Prometheus, without any cost for the calls of queries.
 
-    ``databases`` is one `Database` or `AsyncDatabase`, or several of them by the name that their
-    figures get as the label ``database``; of one it is the database's name. All names of metrics
-    begin with ``name``. Registered at once, unless ``registry`` is None.
+    ``databases`` is one `Database` or `AsyncDatabase`, or several of them by the value of their
+    label ``database``; for a single one that is the database's name. All names of metrics begin
+    with ``name``. The constructor registers it, unless ``registry`` is None.
 
-    A context manager, at whose end it is taken out of the registry. Safe for threads. As every
-    collector that is no metric itself, it is of one process: prometheus_client's mode for several
-    processes does not ask it.
+    A context manager, which unregisters it at the end. Thread-safe. As every custom collector, it
+    reports one process: prometheus_client's multiprocess mode does not collect it.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class PrometheusCollector(Collector):
             registry.register(self)
 
     def close(self) -> None:
-        """Takes it out of its registry."""
+        """Unregister it."""
         if self._registry is not None:
             self._registry.unregister(self)
             self._registry = None
@@ -104,11 +103,11 @@ class PrometheusCollector(Collector):
         self.close()
 
     def describe(self) -> Iterator[Metric]:
-        """The names of the metrics, for the registry; asks no database."""
+        """Yield the metrics without samples, for the registry; reads no database."""
         return _families(self._name, {})
 
     def collect(self) -> Iterator[Metric]:
-        """The figures as they are now."""
+        """Yield the metrics with their current values."""
         read = {name: database.metrics() for name, database in self._databases.items()}
         return _families(self._name, read)
 
@@ -130,7 +129,7 @@ def _families(prefix: str, read: Mapping[str, Metrics]) -> Iterator[Metric]:
     for name, help_text, level in _GAUGES:
         gauge = GaugeMetricFamily(f"{prefix}_pool_{name}", help_text, labels=["database"])
         for labels, pool in pools:
-            # One that is closed has counters to its end, and no level any more.
+            # A closed pool keeps its counters, but has no gauges any more.
             if not pool.closed:
                 gauge.add_metric(labels, level(pool))
         yield gauge

@@ -1,4 +1,4 @@
-"""What an integration asks of a database, whichever colour it has."""
+"""The interface of a database that integrations use, sync or asyncio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from raxol_sql.telemetry import Metrics, PoolStatus, QueryEvent
 
 
 class Source(Protocol):
-    """A `Database` or an `AsyncDatabase`; see there."""
+    """A `Database` or an `AsyncDatabase`."""
 
     @property
     def config(self) -> Config: ...

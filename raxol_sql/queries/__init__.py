@@ -3,9 +3,9 @@ Named queries as values.
 
     folder ──files──▶ sources ──text.parse──▶ definitions ──load──▶ Queries
                                                                        │
-                                    queries.users.get ──▶ Query ──call──▶ Bound
+                                    queries.users.get ──▶ Query ──call──▶ BoundQuery
 
-Nothing here does any I/O but `load`, which reads files once.
+Only `load` does I/O: it reads the files once.
 """
 
 from raxol_sql.queries.load import load, records_of

@@ -1,4 +1,4 @@
-"""Which statement a set of arguments asks for, and whether they fit it."""
+"""Selection of the statement for a set of arguments, and validation of the arguments."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def choose(
     known: MutableMapping[object, Statement],
 ) -> Statement:
     """
-    The statement of ``template`` for which ``arguments`` are exactly the right ones.
+    Return the statement of ``template`` that takes exactly these ``arguments``.
 
-    ``known`` keeps the statements that were asked for before. Raises `ParameterError` with
-    everything that does not fit.
+    ``known`` caches the statements of earlier calls. Raises `ParameterError` with everything that
+    does not fit.
     """
     variant: object = None
     given: Set[str] = arguments.keys()
@@ -41,7 +41,7 @@ def choose(
 def _read(
     template: Template, arguments: Mapping[str, object]
 ) -> tuple[set[str], dict[str, str], list[str]]:
-    """The names that were given, the keys that were chosen, and what is wrong with the values."""
+    """Return the names of the arguments, the keys of choices, and the problems of the values."""
     given = set(arguments)
     keys: dict[str, str] = {}
     problems: list[str] = []
@@ -72,18 +72,18 @@ def _misfits(
             nearest = difflib.get_close_matches(name, template.names, n=2)
             problems.append(f"{name} is not an argument{did_you_mean(nearest)}")
         else:
-            problems.append(f"{name} has no effect without {_needed(template, name, given, keys)}")
+            problems.append(f"{name} has no effect without {_needs(template, name, given, keys)}")
     return problems
 
 
 def _why(template: Template, name: str) -> str:
-    """Why a parameter that may be left out is needed after all; nothing for one that never may."""
+    """Return why an optional parameter is required here; empty for one that always is."""
     always = statement(template, (), {})
     return "" if name in always.parameters else ", which the other arguments need"
 
 
-def _needed(template: Template, name: str, given: Set[str], keys: Mapping[str, str]) -> str:
-    """What would have to be given for ``name`` to have an effect, if one argument is enough."""
+def _needs(template: Template, name: str, given: Set[str], keys: Mapping[str, str]) -> str:
+    """Return the argument that ``name`` needs to have an effect, if one argument is enough."""
     helpful = [
         other
         for other in sorted(template.conditions)

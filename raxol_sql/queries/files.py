@@ -1,4 +1,4 @@
-"""The SQL files below a folder, each with its namespace."""
+"""Discovery of SQL files below a folder, each with its namespace."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Found = tuple[tuple[str, ...], Source]
 
 def sql_files(root: Path | Traversable, errors: list[DefinitionError]) -> Iterator[Found]:
     """
-    Every ``.sql`` file below ``root`` with its namespace, in the order of the names.
+    Yield every ``.sql`` file below ``root`` with its namespace, in the order of the names.
 
-    Links are followed. Names that begin with a dot or an underscore are passed over. What cannot
-    be read, or cannot be a namespace, is added to ``errors``.
+    Links are followed. Names that begin with a dot or an underscore are skipped. Files and folders
+    that cannot be read, or whose names cannot be namespaces, are added to ``errors``.
     """
     shown = str(root)
     sort = _sort_of(root, shown, errors)
@@ -47,7 +47,7 @@ _NAME_IT = "name the folder of your queries"
 
 
 class _Sort(enum.Enum):
-    """What a path leads to; the value says it to people."""
+    """The type of a directory entry; the value is for messages."""
 
     FILE = "a file"
     FOLDER = "a folder"
@@ -118,7 +118,7 @@ def _unreadable(error: OSError, shown: str) -> DefinitionError:
 
 
 def _sort_of(entry: Path | Traversable, shown: str, errors: list[DefinitionError]) -> _Sort | None:
-    """What ``entry`` is, links followed; None, and an error, where that cannot be seen."""
+    """Return the type of ``entry``, following links; None, with an error, if it is unreadable."""
     if not isinstance(entry, Path):
         return _Sort.FOLDER if entry.is_dir() else _Sort.FILE if entry.is_file() else _Sort.MISSING
     try:
@@ -137,7 +137,7 @@ def _sort_of(entry: Path | Traversable, shown: str, errors: list[DefinitionError
 
 
 def _identity(folder: Path | Traversable) -> tuple[int, int] | None:
-    """What a folder is, whatever the path to it; None where no links can be (in a package)."""
+    """Return the identity of a folder, or None where links are impossible (in a package)."""
     if not isinstance(folder, Path):
         return None
     status = os.stat(folder)

@@ -1,4 +1,4 @@
-"""Loading a tree of SQL files into a registry."""
+"""Loading of a tree of SQL files into a registry."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def load(
     tags: bool = False,
 ) -> Queries:
     """
-    The queries of every ``.sql`` file below ``root``.
+    Return the queries of every ``.sql`` file below ``root``.
 
-    ``root`` is a folder, a single file, or a folder of a package as
-    ``importlib.resources.files("package") / "sql"`` gives it. The path below it is the namespace:
-    ``billing/invoices.sql`` gives ``queries.billing.invoices``. ``records`` are the attrs classes
+    ``root`` is a folder, a single file, or a folder of a package:
+    ``importlib.resources.files("package") / "sql"``. The path below it is the namespace:
+    ``billing/invoices.sql`` becomes ``queries.billing.invoices``. ``records`` are the attrs classes
     that headers name, by their ``__name__``, or a module that has them. ``validate`` runs their
-    attrs validators on rows, which are otherwise taken as the database holds them. ``tags`` ends
-    every statement with a comment that names its query, ``/*query='billing.invoices.get'*/``, by
-    which pg_stat_activity, pg_stat_statements and the server's log tell it.
+    attrs validators on rows; without it, rows are not validated. ``tags`` appends to every
+    statement a comment that names its query, ``/*query='billing.invoices.get'*/``, which identifies
+    it in pg_stat_activity, pg_stat_statements and the server's log.
 
-    Raises `LoadError` with everything that is wrong in all files; TypeError for a record that is
-    no attrs class, and ValueError for two of one name.
+    Raises `LoadError` with the errors of all files; TypeError for a record that is no attrs class,
+    and ValueError for two records of one name.
     """
     classes = _by_name(records_of(records) if isinstance(records, ModuleType) else records)
     if isinstance(root, (str, os.PathLike)):
@@ -49,7 +49,7 @@ def load(
     found = [
         (source, definition)
         for namespace, source in sql_files(root, errors)
-        for definition in _parsed(source, namespace, errors)
+        for definition in _parse(source, namespace, errors)
     ]
     errors.extend(_clashes(found))
     queries = []
@@ -70,7 +70,7 @@ def load(
 
 
 def records_of(module: ModuleType) -> list[type]:
-    """The attrs classes that a module defines or imports, but for those with a _ in front."""
+    """Return the attrs classes in a module, imported ones included, except private names."""
     found = {
         value.__name__: value
         for name, value in vars(module).items()
@@ -91,7 +91,7 @@ def _by_name(records: Iterable[type]) -> dict[str, type]:
     return classes
 
 
-def _parsed(
+def _parse(
     source: Source, namespace: tuple[str, ...], errors: list[DefinitionError]
 ) -> list[Definition]:
     definitions, wrong = parse(source, namespace)
@@ -100,7 +100,7 @@ def _parsed(
 
 
 def _clashes(found: Iterable[tuple[Source, Definition]]) -> Iterator[DefinitionError]:
-    """An error for each query whose name is taken, by a query or by a namespace."""
+    """Yield an error for each query whose name another query or a namespace already has."""
     first: dict[tuple[str, ...], Definition] = {}
     namespaces: dict[tuple[str, ...], str] = {}
     found = list(found)

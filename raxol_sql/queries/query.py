@@ -1,4 +1,4 @@
-"""A named query, and a query together with its arguments."""
+"""Named queries, and bound queries: a query with its arguments."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SCALAR = "scalar"
 @attrs.frozen(eq=False, slots=False, repr=False)
 class Query(Generic[ResultT]):
     """
-    A named query of a registry. Calling it with its arguments, by name, gives a `BoundQuery`.
+    A named query of a registry. Calling it with its arguments, by name, returns a `BoundQuery`.
 
-    ``record`` is the attrs class of a row, or None where the query names none; ``validate`` says
-    whether its attrs validators run on rows. `help` of a query shows its documentation.
+    ``record`` is the attrs class of a row, or None if the query names none; ``validate`` says
+    whether its attrs validators run on rows. ``help(query)`` shows its documentation.
     Immutable, and safe to use from any thread.
     """
 
@@ -38,17 +38,17 @@ class Query(Generic[ResultT]):
 
     def __call__(self, /, *positional: object, **arguments: object) -> BoundQuery[ResultT]:
         """
-        The query with ``arguments``, ready to be run; nothing is sent.
+        Return the query with ``arguments``, ready to run; nothing is sent.
 
         Raises `ParameterError` for arguments that are missing, unknown, without effect in the
-        variant that the others ask for, or that are no key of a choice: all of them at once.
+        variant that the other arguments select, or not a key of a choice: for all of them at once.
         """
         if positional:
             raise ParameterError(self.name, [f"give arguments by name: {self.signature}"])
         return self.bind(arguments)
 
     def bind(self, arguments: Mapping[str, object]) -> BoundQuery[ResultT]:
-        """The query with arguments by name, as calling it gives; raises likewise."""
+        """Return the query with a mapping of arguments; the same as calling it."""
         only = self._only
         if only is not None and arguments.keys() == only.used:
             return BoundQuery(self, only, tuple(map(arguments.__getitem__, only.parameters)))
@@ -57,7 +57,7 @@ class Query(Generic[ResultT]):
 
     @cached_property
     def _only(self) -> Statement | None:
-        """The statement of a query that has only one; such a query needs no choosing."""
+        """The statement of a query without variants, or None."""
         template = self.definition.template
         if template.conditions or template.choices:
             return None
@@ -70,12 +70,12 @@ class Query(Generic[ResultT]):
 
     @cached_property
     def required(self) -> tuple[str, ...]:
-        """The parameters that every call has to give, in the order of the text."""
+        """The parameters that every call must pass, in the order of the text."""
         return statement(self.definition.template, (), {}).parameters
 
     @cached_property
     def kind(self) -> Kind:
-        """What the query promises to give."""
+        """The kind of the query: how many rows it returns, and as what."""
         return self.definition.kind
 
     @property
@@ -85,17 +85,17 @@ class Query(Generic[ResultT]):
 
     @property
     def is_scalar(self) -> bool:
-        """Whether a row is the value of its single column."""
+        """Return whether the result of a row is the value of its single column."""
         return self.definition.result == SCALAR
 
     @cached_property
     def is_grouped(self) -> bool:
-        """Whether rows that belong together make one record, as its ``@group`` says."""
+        """Return whether ``@group`` combines several rows into one record."""
         return bool(self.definition.directives.group)
 
     @property
     def signature(self) -> str:
-        """How it is called, for people: ``search(limit, [email], [sort: newest | name])``."""
+        """The signature for messages: ``search(limit, [email], [sort: newest | name])``."""
         template = self.definition.template
         written = [
             *(name for name in template.order if name not in template.conditions),
@@ -111,11 +111,11 @@ class Query(Generic[ResultT]):
 @attrs.frozen(repr=False)
 class BoundQuery(Generic[ResultT]):
     """
-    A query with its arguments: a value that any database can run, now or later, once or often.
+    A query with its arguments: a value that any database can run, at any time and repeatedly.
 
-    ``statement`` is the text that will be sent and ``values`` what its ``$1``, ``$2`` ... stand
-    for. Two are equal if name and place of the query, the statement and the values are. It can
-    be hashed if its values can. Its repr shows the names of the arguments, never a value.
+    ``statement`` is the text that will be sent and ``values`` are those of its ``$1``, ``$2`` ...
+    Two are equal if the query's name and place, the statement and the values are equal. It is
+    hashable if its values are. Its repr shows the names of the arguments, never a value.
     """
 
     query: Query[ResultT] = attrs.field(eq=lambda query: (query.name, query.location))

@@ -14,10 +14,10 @@ class Queries:
     """
     The queries below one namespace, by attribute and by name.
 
-    ``queries.users.get`` and ``queries["users.get"]`` are the same `Query`; iterating gives the
-    full names in order; ``in`` and ``len`` count queries of all namespaces below. A name that
-    does not exist raises `UnknownQueryError`, with the nearest names. Immutable, and safe to use
-    from any thread. It has no methods, so that every name is free for a query.
+    ``queries.users.get`` and ``queries["users.get"]`` are the same `Query`. Iterating yields the
+    full names in order; ``in`` and ``len`` include the queries of all namespaces below. A name
+    that does not exist raises `UnknownQueryError`, with the nearest names. Immutable, and safe to
+    use from any thread. It has no methods, so that every name is free for a query.
     """
 
     __slots__ = ("_members", "_namespace")

@@ -1,4 +1,4 @@
-"""Whether what a caller hands in is what a verb takes."""
+"""Validation of the queries that callers pass to the methods of a database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from raxol_sql.text import CopyShape, Kind
 
 def require_bound(verb: str, bound: object) -> BoundQuery[Any]:
     """
-    A query with its arguments, which is no :copy; raises `QueryKindError` or TypeError otherwise.
+    Return a bound query that is no :copy; raise `QueryKindError` or TypeError for anything else.
     """
     if isinstance(bound, Query):
         raise QueryKindError(
@@ -29,7 +29,7 @@ def require_bound(verb: str, bound: object) -> BoundQuery[Any]:
 
 def require_query(verb: str, query: object) -> Query[Any]:
     """
-    A query without arguments, which is no :copy; raises `QueryKindError` or TypeError otherwise.
+    Return a query without arguments that is no :copy; raise `QueryKindError` or TypeError if not.
     """
     if isinstance(query, BoundQuery):
         raise QueryKindError(query.query.name, f"{verb} takes the query itself, and rows for it")
@@ -41,7 +41,7 @@ def require_query(verb: str, query: object) -> Query[Any]:
 
 
 def copy_shape(query: object) -> CopyShape:
-    """What a :copy query moves; raises `QueryKindError` or TypeError for anything else."""
+    """Return the shape of a :copy query; raise `QueryKindError` or TypeError for anything else."""
     if not isinstance(query, Query):
         raise TypeError(f"copy() takes a :copy query; not {type(query).__name__}")
     if query.definition.copy is None:

@@ -1,4 +1,4 @@
-"""Rows to records: the shape of a row is settled once for each query, then rows pass through it."""
+"""Mapping of rows to records: resolved once for each query, then applied to each row."""
 
 from raxol_sql.records.builder import Build, Row
 from raxol_sql.records.casting import CastError, caster_of

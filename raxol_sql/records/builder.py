@@ -1,5 +1,5 @@
 """
-The function that makes a record of a row, generated for the record and the columns.
+Row builders: functions from a row to a record, generated for the record and its columns.
 
 For a frozen class ``User`` of three fields, and ``@not-null age``, it reads
 
@@ -39,15 +39,15 @@ from raxol_sql.records.twin import twin_of
 
 Row = tuple[Any, ...]
 Build = Callable[[Row], Any]
-# The types of the columns, by index; none where they are not known.
+# The types of the columns, by index; empty if they are not known.
 Types = tuple[ColumnType, ...]
 
 
 def scalar_builder(title: str, fail: Fail, not_null: Mapping[int, str]) -> Build:
-    """The function from a row of one column to its value; see `record_builder`."""
-    source = _opened(1, fail, not_null)
+    """Return the function from a row of one column to its value; see `record_builder`."""
+    source = _open_source(1, fail, not_null)
     source.line("return column0")
-    return _made(source, title)
+    return _compile(source, title)
 
 
 def record_builder(
@@ -62,21 +62,22 @@ def record_builder(
     types: Types = (),
 ) -> Build:
     """
-    The function from a row of so many columns to a record.
+    Return the function from a row of ``width`` columns to a record.
 
-    ``types`` are those of the columns; raises what ``fail`` makes for one that a field cannot be.
+    ``types`` are those of the columns. Raises the error that ``fail`` makes if a field cannot hold
+    the type of its column.
 
-    It raises what ``fail`` makes where one of ``not_null``, which are names by index, is NULL, or
-    where JSON makes no record. Where all columns that are ``absent`` together are NULL there is
-    no record, and it gives None. ``validate`` runs the validators of attrs. ``title`` stands for
-    its file in tracebacks.
+    The function raises the error that ``fail`` makes if one of the columns in ``not_null``, names
+    by index, is NULL, or if JSON does not fit the record. It returns None if all columns in
+    ``absent`` are NULL: there is no record then. ``validate`` runs the validators of attrs.
+    ``title`` replaces the file name in tracebacks.
     """
-    source = _opened(width, fail, not_null, absent)
+    source = _open_source(width, fail, not_null, absent)
     source.line(f"return {_record(source, fail, matched, types, validate)}")
-    return _made(source, title)
+    return _compile(source, title)
 
 
-def _opened(
+def _open_source(
     count: int, fail: Fail, not_null: Mapping[int, str], absent: tuple[int, ...] = ()
 ) -> Source:
     source = Source("def build(row):")
@@ -93,7 +94,7 @@ def _opened(
     return source
 
 
-def _made(source: Source, title: str) -> Build:
+def _compile(source: Source, title: str) -> Build:
     build: Build = source.function("build", title)
     return build
 
@@ -107,7 +108,7 @@ def _are_null(indexes: tuple[int, ...]) -> str:
 
 
 def _record(source: Source, fail: Fail, matched: Match, types: Types, validate: bool) -> str:
-    """Writes what makes a record, and gives the name of the variable that holds it."""
+    """Write the code that makes a record; return the name of the variable that holds it."""
     name = source.name("record")
     if matched.nullable:
         source.open(f"if {_are_null(matched.indexes)}:")
@@ -138,13 +139,13 @@ def _record(source: Source, fail: Fail, matched: Match, types: Types, validate: 
 
 
 def _call(source: Source, name: str, record: type, values: Mapping[str, str]) -> None:
-    """Calls the class: by position where attrs has written what it takes."""
+    """Write a call of the class, with positional arguments if attrs generated its ``__init__``."""
     arguments = _arguments(record, values, by_position=is_generated(record))
     source.line(f"{name} = {source.refer('class', record)}({', '.join(arguments)})")
 
 
 def _initialise(source: Source, name: str, record: type, values: Mapping[str, str]) -> None:
-    """Does what calling the class does, with an ``__init__`` that runs no validators."""
+    """Write what calling the class does, with an ``__init__`` that runs no validators."""
     arguments = [name, *_arguments(record, values, by_position=True)]
     source.line(f"{name} = {_new(source, record)}")
     source.line(f"{source.refer('initialise', initialiser(record))}({', '.join(arguments)})")
@@ -159,7 +160,7 @@ def _arguments(record: type, values: Mapping[str, str], *, by_position: bool) ->
         argument = argument_name(field)
         value = values.get(argument)
         if value is None:
-            # What comes after a default that stays can only be given by name.
+            # After an argument that keeps its default, arguments can only be passed by name.
             by_position = by_position and bool(field.kw_only)
         elif by_position and not field.kw_only:
             positional.append(value)
@@ -171,7 +172,7 @@ def _arguments(record: type, values: Mapping[str, str], *, by_position: bool) ->
 def _fill(
     source: Source, name: str, record: type, values: Mapping[str, str], filling: Filling
 ) -> None:
-    """Does what the ``__init__`` of attrs does, in place, which takes a third of the time."""
+    """Write what the ``__init__`` of attrs does, inline, which takes a third of the time."""
     if filling is Filling.TWIN:
         source.line(f"{name} = {source.refer('twin', twin_of(record))}()")
     else:
@@ -196,7 +197,7 @@ def _new(source: Source, record: type) -> str:
 
 
 def _value(source: Source, field: attrs.Attribute[Any], values: Mapping[str, str]) -> str | None:
-    """What a field takes: a column or a record, or its default; None where it stays unset."""
+    """Return the code of a field's value: a column, a record or its default; None if unset."""
     value = values.get(argument_name(field)) if field.init else None
     if value is None:
         if field.default is attrs.NOTHING:

@@ -1,4 +1,4 @@
-"""Values as JSON or a form gives them, made into values of a field's type."""
+"""Casts from the values of JSON or of a form to the type of a field."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Cast = Callable[[Any], Any]
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,1000}", re.ASCII)
 _TRUE_OR_FALSE = {"true": True, "1": True, "false": False, "0": False}
-# A double keeps every number of so many digits.
+# A double keeps every decimal number of up to so many digits.
 _EXACT_DIGITS = 15
-# Of what PostgreSQL's numeric holds, the exponents of the first digit and of the last.
+# The exponents of the first and of the last digit that PostgreSQL's numeric holds.
 _LARGEST_EXPONENT, _SMALLEST_EXPONENT = 131071, -16383
-# Python reads more than that: underscores, 0x and the digits of every script.
+# Python accepts more than that: underscores, 0x and the digits of every script.
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-# JSON's own types; one of these in a union stays what it is.
+# JSON's own types; in a union, a value of one of these keeps its type.
 _OWN = (str, int, float, bool)
 _INTERVAL = re.compile(
     r"(?:(?P<years>-?\d+) years?(?: |$))?(?:(?P<months>-?\d+) mons?(?: |$))?"
@@ -45,31 +45,31 @@ _ISO_DURATION = re.compile(
 
 
 class CastError(ValueError):
-    """A value that is none of a type; it is not shown."""
+    """A value that does not fit a type; the message does not show the value."""
 
 
 def caster_of(hint: Any) -> Cast:
     """
-    The function from a value, as JSON or a form gives it, or of the type itself, to the type.
+    Return the function that casts a value of JSON, of a form, or of the type itself to the type.
 
-    Whole numbers come as int or as text, never as a float or a bool; booleans as true, false, "1"
-    and "0" too; numbers with a fraction also as text; times, durations, UUIDs and bytes as
-    PostgreSQL writes them in JSON, or by ISO 8601; enums by value; lists, tuples, dicts and attrs
-    classes by their parts. Of a union the first that takes it counts, after the one whose own
-    value it is: ``"42"`` stays text for ``int | str``. Text holds no NUL and no lone surrogate,
-    which no database takes. What PostgreSQL has no value for, as NaN is none of an integer, does
-    not pass. Of a type that is not known here only its own values do. The function raises
-    `CastError`. Safe to call from any thread.
+    Integers are accepted as int or text, never as a float or a bool; booleans also as true, false,
+    "1" and "0"; numbers with a fraction also as text; times, durations, UUIDs and bytes as
+    PostgreSQL writes them in JSON, or in ISO 8601; enums by value; lists, tuples, dicts and attrs
+    classes by their parts. In a union, the type of the value itself comes first, then the first
+    member that accepts it: ``"42"`` stays text for ``int | str``. Text with a NUL or a lone
+    surrogate is rejected, because no database stores it, and so is a value that PostgreSQL does
+    not have, such as NaN for an integer. For a type that is not known here, only its own instances
+    are accepted. The function raises `CastError`. Safe to call from any thread.
     """
     try:
-        # Unions are equal whatever their order is, and it counts here.
-        return _made(hint, "" if isinstance(hint, type) else repr(hint))
-    except TypeError:  # it cannot be hashed, as a Literal of a list cannot
+        # Unions that differ only in their order are equal, but the order matters here.
+        return _cached_cast(hint, "" if isinstance(hint, type) else repr(hint))
+    except TypeError:  # not hashable, such as a Literal of a list
         return _make(hint)
 
 
 @cache
-def _made(hint: Any, _written: str) -> Cast:
+def _cached_cast(hint: Any, _written: str) -> Cast:
     return _make(hint)
 
 
@@ -94,7 +94,7 @@ def _make(hint: Any) -> Cast:
     if isinstance(origin, type):
         return caster_of(origin)
     if not isinstance(hint, type):
-        return _aliased(hint) if hasattr(hint, "__value__") else _sound
+        return _alias(hint) if hasattr(hint, "__value__") else _sound
     known = _CASTS.get(hint)
     if known is not None:
         return known
@@ -103,8 +103,8 @@ def _make(hint: Any) -> Cast:
     return _record(hint) if attrs.has(hint) else _instance(hint)
 
 
-def _aliased(alias: Any) -> Cast:
-    """The cast of what a ``type`` statement names, which may be made of itself."""
+def _alias(alias: Any) -> Cast:
+    """Return the cast for the type that a ``type`` statement names, which may be recursive."""
 
     def cast(value: Any) -> Any:
         try:
@@ -199,7 +199,7 @@ def _enum(kind: type[enum.Enum]) -> Cast:
 def _record(kind: type) -> Cast:
     @cache
     def casts() -> tuple[dict[str, Cast], set[str]]:
-        # Not at once: a record may hold records of the same class.
+        # Lazily: a record may hold records of the same class.
         hints = hints_of(kind)
         fields = {argument_name(one): one for one in attrs.fields(kind) if one.init}
         needed = {name for name, one in fields.items() if one.default is attrs.NOTHING}
@@ -223,7 +223,7 @@ def _instance(kind: type) -> Cast:
     def cast(value: Any) -> Any:
         try:
             is_one = isinstance(value, kind)
-        except TypeError:  # a protocol, of which this cannot be said
+        except TypeError:  # a protocol that does not support isinstance
             is_one = True
         if not is_one:
             raise CastError("is invalid")
@@ -233,20 +233,20 @@ def _instance(kind: type) -> Cast:
 
 
 def _sound(value: Any) -> Any:
-    """Anything, if all the texts in it are sound."""
+    """Return any value, after checking all texts in it."""
     try:
-        return _copied(value)
-    except RecursionError:  # it is nested too deep to be written as JSON, or holds itself
+        return _copy(value)
+    except RecursionError:  # nested too deep for JSON, or contains itself
         raise CastError("is invalid") from None
 
 
-def _copied(value: Any) -> Any:
+def _copy(value: Any) -> Any:
     if isinstance(value, str):
         return _str(value)
     if isinstance(value, Mapping):
-        return {_copied(name): _copied(one) for name, one in value.items()}
+        return {_copy(name): _copy(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_copied(one) for one in value]
+        return [_copy(one) for one in value]
     return value
 
 
@@ -305,7 +305,7 @@ def _decimal(value: Any) -> Decimal:
             raise CastError("is invalid")
     except (InvalidOperation, ValueError):
         raise CastError("is invalid") from None
-    # Text of a few characters can ask for more digits than fit into memory.
+    # A text of a few characters can denote more digits than fit into memory.
     exponent = number.as_tuple().exponent
     if (
         not isinstance(exponent, int)  # NaN, or infinite
@@ -317,7 +317,7 @@ def _decimal(value: Any) -> Decimal:
 
 
 def _number_text(value: str) -> str:
-    # Python reads underscores, spaces and the digits of every script.
+    # Python accepts underscores, spaces and the digits of every script.
     if not value.isascii() or "_" in value or value != value.strip():
         raise ValueError("no number as PostgreSQL writes one")
     return value
@@ -325,7 +325,7 @@ def _number_text(value: str) -> str:
 
 def _iso(kind: Any) -> Cast:
     def cast(value: Any) -> Any:
-        # A datetime is a date for Python.
+        # In Python, a datetime is an instance of date.
         if isinstance(value, kind) and (kind is dt.datetime or not isinstance(value, dt.datetime)):
             return value
         try:

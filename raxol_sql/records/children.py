@@ -1,4 +1,4 @@
-"""Children put with their parents: which belongs to which, without any I/O."""
+"""Matching of preloaded children with their parents, without any I/O."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from raxol_sql.records.fields import fields_of
 @attrs.frozen(eq=False, repr=False)
 class ChildMatcher:
     """
-    Matches children with their parents.
+    A matcher of children with their parents.
 
-    ``parent_key`` is the field of a parent that equals the field ``child_key`` of its children,
-    ``into`` the field of the parent that takes them, if one does. ``single``: at most one child.
+    ``parent_key`` is the field of a parent that equals the field ``child_key`` of its children.
+    ``into`` is the field of the parent that receives them, or None. ``single`` allows each parent
+    at most one child.
     """
 
     query: Query[Any]
@@ -29,7 +30,7 @@ class ChildMatcher:
     single: bool
 
     def keys_of(self, parents: Sequence[Any]) -> list[Any]:
-        """The keys that children are looked for by: each once, in order, and never None."""
+        """Return the distinct keys of the parents, in order, without None."""
         keys = dict.fromkeys(
             self._value(parent, self.parent_key, "parent_key") for parent in parents
         )
@@ -38,11 +39,11 @@ class ChildMatcher:
 
     def match(self, parents: Sequence[Any], children: Iterable[Any]) -> list[Any]:
         """
-        The parents in their order, with their children in theirs.
+        Return the parents in their order, each with its children in their order.
 
-        A pair of each parent and its children, or the parent with the field ``into`` set. Raises
-        `ParameterError` for a field that is not there, `RecordError` for a child of none of the
-        parents, and `TooManyRowsError` where there is to be one child and there are more.
+        Each item is a pair of the parent and its children, or the parent with the field ``into``
+        set. Raises `ParameterError` for a field that does not exist, `RecordError` for a child
+        that matches no parent, and `TooManyRowsError` for several children with ``single``.
         """
         of: dict[Any, list[Any]] = {key: [] for key in self.keys_of(parents)}
         for child in children:
@@ -62,7 +63,7 @@ class ChildMatcher:
         return [put(parent, own[0] if own else None) for parent, own in found]
 
     def _putter(self, parents: Sequence[Any]) -> Callable[[Any, Any], Any]:
-        """The function that puts a parent and what is its own together."""
+        """Return the function that combines a parent with its children."""
         into = self.into
         if into is None:
             return lambda parent, own: (parent, own if self.single else [*own])

@@ -1,4 +1,4 @@
-"""What calling an attrs class does, and how much of it the values of a row need."""
+"""The constructors of attrs classes, and how much of them a row builder needs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from raxol_sql.records.names import can_be_written
 from raxol_sql.records.twin import twin_of
 
 _WITHOUT_VALIDATORS = SimpleNamespace(_run_validators=False)
-# What a type checker takes for a function; and `attrs.Converter` came with attrs 24.1.
+# The annotation satisfies type checkers; `attrs.Converter` exists since attrs 24.1.
 _Factory: Any = attrs.Factory
 _Converter: Any = getattr(attrs, "Converter", ())
 
 
 class Filling(enum.Enum):
-    """How the fields of an instance take their values, where nothing else has to happen."""
+    """The way to set the fields of an instance if its constructor does nothing else."""
 
     ASSIGNED = "by assignment to an instance"
     TWIN = "by assignment to an instance of the twin, which then changes its class"
@@ -28,7 +28,7 @@ class Filling(enum.Enum):
 
 
 def is_generated(record: Any) -> bool:
-    """Whether calling ``record`` does what attrs has written for its fields, and nothing else."""
+    """Return whether calling ``record`` runs only the ``__init__`` that attrs generated."""
     owner = next(base for base in record.__mro__ if "__attrs_attrs__" in vars(base))
     code = getattr(record.__init__, "__code__", None)
     return (
@@ -41,11 +41,11 @@ def is_generated(record: Any) -> bool:
 
 
 def initialiser(record: Any) -> Callable[..., None]:
-    """The ``__init__`` that attrs has written for ``record``, but running no validators."""
+    """Return the ``__init__`` that attrs generated for ``record``, without its validators."""
     init: FunctionType = record.__init__
     if "_config" not in init.__code__.co_names:
         return init
-    # The switch that attrs asks before it runs them is a global of each function that it writes.
+    # The switch that attrs reads before it runs them is a global of each generated function.
     names = {**init.__globals__, "_config": _WITHOUT_VALIDATORS}
     made = FunctionType(init.__code__, names, init.__name__, init.__defaults__, init.__closure__)
     made.__kwdefaults__ = init.__kwdefaults__
@@ -54,10 +54,10 @@ def initialiser(record: Any) -> Callable[..., None]:
 
 def filling_of(record: Any) -> Filling | None:
     """
-    How to fill an instance of a generated ``record`` so that it is what calling the class makes.
+    Return how to fill an instance of a generated ``record`` with the result of calling its class.
 
-    None where a method sees the instance before it is whole, or where a field is more than its
-    place in memory: then only the ``__init__`` of attrs does it right.
+    None if a method sees the instance before it is complete, or if setting a field does more than
+    store its value: only the ``__init__`` of attrs is correct then.
     """
     fields = attrs.fields(record)
     if (
@@ -72,15 +72,15 @@ def filling_of(record: Any) -> Filling | None:
         return None
     if record.__dictoffset__ == 0:
         return Filling.TWIN if twin_of(record) else None
-    # A frozen class with a __dict__ is filled by attrs in this way too. Not so one whose
-    # __setattr__ converts and validates: there the dictionary would only cost memory.
+    # attrs fills a frozen class with a __dict__ in the same way, but not a class whose __setattr__
+    # converts and validates: there the dictionary would only cost memory.
     if _wrote_attrs(record.__delattr__) and not any(_is_slot(record, field) for field in fields):
         return Filling.IN_DICT
     return None
 
 
 def runs_code_of_the_program(record: Any) -> bool:
-    """Whether making a ``record`` may run more than assignments, and so may raise anything."""
+    """Return whether making a ``record`` may run the program's code, which may raise anything."""
     return (
         not is_generated(record)
         or filling_of(record) is None
@@ -93,29 +93,29 @@ def runs_code_of_the_program(record: Any) -> bool:
 
 
 def has_hook_after(record: Any) -> bool:
-    """Whether the ``__init__`` of attrs ends with a call of ``__attrs_post_init__``."""
+    """Return whether the ``__init__`` of attrs ends with a call of ``__attrs_post_init__``."""
     return _mentions(record, "__attrs_post_init__")
 
 
 def factory_of(field: attrs.Attribute[Any]) -> Callable[..., Any] | None:
-    """The factory of a field's default, which makes one for each record, if it has one."""
+    """Return the factory that makes a field's default for each record, or None."""
     default: Any = field.default
     return default.factory if isinstance(default, _Factory) else None
 
 
 def _mentions(record: Any, name: str) -> bool:
-    """Whether the ``__init__`` of attrs does something with an attribute ``name``."""
+    """Return whether the ``__init__`` of attrs uses an attribute ``name``."""
     code = record.__init__.__code__
     return name in (*code.co_names, *code.co_consts)
 
 
 def _wrote_attrs(method: Any) -> bool:
-    """Whether a ``__setattr__`` or ``__delattr__`` is one of those that attrs puts on a class."""
+    """Return whether attrs generated a ``__setattr__`` or ``__delattr__``."""
     return getattr(method, "__globals__", None) is attrs.make_class.__globals__
 
 
 def _is_plain(record: type, field: attrs.Attribute[Any]) -> bool:
-    """Whether nothing but a value, or a function of a value, goes to the field's own place."""
+    """Return whether setting a field only stores a value, or a function of a value."""
     place = getattr_static(record, field.name, None)
     return (
         can_be_written(field.name)

@@ -1,4 +1,4 @@
-"""From the value of a column to that of a field: as the field's type says, or not at all."""
+"""Conversion of the values of columns to the types of fields."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TEXTS = (TypeKind.TEXT, TypeKind.ENUM)
 
 
 class UnfitError(Exception):
-    """A field whose type no value of a column can have; its text says why, and what would do."""
+    """A field whose type cannot hold the values of its column; the message says why, and a fix."""
 
 
 def field_reader(
@@ -37,12 +37,12 @@ def field_reader(
     validate: bool,
 ) -> Read | None:
     """
-    The function from the value of a ``column`` to that of a ``field``; None if they are the same.
+    Return the function from the value of a ``column`` to that of a ``field``; None if it is equal.
 
-    Where the ``type`` of the column is not known, only JSON is made into records. Raises what
-    ``fail`` makes for a type of the field that the column can never give; the function does so
-    for a value that has none, with the place in it, and never the value. NULL stays None, unless
-    it stands for a list of records. ``validate`` runs the validators of attrs.
+    If the ``type`` of the column is not known, only JSON is converted to records. Raises the error
+    that ``fail`` makes if no value of the column fits the type of the field. The function raises
+    it for a value that does not fit, with its place and never the value itself. NULL stays None,
+    unless the field is a list of records. ``validate`` runs the validators of attrs.
     """
     if field.converts:
         return None
@@ -57,16 +57,16 @@ def field_reader(
         problem = f"the field {field.name} is {field.annotation}, and the column {column!r} is"
         unfit = fail(f"{problem} {type.name}: {error}, or cast the column in the query")
     else:
-        return None if cast is None else _checked(fail, column, field, type, cast)
+        return None if cast is None else _check_type(fail, column, field, type, cast)
     raise unfit
 
 
 def reader_of(hint: Any, type: ColumnType, *, validate: bool = False) -> Read | None:
     """
-    The function from values of a type to those of a type hint; None if they are the same.
+    Return the function from values of a type to those of a type hint; None if they are equal.
 
-    It is not given None. Raises `UnfitError` where no value of the type can be one of the hint;
-    the function raises `MisfitError` for a value that is none.
+    The caller does not pass None. Raises `UnfitError` if no value of the type fits the hint; the
+    function raises `MisfitError` for a value that does not fit.
     """
     hint = type_behind(hint)
     if hint in _ANYTHING or isinstance(hint, (str, typing.TypeVar, typing.ForwardRef)):
@@ -96,13 +96,13 @@ def reader_of(hint: Any, type: ColumnType, *, validate: bool = False) -> Read | 
         return _composite(kind, arguments, type, validate)
     classes = (str,) if type.kind in _TEXTS else type.classes
     if kind is float and classes == (int,):
-        return None  # as for every type checker
+        return None  # as type checkers see it
     if not _is_one(classes, kind):
         raise UnfitError(_instead(type))
     return None
 
 
-def _checked(
+def _check_type(
     fail: Callable[[str], RecordError], column: str, field: Field, type: ColumnType, cast: Read
 ) -> Read:
     wants_list = field.item is not None and not field.nullable
@@ -119,7 +119,7 @@ def _checked(
             return cast(value)
         except MisfitError as error:
             place, problem = error.place.removeprefix(".") or "it", str(error)
-        # Not inside of the block, where the error of a cast would be told along.
+        # Outside of the except block, so that the error of the cast is not its context.
         what = "JSON" if type.kind is TypeKind.JSON else type.name
         raise fail(
             f"the {what} in the column {column!r} makes no {field.annotation}: {place} is {problem}"
@@ -129,7 +129,7 @@ def _checked(
 
 
 def _one_of(hint: Any, type: ColumnType, validate: bool) -> Read | None:
-    """The first member of a union that takes values as they are, or else the first that can."""
+    """Return the reader of the first member of a union that needs none, or else that can read."""
     found: list[Read] = []
     unfit: UnfitError | None = None
     for member in typing.get_args(hint):
@@ -149,7 +149,7 @@ def _one_of(hint: Any, type: ColumnType, validate: bool) -> Read | None:
 
 
 def _is_one(classes: tuple[type, ...], kind: Any) -> bool:
-    """Whether values of all these classes are instances of another, as far as can be said."""
+    """Return whether all these classes are known to be subclasses of ``kind``."""
     try:
         return bool(classes) and all(issubclass(one, kind) for one in classes)
     except TypeError:  # a protocol, or no class at all
@@ -157,22 +157,22 @@ def _is_one(classes: tuple[type, ...], kind: Any) -> bool:
 
 
 def _instead(type: ColumnType) -> str:
-    """What a field of such a column could be."""
+    """Return the remedy: an annotation that fits such a column."""
     if type.kind is TypeKind.ENUM:
         return "annotate it as str, or as an Enum whose values are the labels"
     if type.kind is TypeKind.COMPOSITE:
         fields = ", ".join(name for name, _ in type.fields)
         return f"annotate it as an attrs class with the fields {fields}, or as a tuple"
     if type.kind is TypeKind.ARRAY:
-        return f"annotate it as {_shown(type)}"
+        return f"annotate it as {_describe(type)}"
     if type.kind is TypeKind.TEXT:
         return "its values come as text: annotate it as str, or give the field a converter"
-    return f"annotate it as {_shown(type)}"
+    return f"annotate it as {_describe(type)}"
 
 
-def _shown(type: ColumnType) -> str:
+def _describe(type: ColumnType) -> str:
     if type.kind is TypeKind.ARRAY and type.part is not None:
-        return f"list[{_shown(type.part)}]"
+        return f"list[{_describe(type.part)}]"
     if type.kind is TypeKind.COMPOSITE:
         return "tuple"
     if type.kind in _RANGES:
@@ -246,13 +246,13 @@ def _range_reader(bound: Read | None) -> Read | None:
 
 
 def _enum(kind: type[enum.Enum], type: ColumnType) -> Read:
-    """The function from values to the members that have them."""
+    """Return the function from values to the members of an enum."""
     classes = (str,) if type.kind in _TEXTS else type.classes
     known = {member.value: member for member in kind if isinstance(member.value, classes)}
-    # A class may know more values than those of its members.
+    # A class may accept more values than those of its members, by `_missing_`.
     is_open = "_missing_" in vars(kind) or issubclass(kind, enum.Flag)
     if not is_open and (not known or (type.labels and not known.keys() & set(type.labels))):
-        what = "label of the type" if type.labels else f"{_shown(type)}"
+        what = "label of the type" if type.labels else f"{_describe(type)}"
         raise UnfitError(f"no member of {kind.__name__} has {with_article(what)} as its value")
 
     def read(value: Any) -> Any:

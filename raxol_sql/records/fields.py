@@ -1,4 +1,4 @@
-"""The fields of a record, as the columns of a row see them."""
+"""The fields of a record that columns can fill, and their types."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Field:
     """
     A field that a column can fill.
 
-    ``name`` is the name that the record's constructor takes: a private ``_token`` is ``token``.
-    ``record`` is the attrs class in its type, if there is one, ``sequence`` the list or tuple in
-    it, and ``item`` the attrs class that this is of; ``nullable`` says whether its type, the
-    ``hint``, allows None, and ``converts`` whether the field's converter takes the value.
+    ``name`` is the name of its argument in the constructor: a private ``_token`` is ``token``.
+    ``record`` is the attrs class in its type, if any, ``sequence`` the list or tuple in it, and
+    ``item`` the attrs class of the items of that; ``nullable`` is whether its type, the ``hint``,
+    allows None, and ``converts`` whether the field has a converter that takes the value.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Field:
 
     @property
     def holds_records(self) -> bool:
-        """Whether records can be in it, one or many."""
+        """Return whether the field can hold records, one or many."""
         return self.record is not None or self.item is not None
 
 
 def fields_of(record: type) -> dict[str, Field]:
-    """The fields of an attrs class that its constructor takes, by name, in their order."""
+    """Return the fields that the constructor of an attrs class takes, by name, in their order."""
     hints = hints_of(record)
     fields = {}
     for attribute in attrs.fields(record):
@@ -57,7 +57,7 @@ def fields_of(record: type) -> dict[str, Field]:
         fields[name] = Field(
             name=name,
             required=attribute.default is attrs.NOTHING,
-            annotation=_written(hint),
+            annotation=_format_hint(hint),
             record=next((member for member in members if _is_record(member)), None),
             nullable=type(None) in members or hint is Any or hint is None,
             item=item,
@@ -68,19 +68,19 @@ def fields_of(record: type) -> dict[str, Field]:
     return fields
 
 
-def _written(hint: Any) -> str:
+def _format_hint(hint: Any) -> str:
     is_class = isinstance(hint, type) and typing.get_origin(hint) is None
     return hint.__name__ if is_class else str(hint)
 
 
 def hints_of(record: type) -> dict[str, Any]:
     """
-    The types of the fields.
+    Return the types of the fields.
 
-    One that says what only a type checker understands stays as it is written, which is enough
-    for every field that holds no record; it takes nothing from the others. To evaluate them takes
-    longer than all else of a changeset, so those of a class are kept, unless one may yet come to
-    mean something.
+    An annotation that only a type checker can evaluate stays a string, which is enough for every
+    field that holds no record; it does not affect the other fields. Evaluating the annotations
+    takes longer than the rest of a changeset, so the result is cached for each class, unless an
+    annotation may become defined later.
     """
     known = _known_hints.get(record)
     if known is None:
@@ -104,17 +104,17 @@ def _hint(record: type, attribute: attrs.Attribute[Any]) -> Any:
 def _defines(base: type, name: str) -> bool:
     if not attrs.has(base):
         return False
-    # The types that attrs ships leave `inherited` out.
+    # The type stubs of attrs leave `inherited` out.
     return not getattr(attrs.fields_dict(base).get(name), "inherited", True)
 
 
 def is_union(hint: Any) -> bool:
-    """Whether a type hint has alternatives."""
+    """Return whether a type hint is a union."""
     return typing.get_origin(hint) in (typing.Union, types.UnionType)
 
 
 def type_behind(hint: Any) -> Any:
-    """What a hint with annotations, a new type or the name of a type stands for."""
+    """Return the type behind ``Annotated``, ``NewType`` or a type alias."""
     while True:
         if typing.get_origin(hint) is typing.Annotated:
             hint = typing.get_args(hint)[0]
@@ -126,12 +126,12 @@ def type_behind(hint: Any) -> Any:
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
-    """The types in a union, or the type itself."""
+    """Return the members of a union, or the type itself."""
     return typing.get_args(hint) if is_union(hint) else (hint,)
 
 
 def _sequence_of(members: tuple[Any, ...]) -> tuple[type | None, type | None]:
-    """The list or tuple among ``members``, after the record that all of its items are, if so."""
+    """Return the record class of the items, if any, and the list or tuple among ``members``."""
     found: tuple[type | None, type | None] = (None, None)
     for member in members:
         kind, arguments = typing.get_origin(member) or member, typing.get_args(member)

@@ -1,4 +1,4 @@
-"""Records out of the JSON that a query puts together."""
+"""Records from the JSON that a query aggregates."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from raxol_sql.records.json_text import JsonText
 
 Read = Callable[[Any], Any]
 
-# What the driver makes of JSON. A composite type that it makes a record of comes as that.
+# What the driver returns for JSON. A composite type registered as a record arrives as that record.
 _OF_JSON = (dict, list, str, int, float, bool)
 
 
 class MisfitError(Exception):
-    """A value that does not fit a field, and where in the whole it is; its text says what it is."""
+    """A value that does not fit a field, with its place in the JSON and a description of it."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -30,12 +30,13 @@ def json_reader(
     fail: Callable[[str], RecordError], column: str, field: Field, *, validate: bool
 ) -> Read:
     """
-    The function from the value of a ``column`` to that of a ``field`` which holds records.
+    Return the function from the value of a ``column`` to that of a ``field`` that holds records.
 
-    JSON is made into the records that the field's type says, with values of their fields' types;
-    what comes as a record already stays as it is, as NULL does, unless it stands for a list that
-    may not be None. Raises what ``fail`` makes for JSON that makes no such record, with the place
-    in it and without the value. ``validate`` runs the validators of attrs.
+    The function converts JSON to the records in the field's type, and their values to the types
+    of their fields. A value that is a record already stays as it is, and so does NULL, unless the
+    field is a list that cannot be None. It raises the error that ``fail`` makes for JSON that
+    does not fit, with the place in it and without the value. ``validate`` runs the validators of
+    attrs.
     """
     cast = _reader(field.hint, validate, {})
     wants_list = field.item is not None and not field.nullable
@@ -52,7 +53,7 @@ def json_reader(
             return cast(str(value) if isinstance(value, JsonText) else value)
         except MisfitError as error:
             place, problem = error.place.removeprefix(".") or "it", str(error)
-        # Not inside of the block, where the error of a cast would be told along.
+        # Outside of the except block, so that the error of the cast is not its context.
         raise fail(
             f"the JSON in the column {column!r} makes no {field.annotation}: {place} is {problem}"
         )
@@ -61,7 +62,7 @@ def json_reader(
 
 
 def _reader(hint: Any, validate: bool, known: dict[type, Read]) -> Read:
-    """The function from JSON to a type, which raises `MisfitError`."""
+    """Return the function from JSON to a type, which raises `MisfitError`."""
     members = typing.get_args(hint) if is_union(hint) else (hint,)
     solid = [member for member in members if member is not type(None)]
     if len(solid) != 1:
@@ -81,9 +82,9 @@ def _reader(hint: Any, validate: bool, known: dict[type, Read]) -> Read:
 
 def plain_json(hint: Any, *, validate: bool) -> Read | None:
     """
-    The function from what the driver makes of JSON to a type; None where that is anything.
+    Return the function from a JSON value of the driver to a type; None if the type accepts all.
 
-    It raises `MisfitError`. What the program's own function for JSON made of it stays as it is.
+    It raises `MisfitError`. An object that the program's own JSON loader made stays as it is.
     """
     if hint in (Any, object, None):
         return None
@@ -93,10 +94,10 @@ def plain_json(hint: Any, *, validate: bool) -> Read | None:
         and all(one in (Any, object) for one in arguments[-1:])
         and (kind is list or arguments[:1] in ((), (str,), (Any,)))
     ):
-        # Without a look at each of what may be a great many values.
+        # Without checking each value: there may be very many.
         return lambda value: _instance(kind, value)
     if _takes_text(hint):
-        # It is to be written as what it was.
+        # So that it is written as the same JSON again.
         keep: tuple[type, ...] = (JsonText,)
     else:
         keep = ()
@@ -153,7 +154,7 @@ def _record(record: type, validate: bool, known: dict[type, Read]) -> Read:
         values = {}
         for name, inner in value.items():
             if name not in reads:
-                # A name may come from a value, so it is not shown.
+                # The name may come from data, so the message does not show it.
                 raise MisfitError(
                     f"an object with a name that is no field of {record.__name__}, "
                     f"which has {', '.join(reads)}"
@@ -165,14 +166,14 @@ def _record(record: type, validate: bool, known: dict[type, Read]) -> Read:
                 raise
         return make(**values)
 
-    # Before its fields are looked at, which may hold records of the same class.
+    # Before the fields are read, which may hold records of the same class.
     known[record] = read
     reads.update({name: _reader(one.hint, validate, known) for name, one in fields.items()})
     return read
 
 
 def make_of(record: type, validate: bool) -> Callable[..., Any]:
-    """What makes a record of its values, without validators unless they are asked for."""
+    """Return the function that makes a record of its values, with validators if ``validate``."""
     if validate or not is_generated(record):
         return record
     initialise = initialiser(record)

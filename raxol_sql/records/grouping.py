@@ -1,4 +1,4 @@
-"""Rows of a join put together: one record for those that belong together, with a list in it."""
+"""Grouping of the rows of a join into records with a list of children (``@group``)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import attrs
 
 from raxol_sql.records.builder import Build, Row
-from raxol_sql.records.matching import Fail, Match, listed
+from raxol_sql.records.matching import Fail, Match, list_names
 
 
 class MakeBuild(Protocol):
-    """Makes the function from a row of some width to a record; see `record_builder`."""
+    """A factory of the function from a row of some width to a record; see `record_builder`."""
 
     def __call__(
         self, not_null: Mapping[int, str], matched: Match, width: int, absent: tuple[int, ...] = ()
@@ -22,11 +22,11 @@ class MakeBuild(Protocol):
 
 class GroupedBuild:
     """
-    Makes records of rows of which each holds a record's columns, and those of one child.
+    A builder of records from rows that each hold the columns of a record and of one child.
 
-    ``group`` are the columns of ``@group``, ``known`` the indexes of all by name, and ``matched``
-    what a row makes. Raises what ``fail`` makes where there is no one list to collect. Safe to
-    call from any thread.
+    ``group`` are the columns of ``@group``, ``known`` the indexes of all columns by name, and
+    ``matched`` how a row maps to records. Raises the error that ``fail`` makes unless there is
+    exactly one list to collect. Safe to call from any thread.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class GroupedBuild:
             width,
             absent=child.indexes,
         )
-        # The list comes as one more column, so that a record sees it whole when it is made.
+        # The list is one more column, so that the constructor of the record gets it complete.
         inner = {field: match for field, match in matched.inner.items() if field != name}
         parent = attrs.evolve(matched, columns={**matched.columns, name: width}, inner=inner)
         parents = {index: name for index, name in not_null.items() if index in shared}
@@ -65,10 +65,10 @@ class GroupedBuild:
 
     def merge(self, rows: Iterable[Row]) -> list[Any]:
         """
-        The records, in the order in which each came first.
+        Return the records, in the order of their first rows.
 
-        Raises `RecordError` where the rows of one record differ in its own columns: which of them
-        it is made of would be left to chance.
+        Raises `RecordError` if the rows of one record differ in its own columns: the result would
+        depend on which row came first.
         """
         groups: dict[Any, tuple[Row, Any, list[Any]]] = {}
         for row in rows:
@@ -78,7 +78,7 @@ class GroupedBuild:
             except TypeError:
                 raise self._fail(
                     "@group tells records apart by values, and those of "
-                    f"{listed(self._group)} are lists or the like: name a key"
+                    f"{list_names(self._group)} are lists or the like: name a key"
                 ) from None
             if known is None:
                 groups[key] = known = (row, shared, [])
@@ -91,7 +91,7 @@ class GroupedBuild:
         return [make((*row, sequence(children))) for row, _, children in groups.values()]
 
     def _compare(self, first: Any, other: Any) -> None:
-        """Raises for columns that differ; a NaN, or an array of numpy, equals nothing."""
+        """Raise for columns that differ; a NaN or a numpy array equals nothing."""
         pairs = [(first, other)] if len(self._names) == 1 else zip(first, other, strict=True)
         different = [
             name
@@ -100,15 +100,15 @@ class GroupedBuild:
         ]
         if different:
             raise self._fail(
-                f"rows of one record differ in {listed(different)}: name in @group what tells the "
-                "records apart"
+                f"rows of one record differ in {list_names(different)}: "
+                "name in @group what tells the records apart"
             )
 
 
 def _is_same(one: Any, two: Any) -> bool:
     try:
         return bool(one == two)
-    except Exception:  # The types of a program may raise anything.
+    except Exception:  # the program's types may raise anything
         return False
 
 
@@ -121,8 +121,8 @@ def _list_of(fail: Fail, matched: Match) -> str:
         )
     if len(lists) > 1:
         raise fail(
-            f"the lists {listed(lists)} would multiply each other's rows: "
-            "load one of them with attach(), or as JSON"
+            f"the lists {list_names(lists)} would multiply each other's rows: "
+            "load one of them with preload(), or as JSON"
         )
     return lists[0]
 
@@ -130,10 +130,10 @@ def _list_of(fail: Fail, matched: Match) -> str:
 def _check_key(fail: Fail, group: tuple[str, ...], known: Mapping[str, int], child: Match) -> None:
     unknown = [name for name in group if name not in known]
     if unknown:
-        raise fail(f"@group names columns that are not there: {listed(unknown)}")
+        raise fail(f"@group names columns that are not there: {list_names(unknown)}")
     inside = [name for name in group if known[name] in child.indexes]
     if inside:
         raise fail(
-            f"@group names columns of the list itself: {listed(inside)}; "
+            f"@group names columns of the list itself: {list_names(inside)}; "
             "name those that the rows of one record share"
         )

@@ -1,13 +1,13 @@
-"""A text that stood alone in a JSON column."""
+"""The str of a JSON column that holds a single JSON string."""
 
 from __future__ import annotations
 
 
 class JsonText(str):
     """
-    A str that was read from JSON, and is written as that text again.
+    A str that was read from JSON, and is written as a JSON string again.
 
-    Of any other str that a json column is given, the server takes what it says as JSON.
+    The server parses any other str for a json column as JSON.
     """
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""The columns of a row, matched with the fields of a record and of the records inside."""
+"""Matching of columns with the fields of a record and of its nested records."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import attrs
 from raxol_sql.errors import RecordError
 from raxol_sql.records.fields import Field, fields_of
 
-# Makes the error for a problem; it knows the query's name and place, and does not keep it alive.
+# Makes the error for a problem, with the query's name and place; keeps no reference to the query.
 Fail = Callable[[str], RecordError]
 
-_DEEPER = "and lies too deep for a join: load it with attach(), or as JSON"
+_DEEPER = "and lies too deep for a join: load it with preload(), or as JSON"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -20,11 +20,11 @@ class Match:
     """
     The columns that make one record.
 
-    ``columns`` are their indexes by the names that the record's constructor takes, ``inner`` the
-    records that are made of columns too, and ``direct`` the names of the columns that each fill
-    one field, each with that field. ``nullable`` says that NULLs only make None, ``indexes`` are
-    all the columns in it and below, and ``sequence`` is the list or tuple that it is one item of,
-    if it is.
+    ``columns`` are their indexes by the names of the constructor's arguments, ``inner`` the nested
+    records that are made of columns too, and ``direct`` the columns that fill one field each, with
+    that field. With ``nullable``, columns that are all NULL make None. ``indexes`` are all its
+    columns, those of nested records included, and ``sequence`` is the list or tuple of which it is
+    an item, or None.
     """
 
     record: type
@@ -46,11 +46,11 @@ def match(
     inside: str = "",
 ) -> Match:
     """
-    What ``columns``, which are indexes by name, make of a ``record``.
+    Match ``columns``, indexes by name, with the fields of a ``record``.
 
-    A list of records in it takes columns too, unless ``no_list`` says why not. What lies
-    ``inside`` of another record has its columns below that name. Raises what ``fail`` makes for
-    columns that are missing or too many.
+    A list of records takes columns too, unless ``no_list`` says why not. The columns of a nested
+    record begin with ``inside``. Raises the error that ``fail`` makes for missing or extra
+    columns.
     """
     fields = fields_of(record)
     direct: dict[str, int] = {}
@@ -64,7 +64,7 @@ def match(
     _compare(fail, record, fields, [*direct, *groups])
     both = sorted(direct.keys() & groups.keys())
     if both:
-        raise fail(f"{listed(both)} is a column and a group of columns")
+        raise fail(f"{list_names(both)} is a column and a group of columns")
     inner = {
         name: _inside(fail, record, fields[name], group, no_list, f"{inside}{name}.")
         for name, group in groups.items()
@@ -96,13 +96,13 @@ def _compare(fail: Fail, record: type, fields: dict[str, Field], columns: list[s
     extra = [name for name in columns if name not in fields]
     missing = [name for name, field in fields.items() if field.required and name not in columns]
     if extra:
-        problems.append(f"columns without a field in {record.__name__}: {listed(extra)}")
+        problems.append(f"columns without a field in {record.__name__}: {list_names(extra)}")
     if missing:
-        problems.append(f"fields of {record.__name__} without a column: {listed(missing)}")
+        problems.append(f"fields of {record.__name__} without a column: {list_names(missing)}")
     if problems:
         raise fail("; ".join(problems))
 
 
-def listed(names: Sequence[str]) -> str:
-    """``names`` as an error shows them."""
+def list_names(names: Sequence[str]) -> str:
+    """Return ``names`` as error messages show them."""
     return ", ".join(repr(name) for name in names)

@@ -1,4 +1,4 @@
-"""Names that Python code can write."""
+"""The names of fields in Python code."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import attrs
 
 def can_be_written(name: str) -> bool:
     """
-    Whether code can write ``record.name``, and then finds what was stored as ``name``.
+    Return whether ``record.name`` in code reads the attribute that is stored as ``name``.
 
-    Python reads names in their normal form, and mangles those with two underscores in front.
+    Python normalises identifiers (NFKC), and mangles those that begin with two underscores.
     """
     return (
         name.isidentifier()

@@ -1,4 +1,4 @@
-"""Whether the client can refuse what a statement has answered."""
+"""Whether the client can reject the result of a statement that succeeded."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _known: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
 
 def can_refuse(query: Query[Any]) -> bool:
     """
-    Whether the result of ``query`` can be an error after its statement succeeded.
+    Return whether the result of ``query`` can be an error after its statement succeeded.
 
-    So it is where a count of rows is promised or a column is ``@not-null``, and where making the
+    It can if the kind promises a count of rows, if a column is ``@not-null``, or if making the
     record runs validators, converters, hooks or other code of the program. Columns that do not
-    fit the record are another matter: `shape_of` refuses them as soon as the statement is
-    described. Safe to call from any thread.
+    fit the record do not count: `shape_of` rejects them as soon as the statement is described.
+    Safe to call from any thread.
     """
     kind = query.kind
     if kind is not Kind.MANY:
@@ -44,14 +44,14 @@ def can_refuse(query: Query[Any]) -> bool:
 def _may_raise(record: type) -> bool:
     known = _known.get(record)
     if known is None:
-        # JSON may be wrong, and an enum may have a label that its class has no member for.
+        # JSON may not fit, and an enum type may have a label without a member in its class.
         may_misfit = not all(map(_is_plain, fields_of(record).values()))
         known = _known[record] = may_misfit or runs_code_of_the_program(record)
     return known
 
 
 def _is_plain(field: Field) -> bool:
-    """Whether a field takes values as the driver gives them, but for JSON."""
+    """Return whether a field takes the driver's values unchanged; JSON does not count."""
     return field.converts or _takes_all(field.hint)
 
 

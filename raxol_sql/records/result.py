@@ -1,4 +1,4 @@
-"""What an answer of the server means for a query's kind."""
+"""The result of a query: the server's result, read as the query's kind says."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from raxol_sql.records.builder import Build
 from raxol_sql.records.grouping import GroupedBuild
 from raxol_sql.text import Kind
 
-# To find a member in its enum takes Python 3.11 almost as long as to make half of a record.
+# In Python 3.11, looking up a member of an enum takes as long as making half of a record.
 _ONE, _MANY, _AFFECTED, _EXEC = Kind.ONE, Kind.MANY, Kind.AFFECTED, Kind.EXEC
 
 
 class Answer(Protocol):
-    """What the server has answered to one statement. Its rows are built when asked for."""
+    """The server's result of one statement. Its rows are built on request."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns; none where the statement gives no rows."""
+        """The names of the columns; empty if the statement returns no rows."""
 
     @property
     def count(self) -> int:
@@ -27,28 +27,28 @@ class Answer(Protocol):
 
     @property
     def affected(self) -> int:
-        """The number of rows changed; -1 of a statement that counts nothing."""
+        """The number of rows changed; -1 for a statement that counts none."""
 
     def build_for(self, query: Query[Any]) -> Build:
-        """What makes a record of a row: `shape_of` the query, for these columns and their types."""
+        """Return `shape_of` the query for these columns and their types."""
 
     def one(self, build: Build) -> Any:
-        """The first row, built."""
+        """Return the record of the first row."""
 
     def all(self, build: Build) -> list[Any]:
-        """Every row, built."""
+        """Return the records of all rows."""
 
 
 def result_of(query: Query[Any], answer: Answer) -> Any:
     """
-    What running ``query`` gives, out of the server's answer.
+    Return the result of ``query`` from the server's answer.
 
-    Raises `NoRowsError` and `TooManyRowsError` where the count of rows is not what the kind
-    promises, before a row is built, and `RecordError` where the columns do not fit the record.
+    Raises `NoRowsError` or `TooManyRowsError` if the count of rows is not what the kind promises,
+    before a row is built, and `RecordError` if the columns do not fit the record.
     """
     kind = query.kind
     if kind is _AFFECTED:
-        # The driver says -1 of a statement that counts nothing, such as CREATE TABLE.
+        # The driver reports -1 for a statement that counts no rows, such as CREATE TABLE.
         return max(answer.affected, 0)
     if kind is _EXEC:
         return None
@@ -64,7 +64,7 @@ def result_of(query: Query[Any], answer: Answer) -> Any:
 
 
 def _of_records(query: Query[Any], records: list[Any]) -> Any:
-    """What a query gives whose rows were put together: it is the records that are counted."""
+    """Return the result of a query with ``@group``, whose kind counts records, not rows."""
     if query.kind is _MANY:
         return records
     _check_count(query, len(records))
@@ -72,7 +72,7 @@ def _of_records(query: Query[Any], records: list[Any]) -> Any:
 
 
 def _check_count(query: Query[Any], count: int) -> None:
-    """Raises where a kind that gives one row, or at most one, has another count."""
+    """Raise if the count is wrong for a kind that returns exactly one row, or at most one."""
     if count > 1:
         expected = "exactly one row" if query.kind is _ONE else "at most one row"
         problem = f"expected {expected}, got {count}"

@@ -1,4 +1,4 @@
-"""The class of the rows of a query that names no record."""
+"""Classes for the rows of queries that name no record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from raxol_sql.errors import RecordError
 from raxol_sql.queries import Query
 from raxol_sql.records.names import can_be_written
 
-# What the constructor that attrs writes calls its own variables.
+# The names of the variables in the constructor that attrs generates.
 _ATTRS_OWN = frozenset(["self", "_setattr", "_cached_setattr_get"])
 _AS = "count(*) as total"
 
@@ -20,10 +20,10 @@ def row_class(
     query: Query[Any], columns: Sequence[str], fail: Callable[[str], RecordError]
 ) -> type:
     """
-    A frozen attrs class named after ``query``, with a field for each of its ``columns``.
+    Return a frozen attrs class named after ``query``, with a field for each of its ``columns``.
 
-    The columns `"a.b"` and `"a.c"` make one field ``a``, of a class of their own, or None. Raises
-    what ``fail`` makes for a column that cannot be a field.
+    The columns `"a.b"` and `"a.c"` make one field ``a``, of a nested class, or None. Raises the
+    error that ``fail`` makes for a column that cannot be a field.
     """
     name = query.definition.name.title().replace("_", "") + "Row"
     return _class(name, columns, f"A row of {query.name}.", fail)

@@ -1,4 +1,4 @@
-"""The source of a generated function, written line by line."""
+"""Source code of generated functions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 class Source:
     """
-    The lines of a function of one argument, and the objects that they name.
+    The source lines of a function of one argument, and the objects that they refer to.
 
-    Each name that it gives is new, so that no two things in the source share one.
+    Each name that it returns is unique in the source.
     """
 
     def __init__(self, header: str) -> None:
@@ -20,31 +20,31 @@ class Source:
         self._taken: Counter[str] = Counter()
 
     def name(self, word: str) -> str:
-        """A name that begins with ``word``, for a variable."""
+        """Return a new name for a variable, which begins with ``word``."""
         self._taken[word] += 1
         return f"{word}{self._taken[word]}"
 
     def refer(self, word: str, value: object) -> str:
-        """A name that begins with ``word``, and stands for ``value``."""
+        """Return a new name that begins with ``word`` and refers to ``value``."""
         name = self.name(word)
         self._objects[name] = value
         return name
 
     def line(self, text: str) -> None:
-        """Adds a line to the block that is open."""
+        """Add a line to the open block."""
         self._lines.append("    " * self._depth + text)
 
     def open(self, text: str) -> None:
-        """Adds a line that opens a block."""
+        """Add a line that opens a block."""
         self.line(text)
         self._depth += 1
 
     def close(self) -> None:
-        """Ends the block that was opened last."""
+        """End the block that was opened last."""
         self._depth -= 1
 
     def function(self, name: str, title: str) -> Any:
-        """The function ``name`` that the lines define; ``title`` is its file in tracebacks."""
+        """Return the function ``name`` of these lines; ``title`` is its file in tracebacks."""
         exec(compile(str(self), f"<{title}>", "exec"), self._objects)
         return self._objects[name]
 

@@ -1,4 +1,4 @@
-"""What a program has, as JSON can write it; the other way of what `from_json` and casts read."""
+"""Conversion of Python values to JSON values, the inverse of `from_json` and of casts."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from raxol_sql.errors import with_article
 from raxol_sql.records.from_json import MisfitError
 from raxol_sql.records.names import argument_name
 
-_LISTS = (list, tuple)  # a set has no order, and would come back as a list
+_LISTS = (list, tuple)  # a set has no order, and would be read as a list
 
 
 def json_value(value: Any) -> Any:
     """
-    A value of which every part is one that JSON has, and that a cast reads as what it was.
+    Return a value of JSON types only, which a cast converts to the original value.
 
-    Records become objects by the names that their constructors take, and enums their values. Text
-    are dates, times and UUIDs, intervals and bytes, as PostgreSQL writes them in JSON; and a
-    Decimal, of which a reader of JSON numbers would keep 15 digits. Raises `MisfitError` for what
-    has no form, with the place in the value.
+    Records become objects with the names of their constructor's arguments, and enums their values.
+    Dates, times, UUIDs, intervals and bytes become text as PostgreSQL writes it in JSON. A Decimal
+    becomes text too, because readers of JSON numbers may keep only 15 digits. Raises `MisfitError`
+    for a value that has no JSON form, with its place.
     """
     try:
         return _of(value)
@@ -65,7 +65,7 @@ def _at(place: str, value: Any) -> Any:
 
 
 def _place(name: Any) -> str:
-    # A key is a name of the program as a rule; one that is data is not shown.
+    # A key that is an identifier is usually a name of the program; other keys are data, not shown.
     return f".{name}" if isinstance(name, str) and name.isidentifier() else "[...]"
 
 
@@ -89,7 +89,7 @@ def _decimal(value: Decimal) -> str:
 
 
 def _interval(value: dt.timedelta) -> str:
-    """An interval of one sign, as PostgreSQL writes it."""
+    """Return an interval as PostgreSQL writes it, with one sign for both parts."""
     sign = "-" if value < dt.timedelta() else ""
     whole = abs(value)
     minutes, seconds = divmod(whole.seconds, 60)

@@ -1,4 +1,4 @@
-"""A class whose instances take their values freely, and then become instances of a frozen one."""
+"""Fast initialisation of frozen attrs classes, through a twin class that is not frozen."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _OF_OBJECT = {
     "__delattr__": object.__delattr__,
 }
 _INIT_SUBCLASS = vars(object)["__init_subclass__"]
-# A twin derives from its record, so it is kept by those who use it and not by this.
+# A twin may derive from its record and keep it alive, so this table refers to twins weakly.
 _twins: WeakKeyDictionary[type, ref[type]] = WeakKeyDictionary()
 
 
 def twin_of(record: type) -> type | None:
     """
-    A class of the same layout as ``record``, without its ``__init__`` and ``__setattr__``.
+    Return a class of the same layout as ``record``, without its ``__init__`` and ``__setattr__``.
 
-    An instance is made by calling it, filled by assignment, and becomes a ``record`` by assigning
-    that to its ``__class__``, at a third of what ``object.__setattr__`` costs for each field. None
-    where CPython does not allow that, or where making the class would run code of the program.
+    Call it for an instance, assign the fields, and assign ``record`` to ``__class__``. That costs
+    a third of ``object.__setattr__`` for each field. None if CPython does not allow this for the
+    class, or if making the twin would run code of the program.
     """
     known = _twins.get(record)
     twin = known() if known is not None else None
@@ -40,8 +40,8 @@ def _make(record: type) -> type | None:
     ):
         return None
     name = f"{record.__name__}Twin"
-    # A sibling does not show in `record.__subclasses__()`, as a child does. But CPython 3.11 takes
-    # none for a class with a slot for weak references, and no version does for one that inherits.
+    # A sibling does not appear in `record.__subclasses__()`, as a child does. But CPython 3.11
+    # accepts none for a class with a `__weakref__` slot, and no version for a class that inherits.
     if record.__bases__ == (object,):
         slots = vars(record).get("__slots__", ())
         sibling = type(name, (), {"__slots__": slots})

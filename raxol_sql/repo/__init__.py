@@ -1,16 +1,16 @@
 """
-The CRUD functions, over queries that the project has written.
+CRUD functions over queries that the project has written.
 
     repo.create(User, {...}) ──namespaces──▶ queries.users ──verbs──▶ users.create
                  │                                                        │
-             Changeset ──────────────planner──────────────▶ Plan: a Bound, what to make of
-                                                            its result, and of its errors
+             Changeset ──────────────planner──────────────▶ RepoCall: a BoundQuery, and how to
+                                                            read its result and its errors
                                                               │
                                              blocking / aio: the database runs it
 
-`namespaces` finds the queries of a record, `verbs` says which query a function runs and of which
-kind that is, `starter` what to write where there is none, `planner` decides everything else
-without any I/O, and `steps` puts plans into a `Multi`. No SQL is made here.
+`namespaces` finds the queries of a record, `verbs` maps each function to the name and the kinds of
+its query, `starter` suggests a query that is missing, `planner` decides everything else without
+any I/O, and `steps` puts calls into a `Multi`. No SQL is generated here.
 """
 
 from raxol_sql.repo.aio import AsyncRepo

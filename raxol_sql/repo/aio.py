@@ -1,4 +1,4 @@
-"""The familiar functions for asyncio: those of `Repo`, awaited."""
+"""CRUD functions for asyncio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raxol_sql.engine.batch.multi import Multi
 from raxol_sql.engine.core.docstrings import copy_doc
 from raxol_sql.queries import BoundQuery, Queries
 from raxol_sql.repo.blocking import Given, Repo
-from raxol_sql.repo.plan import RepoCall, expected, refuse
+from raxol_sql.repo.plan import RepoCall, expect_refusals, refuse
 from raxol_sql.repo.planner import Before, RepoPlanner
 from raxol_sql.repo.steps import RepoMulti
 from raxol_sql.repo.verbs import Action
@@ -23,9 +23,9 @@ T = TypeVar("T")
 
 class AsyncRepo:
     """
-    The functions of `Repo` over an `AsyncDatabase` or an `AsyncTransaction`, awaited.
+    The functions of `Repo` as coroutines, over an `AsyncDatabase` or an `AsyncTransaction`.
 
-    For the tasks of one event loop.
+    Safe to share between the tasks of one event loop, not between loops.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class AsyncRepo:
     async def insert_all(self, record: type[R], rows: Iterable[Given]) -> list[R | None]:
         plan = self._planner.insert_all(record, rows)
         try:
-            with expected(plan.changeset):
+            with expect_refusals(plan.changeset):
                 return await self._runner.run_many(plan.query, plan.arguments)
         except Exception as error:
             if plan.changeset is not None:
@@ -154,7 +154,7 @@ class AsyncRepo:
             return await self._runner.run(what)
         ready = what.ready()
         try:
-            with ready.expected():
+            with ready.expect_refusals():
                 return await self._runner.run(ready.multi)
         except Exception as error:
             ready.refuse(error)
@@ -176,7 +176,7 @@ class AsyncRepo:
         if plan.bound is None:
             return plan.accept(None)
         try:
-            with plan.expected():
+            with plan.expect_refusals():
                 result = await self._runner.run(plan.bound)
         except Exception as error:
             plan.refuse(error)

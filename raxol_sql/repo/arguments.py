@@ -1,4 +1,4 @@
-"""The arguments that a changeset, or a record, gives to a query."""
+"""Arguments of queries from changesets and records."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ LOCK = "lock_version"
 
 def changeset_for(query: Query[Any], of: Any, given: Any) -> Changeset[Any]:
     """
-    The changeset of what a caller gives: that itself, or one of a mapping by the record's rules.
+    Return the changeset that a caller passes, or make one of a mapping by the record's rules.
 
-    A record without rules takes what the query has parameters for. Raises `ParameterError` for a
-    name that is no field of the record, and TypeError for what is neither.
+    A record without rules permits the fields that the query has parameters for. Raises
+    `ParameterError` for a name that is no field of the record, and TypeError for anything that is
+    neither a changeset of the record nor a mapping.
     """
     record = of if isinstance(of, type) else type(of)
     if isinstance(given, Changeset):
@@ -49,11 +50,11 @@ def changeset_for(query: Query[Any], of: Any, given: Any) -> Changeset[Any]:
 
 def for_new(query: Query[Any], changeset: Changeset[Any]) -> dict[str, Any]:
     """
-    What a new record gives to ``query``: what is given, and defaults for what it asks for always.
+    Return the arguments of ``query`` for a new record: the changes, and defaults where required.
 
-    A parameter in an optional block is given only if the changeset has it, so that the default of
-    the table stands otherwise. Raises `InvalidChangesetError`, also where something is asked for
-    that was neither given nor has a default nor may be None.
+    A parameter in an optional block is passed only if the changeset has it, so that the table's
+    default applies otherwise. Raises `InvalidChangesetError` for an invalid changeset, and for a
+    required parameter without a value or a default, unless its field allows None.
     """
     fields = fields_of(changeset.record)
     arguments = dict(changeset.changes)
@@ -72,11 +73,11 @@ def for_existing(
     query: Query[Any], changeset: Changeset[Any], key: Sequence[str]
 ) -> dict[str, Any]:
     """
-    What a changed record gives to ``query``.
+    Return the arguments of ``query`` for a changed record.
 
-    The ``key`` and the version are those of the record as it was read; what the query asks for
-    always and has not changed, too. A parameter in an optional block is given if it has changed.
-    Raises `ParameterError` for a change that the query has no parameter for.
+    The ``key`` and the version are those of the record as it was read, and so are required
+    parameters that have not changed. A parameter in an optional block is passed if it has changed.
+    Raises `ParameterError` for a change of the key, or one that the query has no parameter for.
     """
     fixed = {*key, LOCK}
     arguments = {}
@@ -99,7 +100,7 @@ def for_existing(
 
 
 def values_of(record: Any) -> dict[str, Any]:
-    """The values of a record, by the names that its constructor takes."""
+    """Return the values of a record, by the names of its constructor's arguments."""
     return {
         argument_name(field): getattr(record, field.name)
         for field in attrs.fields(type(record))
@@ -108,7 +109,7 @@ def values_of(record: Any) -> dict[str, Any]:
 
 
 def check_conditions(name: str, conditions: Mapping[str, Any]) -> None:
-    """Raises `ParameterError` for a condition that is None, which no row could meet."""
+    """Raise `ParameterError` for a condition that is None, which matches no row."""
     problems = [
         f"{condition} is None, and nothing equals NULL: write a query with `{condition} is null`"
         for condition, value in conditions.items()

@@ -1,4 +1,4 @@
-"""Which namespace of the registry has the queries of a record."""
+"""Lookup of the queries of a record by namespace."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Namespaces:
     """
     The queries of records, by namespace.
 
-    A record belongs to the namespace in which a query with a name of a verb, such as ``create`` or
-    ``get_by_email``, gives it. ``given`` says it for records of which that is true in several, or
-    in none. Raises `UnknownQueryError` for a namespace that does not exist. Immutable.
+    A record belongs to the namespace in which a query named after a verb, such as ``create`` or
+    ``get_by_email``, returns it. ``given`` names the namespace of records for which there are
+    several or none. Raises `UnknownQueryError` for a namespace that does not exist. Immutable.
     """
 
     def __init__(self, queries: Queries, given: Mapping[type, str]) -> None:
@@ -39,7 +39,7 @@ class Namespaces:
 
     def of(self, record: type) -> str:
         """
-        The namespace of a record; raises LookupError, which says what to do, where none is known.
+        Return the namespace of a record; raise LookupError, with a remedy, if it is not known.
         """
         if not isinstance(record, type):
             raise TypeError("give the class of the record first, as in get(User, 7)")
@@ -59,16 +59,16 @@ class Namespaces:
 
     def find(self, record: type, verb: Action, conditions: tuple[str, ...] = ()) -> Query[object]:
         """
-        The query of a record for a verb with conditions.
+        Return the query of a record for a verb with conditions.
 
-        Raises `MissingQueryError` with a starter where it is not written, and `DefinitionError`
-        where it is of another kind, or gives another record.
+        Raises `MissingQueryError` with a starter if it does not exist, and `DefinitionError` if it
+        has another kind or returns another record.
         """
         namespace = self.of(record)
         name = name_of(verb, conditions)
         query = self.look_up(record, name)
         if query is None:
-            raise self._missing(record, namespace, verb, conditions)
+            raise self._missing_error(record, namespace, verb, conditions)
         is_right = query.record is record if verb.gives_records else query.is_scalar
         if query.kind not in verb.kinds or not is_right:
             result = record.__name__ if verb.gives_records else "scalar"
@@ -86,14 +86,14 @@ class Namespaces:
         return query
 
     def look_up(self, record: type, name: str) -> Query[object] | None:
-        """The query ``name`` of a record, if it is written."""
+        """Return the query ``name`` of a record, or None if it does not exist."""
         full = f"{self.of(record)}.{name}"
         if full not in self._queries:
             return None
         found: Query[object] = self._queries[full]
         return found
 
-    def _missing(
+    def _missing_error(
         self, record: type, namespace: str, verb: Action, conditions: tuple[str, ...]
     ) -> MissingQueryError:
         name = name_of(verb, conditions)

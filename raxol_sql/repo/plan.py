@@ -1,4 +1,4 @@
-"""What a function of a repo comes to: a query, and what is made of its result and its errors."""
+"""Calls of a repo: a query, and how to read its result and its errors."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class RepoCall(Step):
     """
     One query to run, or none where ``accept`` needs nothing from the server.
 
-    ``changeset`` knows the constraints by which the database may refuse it.
-    ``is_stale_without_row`` says that no row means a record that is gone.
+    ``changeset`` declares the constraints whose violation is the error of a field. With
+    ``is_stale_without_row``, a result without a row means that the record is gone.
     """
 
     changeset: Changeset[Any] | None = None
@@ -35,7 +35,7 @@ class RepoCall(Step):
 
     def refuse(self, error: Exception) -> None:
         """
-        Raises what stands in place of ``error``, which running it raised; else adds a note to it.
+        Raise the error that replaces ``error``, the error of running it, or add a note to that.
         """
         if self.is_stale_without_row and isinstance(error, NoRowsError):
             assert self.bound is not None, "an error came from it"
@@ -43,43 +43,44 @@ class RepoCall(Step):
         if self.changeset is not None:
             refuse(self.changeset, error)
 
-    def expected(self) -> AbstractContextManager[None]:
+    def expect_refusals(self) -> AbstractContextManager[None]:
         """
-        A block for running it, in which the violation of a declared constraint is no failure.
+        Return a block for running it, in which telemetry counts no violation of a declared
+        constraint as a failure.
 
-        It becomes an error of a field then.
+        The violation becomes the error of a field.
         """
-        return expected(self.changeset)
+        return expect_refusals(self.changeset)
 
 
 @attrs.frozen
 class Rows:
-    """The same query for many rows: ``arguments`` are those of each, ``changeset`` of any one."""
+    """A query for many rows, with ``arguments`` for each, and the ``changeset`` of one of them."""
 
     query: Query[Any]
     arguments: Sequence[Mapping[str, Any]]
     changeset: Changeset[Any] | None
 
 
-def expected(changeset: Changeset[Any] | None) -> AbstractContextManager[None]:
-    """See `RepoCall.expected`."""
+def expect_refusals(changeset: Changeset[Any] | None) -> AbstractContextManager[None]:
+    """See `RepoCall.expect_refusals`."""
     if changeset is None:
         return _NOTHING
     return ExpectedRefusals(lambda error: declares(changeset, error))
 
 
 def declares(changeset: Changeset[Any], error: BaseException) -> bool:
-    """Whether ``error`` is the violation of a constraint that the changeset declares."""
-    return isinstance(error, Exception) and changeset.refused_by(error) is not None
+    """Return whether ``error`` is the violation of a constraint that the changeset declares."""
+    return isinstance(error, Exception) and changeset.with_violation(error) is not None
 
 
 def refuse(changeset: Changeset[Any], error: Exception) -> None:
     """
-    Raises `InvalidChangesetError` for the violation of a constraint that is declared.
+    Raise `InvalidChangesetError` for the violation of a declared constraint.
 
-    That of another one gets a note which names it; every other error is left as it is.
+    The violation of another constraint gets a note that names it; other errors stay as they are.
     """
-    refused = changeset.refused_by(error)
+    refused = changeset.with_violation(error)
     if refused is not None:
         instead = InvalidChangesetError(changeset.record.__name__, refused.errors)
         for note in getattr(error, "__notes__", ()):
@@ -91,22 +92,22 @@ def refuse(changeset: Changeset[Any], error: Exception) -> None:
 
 
 def stale(query: Query[Any]) -> StaleRecordError:
-    """The error for a row that is not there any more as it was read."""
+    """Return the error for a row that is gone, or has changed since it was read."""
     return StaleRecordError(query.name, query.location, _STALE)
 
 
-def read(bound: BoundQuery[Any]) -> RepoCall:
-    """A plan that gives what its query gives."""
+def plan_read(bound: BoundQuery[Any]) -> RepoCall:
+    """Return a call whose result is that of its query."""
     return RepoCall(bound, lambda result: result)
 
 
-def changing(bound: BoundQuery[Any], changeset: Changeset[Any]) -> RepoCall:
-    """A plan that stores a new record."""
+def plan_write(bound: BoundQuery[Any], changeset: Changeset[Any]) -> RepoCall:
+    """Return a call that writes a record, whether its query returns a row or not."""
     return RepoCall(bound, lambda result: result, changeset)
 
 
-def replacing(bound: BoundQuery[Any], changeset: Changeset[Any]) -> RepoCall:
-    """A plan that changes a record which has to be there still."""
+def plan_rewrite(bound: BoundQuery[Any], changeset: Changeset[Any]) -> RepoCall:
+    """Return a call that writes an existing record, and raises `StaleRecordError` if it is gone."""
 
     def accept(result: Any) -> Any:
         if result is None:
@@ -116,8 +117,8 @@ def replacing(bound: BoundQuery[Any], changeset: Changeset[Any]) -> RepoCall:
     return RepoCall(bound, accept, changeset, is_stale_without_row=True)
 
 
-def existing(bound: BoundQuery[Any]) -> RepoCall:
-    """A plan that gives a record, or raises `NoRowsError`."""
+def plan_existing(bound: BoundQuery[Any]) -> RepoCall:
+    """Return a call that reads a record, or raises `NoRowsError`."""
 
     def accept(result: Any) -> Any:
         if result is None:
@@ -128,6 +129,6 @@ def existing(bound: BoundQuery[Any]) -> RepoCall:
     return RepoCall(bound, accept)
 
 
-def settled(value: Callable[[], Any]) -> RepoCall:
-    """A plan that runs nothing."""
+def plan_value(value: Callable[[], Any]) -> RepoCall:
+    """Return a call that runs nothing and has the result ``value()``."""
     return RepoCall(None, lambda _: value())

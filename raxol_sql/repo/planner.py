@@ -1,4 +1,4 @@
-"""Every decision of a repo: from a call to the query that it runs, without any I/O."""
+"""Planning of the calls of a repo: which query runs with which arguments, without any I/O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from raxol_sql.repo.arguments import (
     values_of,
 )
 from raxol_sql.repo.namespaces import Namespaces
-from raxol_sql.repo.plan import RepoCall, Rows, changing, existing, read, replacing, settled
+from raxol_sql.repo.plan import (
+    RepoCall,
+    Rows,
+    plan_existing,
+    plan_read,
+    plan_rewrite,
+    plan_value,
+    plan_write,
+)
 from raxol_sql.repo.verbs import Action, name_of
 
 Before = Callable[[BoundQuery[Any]], None]
@@ -26,9 +34,10 @@ Before = Callable[[BoundQuery[Any]], None]
 
 class RepoPlanner:
     """
-    Makes the plans of a repo; see `Repo` for what each function promises.
+    The planner of a repo's calls; `Repo` documents each function.
 
-    ``before`` is called with each query before it is run, and may raise to refuse it. Immutable.
+    It calls ``before`` with each query before the query runs, which may raise to reject it.
+    Immutable.
     """
 
     def __init__(
@@ -38,20 +47,20 @@ class RepoPlanner:
         self._before = before
 
     def get(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> RepoCall:
-        return read(self._by_key(record, key, keys))
+        return plan_read(self._by_key(record, key, keys))
 
     def get_or_raise(self, record: type, key: tuple[Any, ...], keys: Mapping[str, Any]) -> RepoCall:
-        return existing(self._by_key(record, key, keys))
+        return plan_existing(self._by_key(record, key, keys))
 
     def get_by(self, record: type, conditions: Mapping[str, Any]) -> RepoCall:
-        return read(self._by(record, conditions))
+        return plan_read(self._by(record, conditions))
 
     def get_by_or_raise(self, record: type, conditions: Mapping[str, Any]) -> RepoCall:
-        return existing(self._by(record, conditions))
+        return plan_existing(self._by(record, conditions))
 
     def find(self, record: type, verb: Action, conditions: Mapping[str, Any]) -> RepoCall:
-        """Of the verbs that take conditions or none: all, first, last, exists and count."""
-        return read(self._where(record, verb, conditions))
+        """Plan a verb with optional conditions: all, first, last, exists or count."""
+        return plan_read(self._where(record, verb, conditions))
 
     def stream(self, record: type, conditions: Mapping[str, Any]) -> BoundQuery[Any]:
         return self._where(record, Action.ALL, conditions)
@@ -60,7 +69,7 @@ class RepoPlanner:
         query = self._namespaces.find(record, verb)
         changeset = changeset_for(query, record, given)
         changeset.check()
-        return changing(self._bound(query, for_new(query, changeset)), changeset)
+        return plan_write(self._bind(query, for_new(query, changeset)), changeset)
 
     def insert_all(self, record: type, rows: Iterable[Any]) -> Rows:
         query = self._namespaces.look_up(record, name_of(Action.INSERT_ALL))
@@ -73,7 +82,7 @@ class RepoPlanner:
             try:
                 changeset = changeset_for(query, record, row)
                 changeset.check()
-                arguments.append(self._bound(query, for_new(query, changeset)).arguments)
+                arguments.append(self._bind(query, for_new(query, changeset)).arguments)
             except InvalidChangesetError as error:
                 errors |= {f"{number}.{field}": found for field, found in error.errors.items()}
             except ParameterError as error:
@@ -91,9 +100,9 @@ class RepoPlanner:
             raise TypeError(f"{query.name}: this changeset is of no record: Changeset(record)")
         changeset.check()
         if not changeset.changes:
-            return settled(lambda: changeset.data)
+            return plan_value(lambda: changeset.data)
         arguments = for_existing(query, changeset, self._key(type(of)))
-        return replacing(self._bound(query, arguments), changeset)
+        return plan_rewrite(self._bind(query, arguments), changeset)
 
     def delete(self, of: Any, *, allow_stale: bool) -> RepoCall:
         of, changeset = _record_and_changes("delete", of, {})
@@ -101,18 +110,18 @@ class RepoPlanner:
         changeset = changeset_for(query, of, changeset)
         values = values_of(of)
         arguments = {name: values[name] for name in query.required if name in values}
-        bound = self._bound(query, arguments)
-        return changing(bound, changeset) if allow_stale else replacing(bound, changeset)
+        bound = self._bind(query, arguments)
+        return plan_write(bound, changeset) if allow_stale else plan_rewrite(bound, changeset)
 
     def reload(self, of: Any) -> RepoCall:
-        return read(self._by_key(type(of), (), self._keys(of)))
+        return plan_read(self._by_key(type(of), (), self._keys(of)))
 
     def _keys(self, of: Any) -> dict[str, Any]:
         values = values_of(of)
         return {name: values[name] for name in self._key(type(of)) if name in values}
 
     def _key(self, record: type) -> tuple[str, ...]:
-        """What a row is found by: what ``get`` takes."""
+        """Return the key of a row: the parameters of ``get``."""
         return self._namespaces.find(record, Action.GET).required
 
     def _by_key(
@@ -123,7 +132,7 @@ class RepoPlanner:
             raise ParameterError(query.name, [f"it takes {', '.join(query.required)}"])
         arguments = {**dict(zip(query.required, key, strict=False)), **keys}
         check_conditions(query.name, arguments)
-        return self._bound(query, arguments)
+        return self._bind(query, arguments)
 
     def _by(self, record: type, conditions: Mapping[str, Any]) -> BoundQuery[Any]:
         if not conditions:
@@ -133,9 +142,9 @@ class RepoPlanner:
     def _where(self, record: type, verb: Action, conditions: Mapping[str, Any]) -> BoundQuery[Any]:
         query = self._namespaces.find(record, verb, tuple(conditions))
         check_conditions(query.name, conditions)
-        return self._bound(query, conditions)
+        return self._bind(query, conditions)
 
-    def _bound(self, query: Query[Any], arguments: Mapping[str, Any]) -> BoundQuery[Any]:
+    def _bind(self, query: Query[Any], arguments: Mapping[str, Any]) -> BoundQuery[Any]:
         bound = query.bind(arguments)
         if self._before is not None:
             self._before(bound)
@@ -143,7 +152,7 @@ class RepoPlanner:
 
 
 def _record_and_changes(function: str, of: Any, given: Any) -> tuple[Any, Any]:
-    """The record, and what changes in it; a changeset has both."""
+    """Return the record and its changes; a changeset contains both."""
     if isinstance(of, Changeset):
         return of.data, of
     if isinstance(of, type) or not attrs.has(type(of)):

@@ -1,4 +1,4 @@
-"""What to begin with where the query of a repo is not written: a text to paste and to edit."""
+"""Starters: suggested texts for queries that a repo needs and that do not exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BY_THE_SERVER = ("inserted_at", "updated_at")
 
 @attrs.frozen
 class _Names:
-    """The names that a starter is made of; ``fields`` are those of the record."""
+    """The names in a starter; ``fields`` are those of the record."""
 
     table: str
     fields: Sequence[str]
@@ -33,7 +33,7 @@ class _Names:
 
     @property
     def given(self) -> list[str]:
-        """What an insert is told."""
+        """The columns that an insert takes as parameters."""
         return [name for name in self.fields if name not in (*self.key, *self.stamps)]
 
     @property
@@ -50,12 +50,12 @@ class _Names:
 
     @property
     def stamp(self) -> list[str]:
-        """What a change sets by itself."""
+        """The assignments that every update makes."""
         is_stamped = "updated_at" in self.stamps and "updated_at" not in self.key
         return ["updated_at = now()"] if is_stamped else []
 
     def set_to_itself(self) -> str:
-        """A setting that changes nothing, for where one is needed."""
+        """Return an assignment that changes nothing, for a SET clause that must not be empty."""
         name = quoted(self.key[0])
         return f"{name} = {name}"
 
@@ -76,10 +76,10 @@ def starter(
     record: type, table: str, verb: Action, conditions: Sequence[str], key: Sequence[str]
 ) -> str:
     """
-    A query for ``verb``, with the fields of ``record`` for columns.
+    Return the text of a query for ``verb``, with the fields of ``record`` as columns.
 
-    ``table`` is only the name of the namespace, and the columns are only what the record calls
-    them: the database was not asked.
+    ``table`` is the name of the namespace, and the columns have the names of the fields: the
+    database is not asked.
     """
     known = [field for field in attrs.fields(record) if field.init]
     fields = [argument_name(field) for field in known]
@@ -89,13 +89,13 @@ def starter(
     result = record.__name__ if verb.gives_records else "scalar"
     header = f"-- name: {name_of(verb, conditions)} :{verb.kinds[0].value} -> {result}"
     body = _BODIES[verb](names)
-    # What only reads may be sent again when its connection is lost.
+    # A query that only reads can be retried after its connection is lost.
     mark = "-- @idempotent\n" if body.startswith("select ") else ""
     return f"{header}\n{mark}{body};\n"
 
 
 def _is_stamp(field: attrs.Attribute[object]) -> bool:
-    """Whether a field is one that the server sets to its time."""
+    """Return whether a field is a timestamp that the server sets."""
     kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
     return field.name in _BY_THE_SERVER and "date" in (kind or "date")
 

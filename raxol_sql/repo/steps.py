@@ -1,4 +1,4 @@
-"""The functions of a repo as named steps that happen together or not at all."""
+"""The write functions of a repo as named steps of an atomic `Multi`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from raxol_sql.telemetry import ExpectedRefusals
 
 Done = Mapping[str, Any]
 StepFunction = Callable[[Done], Any]
-# Gives what a step is given: that itself, or what it is as a function of the results so far.
+# Returns an argument of a step: the value itself, or the result of a function of earlier results.
 Resolve = Callable[[Any], Any]
 
 
 class RepoMulti:
     """
-    Named creates, updates and deletes that happen together or not at all: ``repo.run(multi)``.
+    Named creates, updates and deletes in one transaction: ``repo.run(multi)``.
 
-    Made by ``repo.multi()``. What a step is given, attributes or a changeset, or the record, may
-    be a function of the results so far, by name. Whatever is known before is checked before the
-    transaction begins: an invalid changeset costs no round trip. As of `Multi`, running it gives
-    the results by name; the first failure takes everything back and comes out, and
-    `StepFailure.of` says which step it was and what the steps before had given. Immutable: each
-    function gives another one. Safe to use from any thread.
+    ``repo.multi()`` makes one. The arguments of a step, attributes, a changeset or the record, may
+    be functions of the earlier results by name. All other arguments are validated before the
+    transaction begins: an invalid changeset costs no round trip. As with `Multi`, running it
+    returns the results by name. The first failure rolls everything back and is raised;
+    `StepFailure.of` returns its step and the results of the steps before it. Immutable: each
+    function returns a new `RepoMulti`. Safe to use from any thread.
     """
 
     def __init__(self, planner: RepoPlanner, options: Mapping[str, Any]) -> None:
@@ -39,11 +39,11 @@ class RepoMulti:
         self._known: frozenset[str] = frozenset()
 
     def create(self, name: str, record: type, given: Any) -> Self:
-        """Creates a ``record``, as `Repo.create`."""
+        """Add a step that creates a ``record``, as `Repo.create`."""
         return self._with(name, lambda one: self._planner.create(record, one(given)), given)
 
     def upsert(self, name: str, record: type, given: Any) -> Self:
-        """Creates or changes a ``record``, as `Repo.upsert`."""
+        """Add a step that creates or changes a ``record``, as `Repo.upsert`."""
 
         def plan(one: Resolve) -> RepoCall:
             return self._planner.create(record, one(given), Action.UPSERT)
@@ -51,11 +51,11 @@ class RepoMulti:
         return self._with(name, plan, given)
 
     def update(self, name: str, of: Any, given: Any = None) -> Self:
-        """Changes a record, as `Repo.update`."""
+        """Add a step that changes a record, as `Repo.update`."""
         return self._with(name, lambda one: self._planner.update(one(of), one(given)), of, given)
 
     def delete(self, name: str, of: Any, *, allow_stale: bool = False) -> Self:
-        """Deletes a record, as `Repo.delete`."""
+        """Add a step that deletes a record, as `Repo.delete`."""
 
         def plan(one: Resolve) -> RepoCall:
             return self._planner.delete(one(of), allow_stale=allow_stale)
@@ -63,12 +63,12 @@ class RepoMulti:
         return self._with(name, plan, of)
 
     def add(self, name: str, step: BoundQuery[Any] | StepFunction) -> Self:
-        """Runs any query, as `Multi.add`."""
-        return self._added(name, step if callable(step) else (lambda _: step), not callable(step))
+        """Add a step that runs any query, as `Multi.add`."""
+        return self._add(name, step if callable(step) else (lambda _: step), not callable(step))
 
     def put(self, name: str, value: object) -> Self:
-        """Has a ``value`` among the results, as `Multi.put`."""
-        return self._added(name, lambda _: Step(None, lambda _: value), True)
+        """Add a ``value`` to the results, as `Multi.put`."""
+        return self._add(name, lambda _: Step(None, lambda _: value), True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,10 +77,10 @@ class RepoMulti:
 
     def ready(self) -> ReadyMulti:
         """
-        What is run, once.
+        Return the `ReadyMulti` for running it once.
 
-        Raises as the functions of the repo do for what is known already, and marks the error with
-        its step.
+        Raises the errors of the repo's functions for steps whose arguments are known already, and
+        marks the error with its step.
         """
         return ReadyMulti(self._steps, self._known, self._options)
 
@@ -88,9 +88,9 @@ class RepoMulti:
         def step(done: Done) -> RepoCall:
             return plan(lambda one: one(done) if _is_function(one) else one)
 
-        return self._added(name, step, not any(map(_is_function, given)))
+        return self._add(name, step, not any(map(_is_function, given)))
 
-    def _added(self, name: str, step: StepFunction, is_known: bool) -> Self:
+    def _add(self, name: str, step: StepFunction, is_known: bool) -> Self:
         if name in self._steps:
             raise ValueError(f"there is a step {name!r} already")
         more = type(self)(self._planner, self._options)
@@ -103,7 +103,7 @@ class RepoMulti:
 
 
 class ReadyMulti:
-    """A `RepoMulti` on its way: the ``multi`` for the database, and what its errors mean."""
+    """One run of a `RepoMulti`: the ``multi`` for the database, and the handling of its errors."""
 
     def __init__(
         self, steps: Mapping[str, StepFunction], known: frozenset[str], options: Mapping[str, Any]
@@ -111,22 +111,22 @@ class ReadyMulti:
         self._plans: dict[str, RepoCall] = {}
         self.multi = Multi(**options)
         for name, step in steps.items():
-            following = self._kept(name, step)
+            record_and_run = self._record_call(name, step)
             if name in known:
                 try:
-                    self.multi = self.multi.add(name, following({}))
+                    self.multi = self.multi.add(name, record_and_run({}))
                 except RaxolSQLError as error:
                     StepFailure(name, {}).mark(error)
                     raise
             else:
-                self.multi = self.multi.add(name, following)
+                self.multi = self.multi.add(name, record_and_run)
 
-    def expected(self) -> AbstractContextManager[None]:
-        """A block for running it; see `RepoCall.expected`."""
+    def expect_refusals(self) -> AbstractContextManager[None]:
+        """Return a block for running it; see `RepoCall.expect_refusals`."""
         return ExpectedRefusals(self._is_declared)
 
     def refuse(self, error: Exception) -> None:
-        """Raises what stands in place of ``error``, which running it raised, if anything does."""
+        """Raise the error that replaces ``error``, the error of running it, if there is one."""
         failure = StepFailure.of(error)
         plan = None if failure is None else self._plans.get(failure.step)
         if failure is None or plan is None:
@@ -142,14 +142,14 @@ class ReadyMulti:
         changeset = None if plan is None else plan.changeset
         return changeset is not None and declares(changeset, error)
 
-    def _kept(self, name: str, step: StepFunction) -> StepFunction:
-        def following(done: Done) -> Any:
+    def _record_call(self, name: str, step: StepFunction) -> StepFunction:
+        def record_and_run(done: Done) -> Any:
             made = step(done)
             if isinstance(made, RepoCall):
                 self._plans[name] = made
             return made
 
-        return following
+        return record_and_run
 
 
 def _mark(failure: StepFailure, instead: RaxolSQLError) -> NoReturn:
@@ -159,5 +159,5 @@ def _mark(failure: StepFailure, instead: RaxolSQLError) -> NoReturn:
 
 
 def _is_function(given: Any) -> bool:
-    """Whether something is a function of the results so far, and not what a step is given."""
+    """Return whether an argument of a step is a function of the earlier results."""
     return callable(given) and not isinstance(given, type | Mapping)

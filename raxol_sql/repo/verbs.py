@@ -1,4 +1,4 @@
-"""Which query a function of a repo runs, and of which kind that has to be."""
+"""The functions of a repo, and the names and kinds of their queries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROW = (Kind.MAYBE, Kind.ONE)
 
 
 class Action(enum.Enum):
-    """A function of a repo: the name of its query, and the kinds that this may have."""
+    """A function of a repo, with the name of its query and the kinds that the query may have."""
 
     GET = ("get", _ROW)
     CREATE = ("create", (Kind.ONE,))
@@ -31,20 +31,20 @@ class Action(enum.Enum):
 
     @property
     def gives_records(self) -> bool:
-        """Whether its query gives the record, and not a scalar."""
+        """Return whether its query returns the record, and not a scalar."""
         return self not in (Action.EXISTS, Action.COUNT)
 
 
 def name_of(verb: Action, conditions: Iterable[str] = ()) -> str:
     """
-    The name of the query for a verb with conditions: ``get_by_email``, ``all_by_active_and_age``.
+    Return the name of a verb's query with conditions: ``get_by_email``, ``all_by_active_and_age``.
 
-    The conditions are named in alphabetical order, so that there is one name for each set.
+    The conditions are in alphabetical order, so that each set of them has one name.
     """
     names = "_and_".join(sorted(conditions))
     return f"{verb.query}_by_{names}" if names else verb.query
 
 
 def kinds_of(kinds: Collection[Kind]) -> str:
-    """Kinds, for people: ``:maybe or :one``."""
+    """Return kinds for messages: ``:maybe or :one``."""
     return " or ".join(f":{kind.value}" for kind in kinds)

@@ -1,8 +1,8 @@
 """
-The live database: what its tables are, and whether queries and records fit them.
+The tables of the live database, and checks of queries and records against them.
 
-`describing` asks the catalogue what a `table` is. `proof` puts every statement before the server
-without running it, `lint` asks the catalogue what good practice asks, and both give findings.
+`describing` reads a `table` from the catalogue. `proof` has the server prepare every statement
+without running it, `lint` compares the catalogue with good practice, and both return findings.
 """
 
 from raxol_sql.schema.describing import describe

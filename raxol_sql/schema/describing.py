@@ -1,4 +1,4 @@
-"""Asking the live database what a table is."""
+"""Description of a table, read from the live database."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from raxol_sql.schema.table import Column, Constraint, Table
 
 def describe(database: Database | Transaction, name: str) -> Table:
     """
-    The table ``name``, as SQL writes it: ``users``, ``billing.invoices``, ``"Odd"``.
+    Return the table ``name``, as SQL writes it: ``users``, ``billing.invoices``, ``"Odd"``.
 
-    Raises LookupError where there is none, with the nearest names, and for a view and the like.
-    Reads only the catalogue.
+    Raises LookupError, with the nearest names, if it does not exist, and for a view or another
+    relation that is no table. Reads only the catalogue.
     """
     queries = load(Path(__file__).with_name("tables.sql")).tables
     found: Any = database.run(queries.find(name=name))

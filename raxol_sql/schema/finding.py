@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""Findings of the checks of queries, records and tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import attrs
 
 
 class Level(enum.Enum):
-    """How bad it is: what does not work, what will hurt some day, what could be better."""
+    """The severity of a finding: broken, a potential problem, or a possible improvement."""
 
     FAIL = "FAIL"
     WARN = "WARN"
@@ -18,10 +18,10 @@ class Level(enum.Enum):
 @attrs.frozen
 class Finding:
     """
-    One thing that is not as it should be.
+    A problem that a check found.
 
-    ``code`` names the check, as ``-- @allow code: reason`` silences it; ``subject`` is a query, or
-    a table with its column, and ``place`` the ``path:line`` of a query.
+    ``code`` names the check in ``-- @allow code: reason``, which silences it; ``subject`` is a
+    query, or a table with its column, and ``place`` the ``path:line`` of a query.
     """
 
     level: Level

@@ -1,4 +1,4 @@
-"""Whether what a column gives can be in a field of a record."""
+"""Comparison of the types of columns with the fields of records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raxol_sql.records.names import argument_name
 
 @attrs.frozen
 class Target:
-    """The field of a record that a column goes to, however deep inside the query's record."""
+    """The field that a column fills, in the query's record or in a nested one."""
 
     record: type
     attribute: attrs.Attribute[Any]
@@ -23,7 +23,7 @@ class Target:
 
 
 def target_of(record: type, column: str) -> Target | None:
-    """The field that a column of a row goes to: ``name``, or ``a.b`` in the record in ``a``."""
+    """Return the field that a column fills: ``name``, or ``a.b`` in the record in ``a``."""
     outer, _, rest = column.partition(".")
     field = fields_of(record).get(outer)
     if field is None:
@@ -37,9 +37,9 @@ def target_of(record: type, column: str) -> Target | None:
 
 def misfit_of(target: Target, type: ColumnType) -> str | None:
     """
-    Why no value of a column can be in a field, and what would do; None if one can.
+    Return why no value of a column fits a field, with a remedy; None if values can fit.
 
-    A field with a converter takes everything.
+    A field with a converter accepts everything.
     """
     field = target.field
     if field.converts or target.attribute.converter is not None:

@@ -1,4 +1,4 @@
-"""A database and its records against good practice: types, indexes, constraints, timestamps."""
+"""Lint of a database and its records: types, indexes, constraints, timestamps."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _TYPES = {
 
 def lint(database: Database, origins: Iterable[Origin]) -> list[Finding]:
     """
-    What good practice has to say of the tables on the search path, and of the records on them.
+    Check the tables on the search path, and the records over them, against good practice.
 
-    ``origins`` say which fields of records come from which columns: a rule of a record that its
-    table does not know is one that other programs break, and a NULL is none of a field that allows
-    no None. Reads only the catalogue.
+    ``origins`` say which fields of records come from which columns. Other programs can break a
+    rule of a record that its table does not enforce, and a NULL does not fit a field that does not
+    allow None. Reads only the catalogue.
     """
     queries = load(Path(__file__).with_name("lint.sql")).lint
     known = list(origins)
@@ -83,7 +83,7 @@ def _of_timestamps(row: Any) -> Finding:
 
 
 def _of_record(origins: Iterable[Origin], columns: dict[tuple[int, int], Any]) -> Iterator[Finding]:
-    # Many queries give the same record, whose rules are the same in all of them.
+    # Many queries return the same record; its rules are the same in all of them.
     told = set()
     without_null: dict[str, list[Query[Any]]] = {}
     nulls: dict[str, tuple[Target, Any]] = {}
@@ -104,7 +104,7 @@ def _of_record(origins: Iterable[Origin], columns: dict[tuple[int, int], Any]) -
 
 
 def _has_no_null(origin: Origin, target: Target) -> bool:
-    """Whether a field is said to have no None, and its query does not say that none comes."""
+    """Return whether a field allows no None, and its query does not declare @not-null."""
     directives = origin.query.definition.directives
     return (
         not target.field.nullable

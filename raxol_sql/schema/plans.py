@@ -1,4 +1,4 @@
-"""Which queries for a single row have to read every row of a table."""
+"""Detection of queries for a single row that read every row of a table."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from raxol_sql.queries import Query
 from raxol_sql.schema.finding import Finding, Level
 from raxol_sql.text import Kind, Statement
 
-# The first version that plans a statement without the values of its parameters.
+# The first version with EXPLAIN (GENERIC_PLAN), which needs no values of parameters.
 _GENERIC_PLANS = 16_00_00
 _EQUAL_TO_PARAMETER = re.compile(r"[^<>!]= \(?\$[0-9]+|\$[0-9]+\)?(?:::[\w ]+)? = ")
 OPTIONS = "format json"
-# Statistics of a small table would have it read whole, whatever indexes there are.
+# The planner prefers to read a small table whole, whatever indexes there are.
 SETTINGS = {"enable_seqscan": "off", "lock_timeout": "5s"}
 
 
@@ -27,9 +27,9 @@ def plan_to_read(
     query: Query[Any], statement: Statement, server_version: int
 ) -> GenericPlan | None:
     """
-    Return what to explain of a :one or :maybe query with parameters; None for any other query.
+    Return the statement to explain for a :one or :maybe query with parameters, or None.
 
-    A server older than PostgreSQL 16 is not asked.
+    None also for a server older than PostgreSQL 16.
     """
     if server_version < _GENERIC_PLANS or query.kind not in (Kind.ONE, Kind.MAYBE):
         return None
@@ -40,10 +40,10 @@ def plan_to_read(
 
 def read_plan(query: Query[Any], planned: PGresult) -> Iterator[Finding]:
     """
-    What is read whole to find the row of a query that equals its parameters.
+    Yield a note for each table that the server reads whole to find the row of a query.
 
-    Where no plan without that is possible, no index serves it: that is certain, and whether
-    the table is large enough to mind is not, so it is a note.
+    If the planner has no other plan, no index serves the query. Whether the table is large enough
+    for that to matter is not known, so the level is NOTE.
     """
     value = planned.get_value(0, 0) if planned.status == pq.ExecStatus.TUPLES_OK else None
     if value is None:

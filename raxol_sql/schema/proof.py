@@ -1,4 +1,4 @@
-"""Every statement of every query, put before the server without being run."""
+"""Checks of every statement of every query: the server prepares it, and does not run it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from raxol_sql.text import CopyShape, Statement
 from raxol_sql.text.variants import all_statements
 
 _AT = " at: "
-# A migration is not waited for longer than five seconds, or the limit of a statement, in all: the
-# statements that are under way behind one that met a lock would each wait as long.
+# All statements together wait for the locks of a migration for at most five seconds, or the
+# statement timeout: each statement in the pipeline after a blocked one would wait as long again.
 _BEGIN = b"""
 select set_config('raxol_sql.check_began', extract(epoch from clock_timestamp())::text, false)
 """
@@ -55,9 +55,9 @@ from (
 @attrs.frozen
 class Origin:
     """
-    The column of a table that a column of a query's rows comes from, as the server says.
+    The column of a table from which a column of a query's result comes, as the server reports it.
 
-    ``name`` is what the query calls it, ``table`` the table's OID, ``number`` the column's.
+    ``name`` is its name in the query, ``table`` the table's OID, ``number`` the column's number.
     """
 
     query: Query[Any]
@@ -68,7 +68,7 @@ class Origin:
 
 @attrs.frozen
 class Proof:
-    """What was found about queries, and where their columns come from."""
+    """The findings about queries, and the origins of their columns."""
 
     findings: tuple[Finding, ...]
     origins: tuple[Origin, ...]
@@ -78,14 +78,15 @@ def prove(
     connection: psycopg.Connection[Any], queries: Queries, *, seconds: float = SECONDS
 ) -> Proof:
     """
-    What the server says of every statement that the queries can become.
+    Have the server prepare and describe every statement that the queries can become.
 
-    Each is prepared, which asks for its tables, columns, functions and types, and described, so
-    that its columns and their types are compared with the record; nothing is run. Of a :copy query
-    the rows that it copies are. All of them travel together, some hundred in each round trip.
-    ``connection`` is one in autocommit, and used for nothing else until then. Raises psycopg's
-    OperationalError where the server is lost or takes more than ``seconds`` for a statement, or a
-    table is locked for longer than five seconds; ``connection`` may be closed then.
+    Preparing a statement checks its tables, columns, functions and types; the description has its
+    columns and their types, which are compared with the record. The server runs nothing. For a
+    :copy query, a SELECT of the rows that it copies takes its place. The statements are pipelined,
+    some hundred in each round trip. ``connection`` must be in autocommit mode, and nothing else
+    may use it until this returns. Raises psycopg's OperationalError if the connection is lost, if
+    the server takes more than ``seconds`` for a statement, or if a table is locked for longer than
+    five seconds; ``connection`` may be closed then.
     """
     try:
         return run_sync(_prove(connection, queries, seconds))
@@ -98,7 +99,7 @@ def prove(
 
 @attrs.define
 class _Case:
-    """A statement of a query, and what the server says of it."""
+    """A statement of a query, and the findings about it."""
 
     query: Query[Any]
     statement: Statement
@@ -121,19 +122,19 @@ async def _prove(connection: psycopg.Connection[Any], queries: Queries, seconds:
     known = {oid: column_type(types.context.adapters, oid) for oid in oids}
     for case in cases:
         for column, oid in case.columns:
-            case.findings += _mistyped(case.query, column, known[oid])
+            case.findings += _type_findings(case.query, column, known[oid])
     planned = [(case, case.plan) for case in cases if case.plan is not None]
     results = await explain_generic(
         pipeline, [plan for _, plan in planned], plans.OPTIONS, plans.SETTINGS, seconds
     )
     for (case, _), result in zip(planned, results, strict=True):
         case.findings += plans.read_plan(case.query, result)
-    return Proof(tuple(_chosen(all_queries, cases)), tuple(dict.fromkeys(origins)))
+    return Proof(tuple(_deduplicate(all_queries, cases)), tuple(dict.fromkeys(origins)))
 
 
-def _chosen(queries: Iterable[Query[Any]], cases: Iterable[_Case]) -> Iterator[Finding]:
-    """The findings of each query once, without those that the query allows."""
-    # Statements of one query have most of their problems in common.
+def _deduplicate(queries: Iterable[Query[Any]], cases: Iterable[_Case]) -> Iterator[Finding]:
+    """Yield the findings of each query once, without those that the query allows."""
+    # The statements of one query share most of their problems.
     told: dict[str, dict[str, Finding]] = {query.name: {} for query in queries}
     for case in cases:
         for finding in case.findings:
@@ -147,7 +148,7 @@ def _chosen(queries: Iterable[Query[Any]], cases: Iterable[_Case]) -> Iterator[F
 async def _describe(
     pipeline: Pipeline, cases: Sequence[_Case], origins: list[Origin], seconds: float
 ) -> None:
-    """Have statements described in one round trip, in which they share the wait for locks."""
+    """Describe statements in one round trip, in which they share the wait for locks."""
     pgconn = pipeline.pgconn
     described = iter(cases)
     groups = [[_send(pgconn, _BEGIN)]]
@@ -172,11 +173,11 @@ def _statements(query: Query[Any]) -> Iterator[Statement]:
     if copy is None:
         yield from all_statements(query.definition.template)
     else:
-        # The server prepares no COPY, but what has its tables and columns.
-        yield Statement(copy.query or _selected(copy), (), frozenset())
+        # The server prepares no COPY, so a SELECT of the same columns takes its place.
+        yield Statement(copy.query or _select_of(copy), (), frozenset())
 
 
-def _selected(copy: CopyShape) -> str:
+def _select_of(copy: CopyShape) -> str:
     quoted = ['"{}"'.format(name.replace('"', '""')) for name in copy.columns]
     return f"select {', '.join(quoted) or '*'} from {copy.relation}"
 
@@ -185,10 +186,10 @@ def _examine(case: _Case, described: PGresult, origins: list[Origin], version: i
     """Take in the description of a statement, or the error of the server in its place."""
     query = case.query
     if described.status != pq.ExecStatus.COMMAND_OK:
-        case.findings.append(_refused(query, case.statement, described))
+        case.findings.append(_rejection(query, case.statement, described))
         return
     copy = query.definition.copy
-    # What a COPY without a list leaves out, generated columns, is known when it runs.
+    # A COPY without a list of columns omits generated columns, which only its run shows.
     is_listed = copy is not None and bool(copy.query or copy.columns)
     if not (query.kind.gives_rows or (is_listed and query.definition.result)):
         return
@@ -210,7 +211,7 @@ def _examine(case: _Case, described: PGresult, origins: list[Origin], version: i
     case.plan = plans.plan_to_read(query, case.statement, version)
 
 
-def _mistyped(query: Query[Any], column: str, type: ColumnType) -> Iterator[Finding]:
+def _type_findings(query: Query[Any], column: str, type: ColumnType) -> Iterator[Finding]:
     target = None if query.record is None else target_of(query.record, column)
     problem = None if target is None else misfit_of(target, type)
     if target is None or problem is None:
@@ -225,25 +226,24 @@ def _mistyped(query: Query[Any], column: str, type: ColumnType) -> Iterator[Find
     )
 
 
-def _refused(query: Query[Any], statement: Statement, result: PGresult) -> Finding:
+def _rejection(query: Query[Any], statement: Statement, result: PGresult) -> Finding:
     error = to_exception(result)
     if isinstance(error, psycopg.OperationalError):
-        # A lost connection or a lock that another one holds says nothing about the query.
+        # A lost connection, or a lock of another session, says nothing about the query.
         error.add_note(f"in query {query.name} ({query.location})")
         raise error
 
-    def said(field: pq.DiagnosticField) -> str:
-        return (result.error_field(field) or b"").decode("utf-8", "replace")
+    def field(name: pq.DiagnosticField) -> str:
+        return (result.error_field(name) or b"").decode("utf-8", "replace")
 
-    message = (
-        f"{said(pq.DiagnosticField.MESSAGE_PRIMARY)} (SQLSTATE {said(pq.DiagnosticField.SQLSTATE)})"
-    )
-    position = said(pq.DiagnosticField.STATEMENT_POSITION)
+    sqlstate = field(pq.DiagnosticField.SQLSTATE)
+    message = f"{field(pq.DiagnosticField.MESSAGE_PRIMARY)} (SQLSTATE {sqlstate})"
+    position = field(pq.DiagnosticField.STATEMENT_POSITION)
     if position:
         message += f"{_AT}{_line_of(statement.text, int(position) - 1)}"
     if query.record is not None:
         message += f"; the query gives {query.definition.result}"
-    hint = said(pq.DiagnosticField.MESSAGE_HINT)
+    hint = field(pq.DiagnosticField.MESSAGE_HINT)
     remedy = hint or "change the query, or run raxol-sql migrate if the database is behind"
     return Finding(Level.FAIL, "statement", query.name, message, remedy, query.location)
 

@@ -1,4 +1,4 @@
-"""What can be said of a query by reading it."""
+"""Checks of the text of a query, without a server."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from raxol_sql.schema.finding import Finding, Level
 from raxol_sql.text import literals
 from raxol_sql.text.variants import all_statements
 
-# '%:name%' is what a pattern looks like that was meant to hold a value.
+# '%:name%' looks like a pattern that should contain the value of a parameter.
 _ALONE = re.compile(r"%?:[A-Za-z_]\w*%?|%\(\w+\)s")
 _DRIVER_S = "%s"
 _FORMAT = re.compile(r"\bformat\s*\(", re.IGNORECASE)
 
 
 def read(query: Query[Any]) -> Iterator[Finding]:
-    """Parameters that stand in quotes, and so are none, and whether it says what it is for."""
+    """Yield findings for parameters inside quotes, and for a query without a description."""
     for text in _values_in_quotes(query):
         yield Finding(
             Level.WARN,
@@ -43,7 +43,7 @@ def _values_in_quotes(query: Query[Any]) -> list[str]:
     template = query.definition.template
     names = sorted(template.parameters | template.conditions)
     known = "|".join(map(re.escape, names)) or r"(?!)"
-    # Elsewhere in a text only the name of a parameter is certain to be one: 'HH24:MI' has none.
+    # Elsewhere in a text, only a known parameter's name counts: 'HH24:MI' contains none.
     named = re.compile(rf"(?<![\w:]):(?:{known})\b|%\((?:{known})\)s|\{{(?:{known})\}}")
     found: dict[str, None] = {}
     for statement in all_statements(template):

@@ -1,4 +1,4 @@
-"""What a table of the live database is."""
+"""Tables of the live database, with their columns and constraints."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import attrs
 @attrs.frozen
 class Column:
     """
-    A column, in the order of the table.
+    A column of a table.
 
-    ``type`` is as PostgreSQL writes it, ``base`` the name of the type behind it: of a domain the
-    one that it is of, of an array that of its items, with ``is_array``. ``length`` is how many
-    characters it holds, if that is bounded, and ``labels`` are those of an enum. ``is_given`` says
-    that an insert may say its value, and ``quoted`` is its name as SQL writes it.
+    ``type`` is its type as PostgreSQL writes it, ``base`` the name of the type behind a domain, or
+    of the items of an array, with ``is_array``. ``length`` is the maximum number of characters, or
+    None, and ``labels`` are those of an enum. ``is_given`` says whether an insert may set it, and
+    ``quoted`` is its name as SQL writes it.
     """
 
     name: str
@@ -31,13 +31,13 @@ class Column:
 @attrs.frozen
 class Constraint:
     """
-    A primary key, a unique key or index, a foreign key or a check, with the columns that it is on.
+    A primary key, a unique key or index, a foreign key or a check, with its columns.
 
-    The check of a domain is one of each of its columns, which it calls VALUE. A unique index of
-    only some rows is ``partial``, and a unique key without overlaps an ``exclusion``.
+    The check of a domain counts for each column of that domain, and refers to it as VALUE. A
+    unique index on some rows only is ``partial``, and a key WITHOUT OVERLAPS an ``exclusion``.
 
-    ``definition`` is as the server writes it; of a foreign key ``target`` is the table that it
-    refers to, and ``target_columns`` the columns there.
+    ``definition`` is as the server writes it. For a foreign key, ``target`` is the referenced
+    table, and ``target_columns`` are the referenced columns.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Constraint:
 
 @attrs.frozen
 class Table:
-    """A table: its ``name``, ``quoted`` as SQL writes it, and what is in it."""
+    """A table: its ``name``, ``quoted`` as SQL writes it, its columns and constraints."""
 
     name: str
     quoted: str
@@ -59,19 +59,19 @@ class Table:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns of the primary key; none where there is none."""
+        """The columns of the primary key; empty without one."""
         return next((one.columns for one in self.constraints if one.kind == "primary"), ())
 
     def of_kind(self, kind: str) -> tuple[Constraint, ...]:
-        """Those of a kind: primary, unique, partial, foreign, check or exclusion."""
+        """Return the constraints of a kind: primary, unique, partial, foreign, check, exclusion."""
         return tuple(one for one in self.constraints if one.kind == kind)
 
     def column(self, name: str) -> Column:
-        """The column of a name."""
+        """Return the column with a name."""
         return next(one for one in self.columns if one.name == name)
 
     def quoted_columns(self, names: tuple[str, ...] | None = None) -> list[str]:
-        """Columns as SQL writes them, all of them where no names are given."""
+        """Return the names of columns as SQL writes them; of all columns without ``names``."""
         if names is None:
             return [one.quoted for one in self.columns]
         return [self.column(name).quoted for name in names]

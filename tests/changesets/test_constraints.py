@@ -17,7 +17,7 @@ def refusal(
 ) -> tuple[dict[str, list[str]] | None, str | None]:
     with pytest.raises(psycopg.Error) as caught, side.transaction(force_rollback=True):
         side.execute(statement)
-    refused = changeset.refused_by(caught.value)
+    refused = changeset.with_violation(caught.value)
     return (None if refused is None else refused.traverse_errors()), changeset.note_for(
         caught.value
     )
