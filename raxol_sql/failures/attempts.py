@@ -19,14 +19,14 @@ _RANDOM = SystemRandom().random
 _MUTE_LOSSES = 2
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class Retry:
     """The decision to retry, after ``wait`` seconds."""
 
     wait: float
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class GiveUp:
     """
     The decision not to retry, and to raise the error.

@@ -27,7 +27,7 @@ class Kind(enum.Enum):
         self.gives_rows = word in ("one", "maybe", "many")
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class Directives:
     """
     The `-- @word ...` lines of a query.
@@ -70,7 +70,7 @@ class CopyShape:
         return f"{self.format} with {', '.join(self.layout)}" if self.layout else self.format
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class Definition:
     """
     One named query as it is written.

@@ -29,7 +29,7 @@ _MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
 _IDENTIFIER = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class Header:
     """What a header line says."""
 

@@ -19,14 +19,14 @@ from raxol_sql.text.lexer import SPACE, Token, TokenKind, separators_possible, t
 from raxol_sql.text.source import Problem
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class Slot:
     """The place of a parameter's value."""
 
     name: str
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class Optional:
     """Parts that stay if, and only if, every one of ``names`` was given."""
 
@@ -34,7 +34,7 @@ class Optional:
     parts: tuple[Part, ...]
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class Choice:
     """One of a closed list of texts: by key, or the default where ``name`` was left out."""
 
