@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from raxol_sql.testing import FaultProxy
     from tests.engine.conftest import Play
 
-TIMEOUT = 120
+# Long enough for the calls of the same database that succeed, on a busy machine.
+TIMEOUT = 400
 # Seconds: what a call may take over its time, and what a busy machine may add to that.
 LATE = 0.5
 BUSY = 0.25
@@ -207,7 +208,7 @@ def test_who_waits_for_a_connection_that_never_comes_waits_for_the_time_of_the_c
         thread.start()
         try:
             assert held.wait(5)
-            with watch.at_most(LIMIT, at_least=0.11), pytest.raises(rx.PoolExhaustedError):
+            with watch.at_most(LIMIT, at_least=0.39), pytest.raises(rx.PoolExhaustedError):
                 db.run(q.one())
         finally:
             over.set()
@@ -221,7 +222,7 @@ def test_a_frozen_postmaster_costs_who_needs_a_new_connection_the_time_of_the_ca
     async def story(db: Any) -> None:
         with (
             freeze(postmaster),
-            watch.at_most(LIMIT, at_least=0.11),
+            watch.at_most(LIMIT, at_least=0.39),
             pytest.raises(psycopg.OperationalError),
         ):
             await db.run(q.one())
