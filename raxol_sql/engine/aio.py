@@ -28,8 +28,10 @@ from raxol_sql.engine.database import Database
 from raxol_sql.engine.executor import Executor
 from raxol_sql.engine.observability import Observability
 from raxol_sql.engine.pool.first_connection import seconds_of
+from raxol_sql.engine.pool.health import check_health
 from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.pool.raw_connection import RawConnectionLease
+from raxol_sql.engine.preload import PreloadCall
 from raxol_sql.engine.query_monitor import QueryMonitor
 from raxol_sql.engine.session.type_options import TypeOptions
 from raxol_sql.engine.sync import QueryRunner
@@ -79,8 +81,6 @@ class AsyncQueryRunner:
         single: bool = False,
         **arguments: Any,
     ) -> list[Any]:
-        from raxol_sql.engine.preload import PreloadCall
-
         wanted = PreloadCall(query, into, parent_key, child_key, keys_parameter, single, arguments)
         return await self._executor.preload(parents, wanted)
 
@@ -267,8 +267,6 @@ class AsyncDatabase(AsyncQueryRunner, Observability):
 
     @copy_doc(Database.health)
     async def health(self, *, timeout: int = 5_000) -> Health:
-        from raxol_sql.engine.pool.health import check_health
-
         return await check_health(self._pool, timeout)
 
     @asynccontextmanager

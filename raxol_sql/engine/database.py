@@ -16,6 +16,7 @@ from raxol_sql.engine.core.concurrency import BLOCKING, run_sync
 from raxol_sql.engine.core.deadline import deadline_of
 from raxol_sql.engine.observability import Observability
 from raxol_sql.engine.pool.first_connection import seconds_of
+from raxol_sql.engine.pool.health import check_health
 from raxol_sql.engine.pool.pool import SessionPool
 from raxol_sql.engine.pool.raw_connection import RawConnectionLease
 from raxol_sql.engine.session.type_options import TypeOptions
@@ -102,8 +103,6 @@ class Database(QueryRunner, Observability):
 
         Raises no error of the server or the pool, does not retry, and uses no retry budget.
         """
-        from raxol_sql.engine.pool.health import check_health
-
         return run_sync(check_health(self._pool, timeout))
 
     @contextmanager

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Iterable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import psycopg
 
+from raxol_sql.engine.batch.execute_many import run_all, run_alone, run_many
+from raxol_sql.engine.batch.multi import Multi
+from raxol_sql.engine.batch.multi_runner import run_multi
 from raxol_sql.engine.core.deadline import deadline_of
 from raxol_sql.engine.cursor import batches
+from raxol_sql.engine.preload import PreloadCall, parents_of
 from raxol_sql.engine.query_monitor import current as monitors
 from raxol_sql.engine.session.error_notes import add_notes, arguments_of, parameter_error
 from raxol_sql.engine.session.session import Session
@@ -27,13 +31,6 @@ from raxol_sql.records import result_of
 from raxol_sql.telemetry import OperationTimer
 from raxol_sql.text import Kind
 
-if TYPE_CHECKING:
-    from raxol_sql.engine.batch.multi import Multi
-    from raxol_sql.engine.preload import PreloadCall
-
-# The modules of batches, COPY and preload() are imported by the first call that needs them: nearly
-# twenty modules, which many programs never use.
-
 # Member access on an Enum is slow in Python 3.11, and this one is read by every call.
 _COPY = Kind.COPY
 
@@ -48,9 +45,6 @@ class Executor:
     async def run(self, bound: BoundQuery[Any] | Multi, commit_check: str | None = None) -> Any:
         """See `Database.run`."""
         if type(bound) is not BoundQuery:
-            from raxol_sql.engine.batch.multi import Multi
-            from raxol_sql.engine.batch.multi_runner import run_multi
-
             if isinstance(bound, Multi):
                 if commit_check is not None:
                     raise TypeError(
@@ -76,8 +70,6 @@ class Executor:
                 if type(result) is FailedAttempt:
                     result = await self._retry(result, bound, timeout, until, watch)
             else:
-                from raxol_sql.engine.batch.execute_many import run_alone
-
                 result = await run_alone(sessions, bound, commit_check, watch)
         except BaseException as error:
             if watch is not None:
@@ -143,8 +135,6 @@ class Executor:
 
     async def preload(self, parents: Iterable[Any], call: PreloadCall) -> list[Any]:
         """See `Database.preload`."""
-        from raxol_sql.engine.preload import parents_of
-
         parameter, matcher = call.validate()
         given = parents_of(parents)
         keys = matcher.keys_of(given)
@@ -155,16 +145,12 @@ class Executor:
 
     async def run_all(self, bounds: Iterable[BoundQuery[Any]]) -> list[Any]:
         """See `Database.run_all`."""
-        from raxol_sql.engine.batch.execute_many import run_all
-
         return await run_all(self._sessions, bounds)
 
     async def run_many(
         self, query: Query[Any], rows: Iterable[Any], commit_check: str | None = None
     ) -> list[Any]:
         """See `Database.run_many`."""
-        from raxol_sql.engine.batch.execute_many import run_many
-
         return await run_many(self._sessions, query, rows, commit_check)
 
     def stream(self, bound: BoundQuery[Any], batch: int) -> AsyncGenerator[list[Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from raxol_sql.engine.core.concurrency import iterate_sync, run_sync
 from raxol_sql.engine.executor import Executor
+from raxol_sql.engine.preload import PreloadCall
 from raxol_sql.engine.query_monitor import QueryMonitor
 from raxol_sql.engine.transaction.commit import Verify
 from raxol_sql.engine.transaction.options import TransactionOptions, options_of
@@ -92,8 +93,6 @@ class QueryRunner:
         repeatable read transaction. Raises as `run` does, `ParameterError` for unknown names, and
         `TooManyRowsError` for a second child with ``single``.
         """
-        from raxol_sql.engine.preload import PreloadCall
-
         wanted = PreloadCall(query, into, parent_key, child_key, keys_parameter, single, arguments)
         return run_sync(self._executor.preload(parents, wanted))
 
